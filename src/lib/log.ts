@@ -1,0 +1,63 @@
+// Structured logs on stderr: one line per event, `time level component message key=value`, or JSON.
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+export type Fields = Record<string, unknown>;
+
+export interface Log {
+  debug(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  error(message: string, fields?: Fields): void;
+  /** The same log with a component name appended. */
+  child(component: string): Log;
+}
+
+export interface LogOptions {
+  level: Level;
+  json: boolean;
+  write(line: string): void;
+  now(): number;
+}
+
+const RANK: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
+
+const formatValue = (value: unknown): string => {
+  const text = value instanceof Error ? value.message : typeof value === 'string' ? value : JSON.stringify(value);
+  return text === undefined ? 'undefined' : /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+};
+
+export const openLog = (component: string, options: LogOptions): Log => {
+  const emit =
+    (level: Level) =>
+    (message: string, fields: Fields = {}) => {
+      if (RANK[level] < RANK[options.level]) return;
+      const time = new Date(options.now()).toISOString();
+      if (options.json) {
+        const plain = Object.fromEntries(
+          Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? value.message : value]),
+        );
+        options.write(`${JSON.stringify({ time, level, component, message, ...plain })}\n`);
+        return;
+      }
+      const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${formatValue(value)}`);
+      options.write(`${time} ${level} ${component}: ${message}${rest.join('')}\n`);
+    };
+  return {
+    debug: emit('debug'),
+    info: emit('info'),
+    warn: emit('warn'),
+    error: emit('error'),
+    child: (name) => openLog(`${component}/${name}`, options),
+  };
+};
+
+export const systemLog = (component: string, level: Level = 'info', json = false): Log =>
+  openLog(component, { level, json, write: (line) => process.stderr.write(line), now: Date.now });
+
+export const silentLog: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  child: () => silentLog,
+};

@@ -1,0 +1,15 @@
+// Chance as an argument: the only place that draws random numbers.
+import { randomBytes } from 'node:crypto';
+
+export interface Random {
+  /** A number in [0, 1). */
+  next(): number;
+}
+
+export const systemRandom: Random = { next: () => Math.random() };
+
+const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** A short name suffix as Kubernetes makes them: lower case, no vowels, safe in DNS labels. */
+export const randomSuffix = (length = 5): string =>
+  Array.from(randomBytes(length), (byte) => LETTERS[byte % LETTERS.length]).join('');

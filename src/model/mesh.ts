@@ -1,0 +1,99 @@
+// Mesh: the whole network as compiled from all resources at one revision. Immutable; equal parts keep their identity.
+import type { AuthorizationPolicy } from './policy.ts';
+import type { Route } from './route.ts';
+import type { Endpoint, TlsSecret } from './snapshot.ts';
+
+export interface Mesh {
+  readonly revision: number;
+  readonly trustDomain: string;
+  /** By `namespace/name`. ServiceEntries are services too, one per host. */
+  readonly services: ReadonlyMap<string, MeshService>;
+  /** By `namespace/name`. */
+  readonly workloads: ReadonlyMap<string, Workload>;
+  /** By `namespace/name`; those of class `weft` whose spec could be used. */
+  readonly gateways: ReadonlyMap<string, MeshGateway>;
+  readonly policies: readonly ScopedPolicy[];
+  readonly peerModes: readonly ScopedPeerMode[];
+}
+
+export interface MeshService {
+  readonly namespace: string;
+  readonly name: string;
+  /** All names it is called by, most specific last: `reviews`, `reviews.default`, …; a ServiceEntry has its hosts. */
+  readonly hosts: readonly string[];
+  readonly origin: 'Service' | 'ServiceEntry';
+  readonly ports: readonly ServicePort[];
+}
+
+export interface ServicePort {
+  readonly name: string;
+  readonly port: number;
+  /** From appProtocol, then from the port's name (`http`, `http-api`, `tcp`…), else `http` for what is undeclared and `tcp` for other words. */
+  readonly protocol: 'http' | 'tcp';
+  readonly endpoints: readonly Endpoint[];
+  /** ServiceEntry with resolution DNS: the name that proxies resolve. */
+  readonly dns?: { readonly host: string; readonly port: number };
+  /** Routes of HTTPRoutes whose parent is this service (and port); empty: straight to the endpoints. */
+  readonly routes: readonly Route[];
+}
+
+export interface Workload {
+  readonly namespace: string;
+  readonly name: string;
+  readonly address: string;
+  readonly ports: Readonly<Record<string, number>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount: string;
+  /** SPIFFE id. */
+  readonly identity: string;
+  readonly health: Endpoint['health'];
+  /** The service ports that lead here, with the port that the program listens on. */
+  readonly services: readonly {
+    readonly service: string;
+    readonly port: number;
+    readonly protocol: 'http' | 'tcp';
+    readonly targetPort: number;
+  }[];
+}
+
+export interface MeshGateway {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** From spec.addresses; empty: where the node binds. */
+  readonly addresses: readonly string[];
+  readonly listeners: readonly GatewayListener[];
+}
+
+export interface GatewayListener {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP';
+  /** Exact, `*.suffix`, or absent for any. */
+  readonly hostname?: string;
+  readonly secrets: readonly TlsSecret[];
+  /** Hostname → routes, in order of precedence. */
+  readonly hosts: readonly { readonly hostname: string; readonly routes: readonly Route[] }[];
+}
+
+/** What a policy reaches: root namespace = the whole mesh, else its namespace, narrowed by labels or a target. */
+export interface PolicyScope {
+  /** Absent: the whole mesh. */
+  readonly namespace?: string;
+  /** Labels of workloads; absent: all. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** A Service or Gateway named by targetRefs, `Kind/name`. */
+  readonly target?: string;
+}
+
+export interface ScopedPolicy {
+  readonly scope: PolicyScope;
+  readonly policy: AuthorizationPolicy;
+}
+
+export interface ScopedPeerMode {
+  readonly scope: PolicyScope;
+  readonly mode: 'STRICT' | 'PERMISSIVE' | 'DISABLE';
+  /** By the workload's port. */
+  readonly portModes: Readonly<Record<number, 'STRICT' | 'PERMISSIVE' | 'DISABLE'>>;
+}

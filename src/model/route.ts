@@ -1,0 +1,96 @@
+// One HTTP route as both engines take it: match, filters in order, one action.
+import type { WeightedCluster } from './snapshot.ts';
+
+export interface Route {
+  /** Where it comes from: `HTTPRoute/<namespace>/<name>/<rule>/<match>`, or `default` for a service without routes. */
+  readonly name: string;
+  readonly match: RouteMatch;
+  /** In the order in which they act. Their shapes stand in filters/<name>/schema.ts. */
+  readonly filters: readonly RouteFilter[];
+  readonly action: RouteAction;
+}
+
+export interface RouteMatch {
+  /** `prefix` goes by path elements: `/a` matches `/a` and `/a/b`, not `/ab`. The query is not part of the path. */
+  readonly path: { readonly type: 'exact' | 'prefix' | 'regex'; readonly value: string };
+  readonly method?: string;
+  /** All must match. Names are lower case. */
+  readonly headers: readonly ValueMatch[];
+  readonly queryParams: readonly ValueMatch[];
+}
+
+export interface ValueMatch {
+  readonly name: string;
+  readonly type: 'exact' | 'regex';
+  readonly value: string;
+}
+
+export type RouteAction = ForwardAction | DirectResponse | RedirectAction;
+
+export interface ForwardAction {
+  readonly type: 'forward';
+  readonly targets: readonly ForwardTarget[];
+  /** From the end of the request to the end of the answer, retries included; absent: none. */
+  readonly timeoutMs?: number;
+  /** One attempt. */
+  readonly attemptTimeoutMs?: number;
+  readonly retry?: RetryPolicy;
+  /** Path or host that the upstream sees. */
+  readonly rewrite?: UrlRewrite;
+}
+
+export interface ForwardTarget extends WeightedCluster {
+  /** Filters of this backend alone. */
+  readonly filters: readonly RouteFilter[];
+}
+
+/** Retries happen only where nothing can be done twice: nothing was sent, or the method is idempotent and the body still at hand. */
+export interface RetryPolicy {
+  /** Further attempts after the first. */
+  readonly attempts: number;
+  /** Statuses that are retried, for idempotent methods. */
+  readonly statuses: readonly number[];
+  readonly backoffMs: number;
+}
+
+export interface UrlRewrite {
+  readonly host?: string;
+  readonly path?: PathRewrite;
+}
+
+export type PathRewrite =
+  | { readonly type: 'full'; readonly value: string }
+  /** Replaces the prefix that the match names. */
+  | { readonly type: 'prefix'; readonly value: string };
+
+export interface RedirectAction {
+  readonly type: 'redirect';
+  readonly scheme?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: PathRewrite;
+  readonly status: number;
+}
+
+export interface DirectResponse {
+  readonly type: 'direct';
+  readonly status: number;
+  readonly body: string;
+}
+
+/** One step on a request or its answer; each type is a folder of filters/. */
+export type RouteFilter = HeaderModifier;
+
+export interface HeaderModifier {
+  readonly type: 'request-headers' | 'response-headers';
+  /** Replaces, or adds. Names are lower case. */
+  readonly set: readonly HeaderValue[];
+  /** Appends. */
+  readonly add: readonly HeaderValue[];
+  readonly remove: readonly string[];
+}
+
+export interface HeaderValue {
+  readonly name: string;
+  readonly value: string;
+}

@@ -1,0 +1,178 @@
+// Snapshot: what one proxy must do, cut out of the Mesh for one node. Immutable; equal parts keep their identity.
+// The own form sends these objects as they are (JSON); the Envoy form is translated from them in xds/.
+import type { ProxyNode } from './node.ts';
+import type { AuthorizationPolicy } from './policy.ts';
+import type { Route } from './route.ts';
+
+export interface Snapshot {
+  /** The store's revision it was compiled from. */
+  readonly revision: number;
+  readonly listeners: ReadonlyMap<string, Listener>;
+  readonly routes: ReadonlyMap<string, RouteTable>;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  /** Keyed by the name of their cluster. */
+  readonly endpoints: ReadonlyMap<string, EndpointSet>;
+  readonly secrets: ReadonlyMap<string, TlsSecret>;
+}
+
+export interface Listener {
+  /** `gateway/<port>`, `inbound`, `outbound`, `local/<port>`; with the address in front of the port where it is not the default. */
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly direction: 'inbound' | 'outbound' | 'gateway';
+  /** The first chain that matches takes the connection; none: it is closed. */
+  readonly chains: readonly FilterChain[];
+}
+
+export interface FilterChain {
+  readonly name: string;
+  readonly match: {
+    /** By the first bytes: a TLS ClientHello or not. Absent: either. */
+    readonly transport?: 'tls' | 'plain';
+    /** SNI names, exact or `*.suffix`; exact before longest suffix before none. Empty: any, or no SNI. */
+    readonly serverNames: readonly string[];
+  };
+  /** Absent: the bytes are handled as they come (plain text, or TLS passed through to a tcp handler). */
+  readonly tls?: DownstreamTls;
+  readonly handler: HttpHandler | TcpHandler;
+}
+
+export type DownstreamTls =
+  /** The proxy's own SVID; the peer must prove a SPIFFE identity of the trust domain. */
+  | { readonly mode: 'mesh' }
+  /** A server certificate for anyone; names of TlsSecrets, the first that fits the SNI is used. */
+  | { readonly mode: 'terminate'; readonly secrets: readonly string[] };
+
+export interface HttpHandler {
+  readonly type: 'http';
+  /** Name of the RouteTable. */
+  readonly routes: string;
+  /** Every policy that applies here; DENY before ALLOW; empty: all is allowed. */
+  readonly authorization: readonly AuthorizationPolicy[];
+  /** True for a forward proxy: takes absolute-form targets and CONNECT, by `RouteTable.tunnels`. */
+  readonly explicitProxy: boolean;
+  /** True where callers are outside the mesh: their x-forwarded-* and x-request-id are replaced, not believed. */
+  readonly edge: boolean;
+  /** Between requests of one connection. */
+  readonly idleTimeoutMs: number;
+  /** From a request's first byte to the end of its head. */
+  readonly headTimeoutMs: number;
+  /** Who is called here, for events: the service that inbound and gateway chains stand for. */
+  readonly service?: ServiceRef;
+}
+
+export interface TcpHandler {
+  readonly type: 'tcp';
+  readonly targets: readonly WeightedCluster[];
+  readonly authorization: readonly AuthorizationPolicy[];
+  readonly idleTimeoutMs: number;
+  readonly service?: ServiceRef;
+}
+
+export interface ServiceRef {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number;
+}
+
+export interface WeightedCluster {
+  /** Name of a Cluster; `INVALID_CLUSTER` for a share that answers 500 (HTTP) or is closed (TCP). */
+  readonly cluster: string;
+  readonly weight: number;
+}
+
+export const INVALID_CLUSTER = 'invalid-backend';
+
+export interface RouteTable {
+  readonly name: string;
+  /** Domains are unique over the table; matching: exact, longest `*.suffix`, `*`; the port of the Host header is matched only by a domain that has one. */
+  readonly virtualHosts: readonly VirtualHost[];
+  /** For explicit proxies: what a CONNECT to an authority means. Not listed: 404, flag NR. */
+  readonly tunnels: readonly Tunnel[];
+}
+
+export interface VirtualHost {
+  /** Unique in the table; also the service's name where there is one, `namespace/name`. */
+  readonly name: string;
+  /** Lower case: `a.b`, `*.b`, `*`, each with an optional `:port`. */
+  readonly domains: readonly string[];
+  /** The first that matches wins; compile has put them in the Gateway API's order of precedence. None: 404, flag NR. */
+  readonly routes: readonly Route[];
+  readonly service?: ServiceRef;
+}
+
+export interface Tunnel {
+  /** `host:port`, lower case. */
+  readonly authorities: readonly string[];
+  /** `http`: the bytes inside are handled as a plain-text connection with the same RouteTable where they are HTTP, else as tcp to `targets`. */
+  readonly protocol: 'http' | 'tcp';
+  readonly targets: readonly WeightedCluster[];
+  readonly service?: ServiceRef;
+}
+
+export interface Cluster {
+  /** `outbound|9080||reviews.default.svc.cluster.local`, `inbound|9080||`: as Istio names them. */
+  readonly name: string;
+  readonly discovery: /** Endpoints are in `Snapshot.endpoints` under the cluster's name. */
+    | { readonly type: 'eds' }
+    | { readonly type: 'static'; readonly endpoints: readonly Endpoint[] }
+    /** Resolved by the proxy's resolver; every address is an endpoint. */
+    | { readonly type: 'dns'; readonly host: string; readonly port: number };
+  readonly protocol: 'http1' | 'tcp';
+  readonly tls: UpstreamTls;
+  readonly loadBalancing: 'least-request' | 'round-robin' | 'random';
+  readonly connectTimeoutMs: number;
+  /** How long an unused connection is kept; under the usual keep-alive of servers, so that they seldom close first. */
+  readonly idleTimeoutMs: number;
+  /** Open connections per endpoint; more requests wait, then fail with UO. */
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly service?: ServiceRef;
+}
+
+export type UpstreamTls =
+  | { readonly mode: 'none' }
+  /** Mutual TLS for endpoints with `mesh: true` (plain text for others): own SVID, this SNI, and the peer's SPIFFE id must be the endpoint's `identity`; Envoy, which can't do that per endpoint, takes any of `identities`. */
+  | { readonly mode: 'mesh'; readonly sni: string; readonly identities: readonly string[] };
+
+export interface EndpointSet {
+  readonly cluster: string;
+  readonly endpoints: readonly Endpoint[];
+}
+
+export interface Endpoint {
+  /** For `mesh: true` the inbound listener of the workload's proxy, else where the program listens. */
+  readonly address: string;
+  readonly port: number;
+  readonly mesh: boolean;
+  /** SPIFFE id that the peer must prove; set when `mesh`. */
+  readonly identity?: string;
+  /** `namespace/name` of the workload, for events. */
+  readonly workload?: string;
+  readonly weight: number;
+  /** Draining and unhealthy endpoints get no new requests unless there is no other. */
+  readonly health: 'healthy' | 'unhealthy' | 'draining';
+  readonly locality?: Locality;
+}
+
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subzone: string;
+}
+
+/** A certificate that users gave for a gateway. Sent only over mutual TLS, only to gateways that need it. */
+export interface TlsSecret {
+  readonly name: string;
+  readonly chainPem: string;
+  readonly keyPem: string;
+}
+
+/** Where an xDS server has its snapshots from. */
+export interface SnapshotFeed {
+  /** The newest snapshot for a node; the same object until something changes for it. */
+  current(node: ProxyNode): Snapshot;
+  /** Calls `listener` after each publication; returns how to stop. */
+  watch(listener: () => void): () => void;
+}

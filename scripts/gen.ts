@@ -1,0 +1,153 @@
+// Generates src/gen from the .proto files that xDS and the certificate service need. npm runs it on install (`prepare`);
+// silent when nothing changed, `--force` generates anyway.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { formatError, WeftError } from '../src/lib/errors.ts';
+
+const root = join(import.meta.dirname, '..');
+const modules = join(root, 'node_modules');
+const output = join(root, 'src/gen');
+const published = join(modules, '@grpc/grpc-js-xds/deps');
+const tools = { buf: '@bufbuild/buf/bin/buf', plugin: '@bufbuild/protoc-gen-es/bin/protoc-gen-es' };
+
+/** What is generated: these files and everything they import. The whole tree would take minutes. */
+const ENTRIES = [
+  'istio/v1/auth/ca.proto',
+  'envoy/service/discovery/v3/ads.proto',
+  'envoy/service/secret/v3/sds.proto',
+  'envoy/service/accesslog/v3/als.proto',
+  'envoy/extensions/access_loggers/file/v3/file.proto',
+  'envoy/extensions/access_loggers/grpc/v3/als.proto',
+  'envoy/extensions/bootstrap/internal_listener/v3/internal_listener.proto',
+  'envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto',
+  'envoy/extensions/filters/http/rbac/v3/rbac.proto',
+  'envoy/extensions/filters/http/router/v3/router.proto',
+  'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
+  'envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto',
+  'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
+  'envoy/extensions/filters/network/rbac/v3/rbac.proto',
+  'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+  'envoy/extensions/path/match/uri_template/v3/uri_template_match.proto',
+  'envoy/extensions/request_id/uuid/v3/uuid.proto',
+  'envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream.proto',
+  'envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto',
+  'envoy/extensions/transport_sockets/tls/v3/tls.proto',
+  'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
+];
+
+/** Every directory that imports are resolved in, first one first. */
+const ROOTS = [
+  join(root, 'proto'),
+  join(published, 'envoy-api'),
+  join(published, 'xds'),
+  join(published, 'protoc-gen-validate'),
+  join(published, 'googleapis'),
+];
+
+/** Says what only tools that check messages read; left out, which halves what there is to load. */
+const EXCLUDED = ['validate', 'udpa.annotations', 'xds.annotations.v3', 'envoy.annotations'];
+
+const fail = (message: string, hint: string): never => {
+  throw new WeftError('GEN_FAILED', message, { hint });
+};
+
+const locate = (file: string): string =>
+  ROOTS.map((folder) => join(folder, file)).find(existsSync) ??
+  fail(`${file} is in none of the folders of .proto files`, 'npm ci, so that @grpc/grpc-js-xds is there as published');
+
+/** Import path → file, for the entries and all that they import; the well-known types come with the runtime. */
+const collect = (): Map<string, string> => {
+  const found = new Map<string, string>();
+  const queue = [...ENTRIES];
+  for (let file = queue.pop(); file; file = queue.pop()) {
+    if (found.has(file)) continue;
+    const path = locate(file);
+    found.set(file, path);
+    for (const [, imported] of readFileSync(path, 'utf8').matchAll(/^import\s+(?:public\s+)?"([^"]+)";/gm)) {
+      if (!imported!.startsWith('google/protobuf/')) queue.push(imported!);
+    }
+  }
+  return found;
+};
+
+const stampOf = (files: Map<string, string>): string => {
+  const hash = createHash('sha256').update(readFileSync(import.meta.filename));
+  for (const name of [...files.keys()].sort()) hash.update(name).update(readFileSync(files.get(name)!));
+  for (const tool of ['@bufbuild/buf', '@bufbuild/protoc-gen-es']) {
+    hash.update(readFileSync(join(modules, tool, 'package.json')));
+  }
+  return hash.digest('hex');
+};
+
+/** The published validate.proto is older than the files that use it: it lacks one field of the string rules. */
+const completed = (name: string, text: string): string =>
+  name !== 'validate/validate.proto' || text.includes('ignore_empty')
+    ? text
+    : text.replace('message StringRules {', '$& optional bool ignore_empty = 26;');
+
+const generate = (files: Map<string, string>, stage: string) => {
+  for (const [name, path] of files) {
+    mkdirSync(join(stage, 'proto', dirname(name)), { recursive: true });
+    writeFileSync(join(stage, 'proto', name), completed(name, readFileSync(path, 'utf8')));
+  }
+  writeFileSync(join(stage, 'buf.yaml'), JSON.stringify({ version: 'v2', modules: [{ path: 'proto' }] }));
+  // No enums in the output: type stripping refuses them, so JavaScript with declarations beside it.
+  const plugin = {
+    local: [process.execPath, join(modules, tools.plugin)],
+    out: 'out',
+    opt: ['target=js+dts', 'import_extension=js'],
+  };
+  writeFileSync(
+    join(stage, 'buf.gen.yaml'),
+    JSON.stringify({ version: 'v2', plugins: [plugin], inputs: [{ directory: '.', exclude_types: EXCLUDED }] }),
+  );
+  const run = spawnSync(process.execPath, [join(modules, tools.buf), 'generate'], {
+    cwd: stage,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      BUF_CACHE_DIR: join(stage, 'cache'),
+      PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
+    },
+    timeout: 120_000,
+  });
+  if (run.status === 0) return;
+  const why = run.error?.message ?? (run.stderr.trim() || `buf ended with ${run.status ?? run.signal}`);
+  fail(`generating src/gen from .proto files did not work: ${why}`, 'npm ci, then npm run gen');
+};
+
+const main = () => {
+  // A production install has neither the .proto files nor the tools, and needs nothing from here.
+  if (!existsSync(published) || Object.values(tools).some((tool) => !existsSync(join(modules, tool)))) {
+    if (process.argv.includes('--force')) fail('the tools and .proto files are not installed', 'npm ci');
+    return;
+  }
+  const files = collect();
+  const stamp = stampOf(files);
+  const stampFile = join(output, 'stamp');
+  const current = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
+  if (current && !process.argv.includes('--force')) return;
+  const stage = mkdtempSync(join(tmpdir(), 'weft-gen-'));
+  try {
+    generate(files, stage);
+    writeFileSync(join(stage, 'out', 'stamp'), stamp);
+    // Beside the target first, so that the swap is a rename on one file system.
+    const fresh = `${output}.new`;
+    rmSync(fresh, { recursive: true, force: true });
+    cpSync(join(stage, 'out'), fresh, { recursive: true });
+    rmSync(output, { recursive: true, force: true });
+    renameSync(fresh, output);
+  } finally {
+    rmSync(stage, { recursive: true, force: true });
+  }
+};
+
+try {
+  main();
+} catch (error) {
+  console.error(formatError(error));
+  process.exitCode = 1;
+}

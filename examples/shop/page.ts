@@ -31,14 +31,14 @@ button { font: inherit; font-size: .87rem; }
 `;
 
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escape = (text: unknown): string => String(text).replace(/[&<>"']/g, (c) => ESCAPES[c] ?? c);
+const escapeHtml = (text: unknown): string => String(text).replace(/[&<>"']/g, (c) => ESCAPES[c] ?? c);
 const price = (cents: number): string => `€ ${(cents / 100).toFixed(2)}`;
-const problemBox = (text: string): string => `<p class="problem">Not available now: ${escape(text)}</p>`;
+const problemBox = (text: string): string => `<p class="problem">Not available now: ${escapeHtml(text)}</p>`;
 
 const productRow = (product: Product): string => `<tr>
-<td>${escape(product.name)}<br><span class="quiet">${escape(product.about)}</span></td>
+<td>${escapeHtml(product.name)}<br><span class="quiet">${escapeHtml(product.about)}</span></td>
 <td class="price">${price(product.priceCents)}</td>
-<td><form method="post" action="/buy"><button name="product" value="${escape(product.id)}">Buy</button></form></td>
+<td><form method="post" action="/buy"><button name="product" value="${escapeHtml(product.id)}">Buy</button></form></td>
 </tr>`;
 
 const starsOf = (count: number): string => {
@@ -47,17 +47,17 @@ const starsOf = (count: number): string => {
 };
 
 const reviewRow = (review: Review): string => `<tr>
-<td>${escape(review.reviewer)}</td><td>${escape(review.text)}</td>
+<td>${escapeHtml(review.reviewer)}</td><td>${escapeHtml(review.text)}</td>
 <td>${review.stars === undefined ? '' : starsOf(review.stars)}</td>
 </tr>`;
 
 const orderRow = (order: OrderView): string => `<tr>
-<td>${escape(order.id)}</td><td>${escape(order.product)}</td>
-<td class="price">${price(order.cents)}</td><td>${escape(order.payment)}</td>
+<td>${escapeHtml(order.id)}</td><td>${escapeHtml(order.product)}</td>
+<td class="price">${price(order.cents)}</td><td>${escapeHtml(order.payment)}</td>
 </tr>`;
 
 const section = <T>(title: string, part: Part<T>, said: (value: T) => string, rows: (value: T) => string[]): string => {
-  if (part.value === undefined) return `<h2>${title}</h2>\n${problemBox(part.problem)}`;
+  if (part.problem !== undefined) return `<h2>${title}</h2>\n${problemBox(part.problem)}`;
   const found = rows(part.value);
   const body = found.length ? `<table>${found.join('\n')}</table>` : '<p class="quiet">None yet.</p>';
   return `<h2>${title} <small>${said(part.value)}</small></h2>\n${body}`;
@@ -79,7 +79,7 @@ ${section(
 ${section(
   'What they say about the table loom',
   reviews,
-  (value) => `from reviews ${escape(value.version)}`,
+  (value) => `from reviews ${escapeHtml(value.version)}`,
   (value) => value.reviews.map(reviewRow),
 )}
 ${section(

@@ -1,0 +1,47 @@
+// The demo: a small web shop, each program started the way a user would, by `weft run`.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { WeftError } from '../lib/errors.ts';
+import { parseManifests } from '../kinds/yaml.ts';
+import type { Resource } from '../model/resource.ts';
+
+export interface DemoProgram {
+  readonly service: string;
+  readonly version: string;
+  /** Relative to the shop's folder. */
+  readonly file: string;
+}
+
+export const demoPrograms: readonly DemoProgram[] = [
+  { service: 'front', version: 'v1', file: 'front.ts' },
+  { service: 'catalogue', version: 'v1', file: 'catalogue.ts' },
+  { service: 'reviews', version: 'v1', file: 'reviews.ts' },
+  { service: 'reviews', version: 'v2', file: 'reviews.ts' },
+  { service: 'orders', version: 'v1', file: 'orders.ts' },
+  { service: 'payments', version: 'v1', file: 'payments.ts' },
+];
+
+/** The gateway that the demo's manifests describe. */
+export const demoGateway = { namespace: 'default', name: 'shop' };
+
+export const demoDir = (): string => {
+  const dir = join(import.meta.dirname, '..', '..', 'examples', 'shop');
+  if (!existsSync(dir)) {
+    throw new WeftError('DEMO_NOT_FOUND', `the demo is not at ${dir}`, { hint: 'start without it: weft up --no-demo' });
+  }
+  return dir;
+};
+
+/** The demo's resources; the gateway listens on `gatewayPort`. */
+export const demoResources = (gatewayPort: number): Resource[] => {
+  const file = join(demoDir(), 'mesh.yaml');
+  const { resources, problems } = parseManifests(readFileSync(file, 'utf8'), { file });
+  const [problem] = problems;
+  if (problem) throw new WeftError(problem.code, problem.message, { at: file });
+  return resources.map(({ resource }) => (resource.kind === 'Gateway' ? withPort(resource, gatewayPort) : resource));
+};
+
+const withPort = (gateway: Resource, port: number): Resource => {
+  const spec = gateway.spec as { listeners: readonly object[] };
+  return { ...gateway, spec: { ...spec, listeners: spec.listeners.map((listener) => ({ ...listener, port })) } };
+};

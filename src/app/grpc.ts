@@ -1,0 +1,125 @@
+// The gRPC servers of the control plane: one over TLS for proxies (a client certificate is taken where there is one),
+// one in plain text on loopback. xds, ca and telemetry bring the services.
+import {
+  experimental,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { WeftError } from '../lib/errors.ts';
+
+export interface GrpcService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
+/** A server certificate that may be replaced while it is in use. */
+export interface ServerIdentity {
+  readonly chainPem: string;
+  readonly keyPem: string;
+  /** Roots that client certificates are checked against. */
+  readonly bundlePem: string;
+}
+
+export interface GrpcServer {
+  readonly address: string;
+  replaceIdentity(identity: ServerIdentity): void;
+  close(): Promise<void>;
+}
+
+/** A call, as far as who makes it is concerned. */
+export interface PeerCall {
+  getAuthContext(): { sslPeerCertificate?: { subjectaltname?: string | undefined } | undefined };
+}
+
+/** The SPIFFE id of a call's verified client certificate. */
+export const peerOf = (call: PeerCall): string | undefined => {
+  const names = call.getAuthContext().sslPeerCertificate?.subjectaltname;
+  const uris = names?.split(', ').filter((name) => name.startsWith('URI:spiffe://')) ?? [];
+  return uris.length === 1 ? uris[0]!.slice(4) : undefined;
+};
+
+type IdentityListener = Parameters<experimental.CertificateProvider['addIdentityCertificateListener']>[0];
+type CaListener = Parameters<experimental.CertificateProvider['addCaCertificateListener']>[0];
+
+/** Hands the newest certificate to grpc-js. */
+class IdentityProvider implements experimental.CertificateProvider {
+  #identity: ServerIdentity;
+  readonly #identityListeners = new Set<IdentityListener>();
+  readonly #caListeners = new Set<CaListener>();
+
+  constructor(identity: ServerIdentity) {
+    this.#identity = identity;
+  }
+
+  replace(identity: ServerIdentity): void {
+    this.#identity = identity;
+    for (const listener of this.#caListeners) this.#tellCa(listener);
+    for (const listener of this.#identityListeners) this.#tellIdentity(listener);
+  }
+
+  #tellCa(listener: CaListener): void {
+    listener({ caCertificate: Buffer.from(this.#identity.bundlePem) });
+  }
+
+  #tellIdentity(listener: IdentityListener): void {
+    const { chainPem, keyPem } = this.#identity;
+    listener({ certificate: Buffer.from(chainPem), privateKey: Buffer.from(keyPem) });
+  }
+
+  addCaCertificateListener(listener: CaListener): void {
+    this.#caListeners.add(listener);
+    this.#tellCa(listener);
+  }
+
+  removeCaCertificateListener(listener: CaListener): void {
+    this.#caListeners.delete(listener);
+  }
+
+  addIdentityCertificateListener(listener: IdentityListener): void {
+    this.#identityListeners.add(listener);
+    this.#tellIdentity(listener);
+  }
+
+  removeIdentityCertificateListener(listener: IdentityListener): void {
+    this.#identityListeners.delete(listener);
+  }
+}
+
+// Proxies keep one stream open for days: pings find the dead ones.
+const OPTIONS = {
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+  'grpc.max_concurrent_streams': 1_000,
+};
+
+const bind = (server: Server, address: string, credentials: ServerCredentials): Promise<string> =>
+  new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (cause, port) => {
+      if (!cause) return resolve(address.startsWith('unix:') ? address : address.replace(/:\d+$/, `:${port}`));
+      reject(new WeftError('PORT_TAKEN', `xDS can't listen on ${address}: ${cause.message}`, { at: address, cause }));
+    });
+  });
+
+/** Opens a server on `host:port` or `unix:<path>`; without an identity it speaks plain text. */
+export const openGrpcServer = async (
+  address: string,
+  services: readonly GrpcService[],
+  identity?: ServerIdentity,
+): Promise<GrpcServer> => {
+  const server = new Server(OPTIONS);
+  for (const { definition, implementation } of services) server.addService(definition, implementation);
+  const provider = identity && new IdentityProvider(identity);
+  const credentials = provider
+    ? experimental.createCertificateProviderServerCredentials(provider, provider, false)
+    : ServerCredentials.createInsecure();
+  const bound = await bind(server, address, credentials);
+  return {
+    address: bound,
+    replaceIdentity: (next) => provider?.replace(next),
+    // Streams of proxies never end by themselves.
+    close: async () => server.forceShutdown(),
+  };
+};

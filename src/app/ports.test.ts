@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { isWeftError } from '../lib/errors.ts';
+import { systemRandom } from '../lib/random.ts';
+import { findFreePort, holdFreePort, portHolder, requireFreePort } from './ports.ts';
+
+test('a held port is not free for others until it is released', async () => {
+  const port = await holdFreePort('127.0.0.1', systemRandom);
+  await assert.rejects(requireFreePort('127.0.0.1', port.port, 'gateway', '--gateway-port'), (error) =>
+    isWeftError(error, 'PORT_TAKEN'),
+  );
+  await port.release();
+  await requireFreePort('127.0.0.1', port.port, 'gateway', '--gateway-port');
+});
+
+test('the error for a taken port names the program and the flag', { skip: process.platform !== 'linux' }, async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address);
+  assert.match(portHolder(address.port) ?? '', new RegExp(`\\(pid ${process.pid}\\)$`));
+  await assert.rejects(requireFreePort('127.0.0.1', address.port, 'API', '--api-port'), {
+    message: new RegExp(`port ${address.port} \\(API\\) is taken by .*pid ${process.pid}`),
+    hint: /--api-port/,
+  });
+  server.close();
+});
+
+test('free ports lie below the range of outgoing connections', async () => {
+  const port = await findFreePort('127.0.0.1', systemRandom);
+  assert.ok(port >= 16_000 && port < 32_000);
+});

@@ -68,6 +68,7 @@ export const renderPage = ({ catalogue, reviews, orders }: PageParts): string =>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>The weaver's shop</title>
+<link rel="icon" href="data:,">
 <style>${STYLE}</style>
 <h1>The weaver's shop</h1>
 ${section(

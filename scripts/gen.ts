@@ -2,8 +2,7 @@
 // silent when nothing changed, `--force` generates anyway.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { formatError, WeftError } from '../src/lib/errors.ts';
 
@@ -29,6 +28,7 @@ const ENTRIES = [
   'envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto',
   'envoy/extensions/filters/http/rbac/v3/rbac.proto',
   'envoy/extensions/filters/http/router/v3/router.proto',
+  'envoy/extensions/filters/http/set_filter_state/v3/set_filter_state.proto',
   'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
   'envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto',
   'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
@@ -134,16 +134,13 @@ const main = () => {
   const stampFile = join(output, 'stamp');
   const current = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
   if (current && !process.argv.includes('--force')) return;
-  const stage = mkdtempSync(join(tmpdir(), 'weft-gen-'));
+  // Inside the repository, so that the swap is a rename on one file system.
+  const stage = mkdtempSync(join(modules, '.weft-gen-'));
   try {
     generate(files, stage);
     writeFileSync(join(stage, 'out', 'stamp'), stamp);
-    // Beside the target first, so that the swap is a rename on one file system.
-    const fresh = `${output}.new`;
-    rmSync(fresh, { recursive: true, force: true });
-    cpSync(join(stage, 'out'), fresh, { recursive: true });
     rmSync(output, { recursive: true, force: true });
-    renameSync(fresh, output);
+    renameSync(join(stage, 'out'), output);
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }

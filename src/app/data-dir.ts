@@ -1,6 +1,5 @@
 // Where state is kept, and what a running control plane tells the other commands of this machine about itself.
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemCode, WeftError } from '../lib/errors.ts';
 
@@ -31,9 +30,6 @@ export interface ControlInfo {
   readonly rootPem: string;
 }
 
-export const defaultDataDir = (env: NodeJS.ProcessEnv = process.env): string =>
-  env.WEFT_DATA_DIR ?? join(env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'weft');
-
 export const dataDirAt = (path: string): DataDir => {
   const root = resolve(path);
   return {
@@ -57,10 +53,14 @@ export const openDataDir = (path: string): DataDir => {
     writeFileSync(probe, '');
     rmSync(probe);
   } catch (cause) {
-    throw new WeftError('DATA_DIR_UNUSABLE', `the data directory ${dir.root} can't be used: ${systemCode(cause) ?? cause}`, {
-      hint: 'check who owns it and whether the disk is full, or choose another with --data-dir',
-      cause,
-    });
+    throw new WeftError(
+      'DATA_DIR_UNUSABLE',
+      `the data directory ${dir.root} can't be used: ${systemCode(cause) ?? cause}`,
+      {
+        hint: 'check who owns it and whether the disk is full, or choose another with --data-dir',
+        cause,
+      },
+    );
   }
   return dir;
 };
@@ -88,5 +88,15 @@ export const readControlInfo = (dir: DataDir): ControlInfo => {
     return JSON.parse(text) as ControlInfo;
   } catch (cause) {
     throw new WeftError('CONTROL_NOT_FOUND', `${dir.control} is not readable`, { at: dir.control, hint, cause });
+  }
+};
+
+/** True while a process with this id exists. */
+export const isRunning = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) === 'EPERM';
   }
 };

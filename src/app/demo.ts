@@ -1,8 +1,11 @@
 // The demo: a small web shop, each program started the way a user would, by `weft run`.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { WeftError } from '../lib/errors.ts';
+import { applyResource } from '../client/apply.ts';
+import type { Client } from '../client/client.ts';
+import { findKind } from '../kinds/registry.ts';
 import { parseManifests } from '../kinds/yaml.ts';
+import { WeftError } from '../lib/errors.ts';
 import type { Resource } from '../model/resource.ts';
 
 export interface DemoProgram {
@@ -33,7 +36,7 @@ export const demoDir = (): string => {
 };
 
 /** The demo's resources; the gateway listens on `gatewayPort`. */
-export const demoResources = (gatewayPort: number): Resource[] => {
+const demoResources = (gatewayPort: number): Resource[] => {
   const file = join(demoDir(), 'mesh.yaml');
   const { resources, problems } = parseManifests(readFileSync(file, 'utf8'), { file });
   const [problem] = problems;
@@ -44,4 +47,28 @@ export const demoResources = (gatewayPort: number): Resource[] => {
 const withPort = (gateway: Resource, port: number): Resource => {
   const spec = gateway.spec as { listeners: readonly object[] };
   return { ...gateway, spec: { ...spec, listeners: spec.listeners.map((listener) => ({ ...listener, port })) } };
+};
+
+// Set on the namespace once the demo is in: what users change or delete afterwards stays as they left it.
+const INSTALLED = 'weft.dev/demo';
+const GATEWAY = findKind('gateway.networking.k8s.io/v1', 'Gateway')!;
+const NAMESPACE = findKind('v1', 'Namespace')!;
+
+/** Applies the demo's resources on the first start. */
+export const installDemo = async (client: Client, gatewayPort: number): Promise<void> => {
+  const { namespace } = demoGateway;
+  const { metadata } = await client.get(NAMESPACE, namespace);
+  if (metadata.annotations?.[INSTALLED]) return;
+  for (const resource of demoResources(gatewayPort)) {
+    await applyResource(client, findKind(resource.apiVersion, resource.kind)!, resource);
+  }
+  await client.patch(NAMESPACE, { name: namespace }, { metadata: { annotations: { [INSTALLED]: 'installed' } } });
+};
+
+/** Where the demo's gateway is reached; undefined when the user has deleted it. */
+export const demoGatewayUrl = async (client: Client): Promise<string | undefined> => {
+  const { items } = await client.list(GATEWAY, demoGateway);
+  const spec = items[0]?.spec as { listeners?: readonly { port: number }[] } | undefined;
+  const port = spec?.listeners?.[0]?.port;
+  return port === undefined ? undefined : `http://127.0.0.1:${port}`;
 };

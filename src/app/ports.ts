@@ -37,7 +37,9 @@ export const holdFreePort = async (address: string, random: Random): Promise<Hel
       if (systemCode(error) !== 'EADDRINUSE' && systemCode(error) !== 'EACCES') throw error;
     }
   }
-  throw new WeftError('NO_FREE_PORT', `no free port found on ${address}`, { hint: 'end programs that hold many ports' });
+  throw new WeftError('NO_FREE_PORT', `no free port found on ${address}`, {
+    hint: 'end programs that hold many ports',
+  });
 };
 
 /** A port number that was free a moment ago. */
@@ -77,7 +79,8 @@ export const portHolder = (port: number): string | undefined => {
     for (const line of readText(table).split('\n').slice(1)) {
       const fields = line.trim().split(/\s+/);
       const [local, state, inode] = [fields[1], fields[3], fields[9]];
-      if (state === '0A' && inode && local && Number.parseInt(local.split(':')[1] ?? '', 16) === port) inodes.add(inode);
+      if (state === '0A' && inode && local && Number.parseInt(local.split(':')[1] ?? '', 16) === port)
+        inodes.add(inode);
     }
   }
   if (inodes.size === 0) return undefined;

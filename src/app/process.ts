@@ -106,7 +106,12 @@ export const startChild = (options: ChildOptions): Child => {
   const run = () => {
     const startedAt = clock.monotonic();
     const [command, ...args] = options.command;
-    child = spawn(command!, args, { stdio: stdio(), detached: true, env: options.env ?? process.env, cwd: options.cwd });
+    child = spawn(command!, args, {
+      stdio: stdio(),
+      detached: true,
+      env: options.env ?? process.env,
+      cwd: options.cwd,
+    });
     child.on('message', (message: ReadyMessage | FailedMessage) => {
       if (message.type === 'failed') failure = message;
       else if (message.type === 'ready') {

@@ -15,7 +15,7 @@ export interface RunOptions {
   readonly serviceAccount: string;
   readonly name?: string;
   readonly labels: readonly string[];
-  /** `9080` or `http=9080`; what the program listens on. */
+  /** What the program listens on: `9080`, `http=9080`; port 0 is any free one, told to the program as PORT. */
   readonly ports: readonly string[];
   readonly appAddress: string;
   /** `15432=postgres:5432`: a local port that leads to a service. */
@@ -58,6 +58,10 @@ const meshEnvironment = (env: NodeJS.ProcessEnv, outbound: number, ports: readon
     NODE_USE_ENV_PROXY: '1',
   };
 };
+
+/** `http=0` with the 0 replaced by a free port. */
+const withFreePort = async (port: string, address: string, random: Random): Promise<string> =>
+  /(^|=)0$/.test(port) ? port.replace(/0$/, String(await findFreePort(address, random))) : port;
 
 const proxyArguments = (options: RunOptions, name: string, inbound: number, outbound: number): string[] => [
   'proxy',
@@ -108,13 +112,14 @@ const drainProxy = (proxy: Child, clock: Clock, drained: Promise<void>): Promise
 export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<number> => {
   const { clock, random, log } = deps;
   const name = options.name ?? `${options.service}-${options.version}-${randomSuffix()}`;
+  const ports = await Promise.all(options.ports.map((port) => withFreePort(port, options.appAddress, random)));
   const [inbound, outbound] = [await findFreePort(LOOPBACK, random), await findFreePort(LOOPBACK, random)];
   const drained = Promise.withResolvers<void>();
   let program: ChildProcess | undefined;
 
   const proxy = startChild({
     name: `${name} proxy`,
-    command: weftCommand(...proxyArguments(options, name, inbound, outbound)),
+    command: weftCommand(...proxyArguments({ ...options, ports }, name, inbound, outbound)),
     output: 'inherit',
     restart: true,
     clock,
@@ -147,7 +152,7 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
   try {
     await proxy.ready;
     if (ending) return 0;
-    program = await startProgram(options.command, meshEnvironment(deps.env, outbound, options.ports));
+    program = await startProgram(options.command, meshEnvironment(deps.env, outbound, ports));
     const exit = exitOf(program);
     proxy.send({ type: 'app', pid: program.pid ?? 0 } satisfies ProxyCommand);
     const code = await exit;

@@ -1,0 +1,59 @@
+// npm run bench [-- http|tls|startup …]: Weft's gateway beside Envoy and nginx in one run, and what a start costs.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import { findEnvoy } from '../../src/envoy/find.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { compareGateways } from './gateways.ts';
+import { peers } from './peers.ts';
+import { measureInstall, measureStartup } from './startup.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '4' },
+    connections: { type: 'string', default: '32' },
+    peers: { type: 'string', default: 'weft,envoy,nginx' },
+    envoy: { type: 'string' },
+  },
+});
+
+const cases = positionals.length ? positionals : ['http', 'tls', 'startup'];
+const missing = ['wrk', 'nginx', 'taskset', 'openssl'].filter((tool) => spawnSync('which', [tool]).status !== 0);
+if (missing.length) {
+  console.error(
+    `error: the benchmark needs ${missing.join(', ')}\n  try: apt-get install wrk nginx util-linux openssl`,
+  );
+  process.exit(2);
+}
+
+const envoy = await findEnvoy({ ...(values.envoy && { option: values.envoy }), env: process.env });
+const chosen = values.peers.split(',');
+const compared = new Map([...peers(envoy.path)].filter(([name]) => chosen.includes(name)));
+const versions = [
+  `node ${process.version}`,
+  `envoy ${envoy.version}`,
+  execFileSync('nginx', ['-v'], { encoding: 'utf8' }),
+];
+console.log(
+  `${new Date(systemClock.now()).toISOString()}  ${versions.join(', ').trim()}, load ${loadavg()[0]?.toFixed(2)}`,
+);
+
+const { rounds, seconds, connections } = values;
+const settings = {
+  peers: compared,
+  rounds: Number(rounds),
+  seconds: Number(seconds),
+  connections: Number(connections),
+};
+for (const name of ['http', 'tls'] as const) {
+  if (!cases.includes(name)) continue;
+  console.log(`\n${name === 'tls' ? 'TLS to the client' : 'HTTP/1.1 plain'}, one route, ${connections} connections`);
+  await compareGateways({ ...settings, tls: name === 'tls' });
+}
+if (cases.includes('startup')) {
+  console.log('');
+  await measureStartup();
+  measureInstall();
+}

@@ -116,6 +116,13 @@ const writeDurably = (path: string, text: string, mode: number): void => {
   }
 };
 
+/** After a failure that is reported already: what is left over is overwritten by the next try. */
+const removeQuietly = (path: string): void => {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
+};
+
 /** Writes a pair in one step. `replace: false` never touches a file that is already there. Throws CA_UNWRITABLE. */
 export const writePair = (dir: string, name: PairName, pair: KeyPair, replace: boolean): void => {
   const path = pairPath(dir, name);
@@ -128,7 +135,7 @@ export const writePair = (dir: string, name: PairName, pair: KeyPair, replace: b
     if (!replace) rmSync(temporary);
     syncDirectory(dirname(path));
   } catch (error) {
-    rmSync(temporary, { force: true });
+    removeQuietly(temporary);
     throw unwritable(path, error);
   }
 };

@@ -189,7 +189,10 @@ class FileAuthority implements Authority {
       undefined,
     );
     writePair(dir, 'root', root, false);
-    log.info('made a new root certificate', { trustDomain: this.trustDomain, until: root.certificate.validToDate.toISOString() });
+    log.info('made a new root certificate', {
+      trustDomain: this.trustDomain,
+      until: root.certificate.validToDate.toISOString(),
+    });
     return root;
   }
 

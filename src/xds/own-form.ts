@@ -1,0 +1,92 @@
+// The own form of a snapshot: the model's objects as JSON, and a last resource that closes each push. Used by the server
+// to encode and by the client to decode.
+import { WeftError } from '../lib/errors.ts';
+import type { Cluster, EndpointSet, Listener, RouteTable, Snapshot, TlsSecret } from '../model/snapshot.ts';
+import { type EncodedResource, encodeResource, type Form, memoizeEncoding, type ResourceSet } from './form.ts';
+import { OWN } from './type-urls.ts';
+
+/** The types in the order in which they are sent and asked for; the closing one last. */
+export const OWN_TYPES: readonly string[] = [
+  OWN.cluster,
+  OWN.endpoints,
+  OWN.secret,
+  OWN.routes,
+  OWN.listener,
+  OWN.snapshot,
+];
+
+/** The name of the one resource of the closing type. */
+export const SNAPSHOT_NAME = 'snapshot';
+
+const encodeJson = (name: string, typeUrl: string, value: unknown): EncodedResource =>
+  encodeResource(name, typeUrl, Buffer.from(JSON.stringify(value)));
+
+const named =
+  <T extends { readonly name: string }>(typeUrl: string) =>
+  (value: T) => [encodeJson(value.name, typeUrl, value)];
+
+const NONE: ResourceSet = new Map();
+
+/** Each server has its own, so that what is encoded goes with it. */
+export const openOwnForm = (): Form => {
+  const clusters = memoizeEncoding<Cluster>(named(OWN.cluster));
+  const endpoints = memoizeEncoding<EndpointSet>((set) => [encodeJson(set.cluster, OWN.endpoints, set)]);
+  const secrets = memoizeEncoding<TlsSecret>(named(OWN.secret));
+  const routes = memoizeEncoding<RouteTable>(named(OWN.routes));
+  const listeners = memoizeEncoding<Listener>(named(OWN.listener));
+  const closings = new WeakMap<Snapshot, ResourceSet>();
+  const closing = (snapshot: Snapshot): ResourceSet => {
+    let set = closings.get(snapshot);
+    if (!set) {
+      const resource = encodeJson(SNAPSHOT_NAME, OWN.snapshot, { revision: snapshot.revision });
+      set = new Map([[SNAPSHOT_NAME, resource]]);
+      closings.set(snapshot, set);
+    }
+    return set;
+  };
+  return {
+    name: 'own',
+    types: new Set(OWN_TYPES),
+    secretType: OWN.secret,
+    fullStateTypes: new Set(),
+    namedTypes: new Set(),
+    companions: new Map(),
+    stages: [{ types: OWN_TYPES, removals: 'send' }],
+    resources(snapshot, typeUrl) {
+      switch (typeUrl) {
+        case OWN.cluster:
+          return clusters(snapshot.clusters);
+        case OWN.endpoints:
+          return endpoints(snapshot.endpoints);
+        case OWN.secret:
+          return secrets(snapshot.secrets);
+        case OWN.routes:
+          return routes(snapshot.routes);
+        case OWN.listener:
+          return listeners(snapshot.listeners);
+        case OWN.snapshot:
+          return closing(snapshot);
+        default:
+          return NONE;
+      }
+    },
+  };
+};
+
+/** The model's object in a resource of the own form. Throws XDS_RESOURCE_INVALID. */
+export const decodeOwn = (typeUrl: string, name: string, value: Buffer): object => {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(value.toString('utf8'));
+  } catch (cause) {
+    throw new WeftError('XDS_RESOURCE_INVALID', `${typeUrl} ${name} is not JSON`, { at: name, cause });
+  }
+  if (typeof parsed !== 'object' || parsed === null) {
+    throw new WeftError('XDS_RESOURCE_INVALID', `${typeUrl} ${name} is not an object`, { at: name });
+  }
+  const key = typeUrl === OWN.endpoints ? 'cluster' : typeUrl === OWN.snapshot ? undefined : 'name';
+  if (key && (parsed as Record<string, unknown>)[key] !== name) {
+    throw new WeftError('XDS_RESOURCE_INVALID', `${typeUrl} ${name} holds an object of another name`, { at: name });
+  }
+  return parsed;
+};

@@ -54,6 +54,8 @@ export interface Kind {
   readonly statusSubresource: boolean;
   /** Columns of `kubectl get` between NAME and AGE. */
   readonly columns: readonly Column[];
+  /** Moves write-only fields where they are kept, fills what depends on other fields. Runs after schema and defaults. */
+  readonly normalize?: (resource: Resource) => Resource;
   /** Checks that the schema can't say. Runs after schema and defaults. */
   readonly validate?: (resource: Resource) => Problem[];
 }

@@ -1,0 +1,60 @@
+// The spec and status of a Gateway, as they are after defaults. Used by compile.
+import type { Condition } from '../../model/resource.ts';
+
+export interface GatewaySpec {
+  readonly gatewayClassName: string;
+  readonly listeners: readonly ListenerSpec[];
+  readonly addresses?: readonly { readonly type: string; readonly value?: string }[];
+  readonly infrastructure?: {
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly parametersRef?: unknown;
+  };
+  readonly allowedListeners?: { readonly namespaces?: { readonly from?: string } };
+  readonly defaultScope?: 'All' | 'None';
+  readonly tls?: { readonly backend?: unknown; readonly frontend?: unknown };
+}
+
+export interface ListenerSpec {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: string;
+  readonly hostname?: string;
+  readonly tls?: {
+    readonly mode: 'Terminate' | 'Passthrough';
+    readonly certificateRefs?: readonly SecretRef[];
+    readonly options?: Readonly<Record<string, string>>;
+  };
+  readonly allowedRoutes: {
+    readonly kinds?: readonly { readonly group: string; readonly kind: string }[];
+    readonly namespaces: { readonly from: 'All' | 'Same' | 'Selector'; readonly selector?: LabelSelector };
+  };
+}
+
+export interface SecretRef {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    readonly values?: readonly string[];
+  }[];
+}
+
+export interface GatewayStatus {
+  readonly addresses?: readonly { readonly type: string; readonly value: string }[];
+  readonly conditions?: readonly Condition[];
+  readonly listeners?: readonly ListenerStatus[];
+}
+
+export interface ListenerStatus {
+  readonly name: string;
+  readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
+  readonly attachedRoutes: number;
+  readonly conditions: readonly Condition[];
+}

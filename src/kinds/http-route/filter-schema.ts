@@ -1,0 +1,138 @@
+// The schema of an HTTPRoute's filters, for whole rules and for single backends.
+import type { Schema } from '../kind.ts';
+import {
+  flag,
+  groupField,
+  integer,
+  item,
+  keyed,
+  kindField,
+  list,
+  nameField,
+  namespaceField,
+  object,
+  patterns,
+  port,
+  text,
+} from '../schema.ts';
+
+/** The fields of a reference to a backend, by default a Service. */
+export const backendFields: Record<string, Schema> = {
+  group: groupField({ default: '' }),
+  kind: kindField({ default: 'Service' }),
+  'name!': nameField('Name of the Service.'),
+  namespace: namespaceField('Namespace of the Service; another one needs a ReferenceGrant there.'),
+  port: port('Port of the Service; required for Services.'),
+};
+
+const header = object('One header.', {
+  'name!': text('Its name; case does not matter.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
+  'value!': text('Its value.', { minLength: 1, maxLength: 4096 }),
+});
+
+const headerModifier = (what: string): Schema =>
+  object(`Changes the headers of ${what}.`, {
+    set: keyed('Replaces the header, or adds it.', ['name'], header, { maxItems: 16 }),
+    add: keyed('Adds a value to the header.', ['name'], header, { maxItems: 16 }),
+    remove: list('Removes the headers.', item(), { maxItems: 16, 'x-kubernetes-list-type': 'set' }),
+  });
+
+const pathModifier = object('How the path changes.', {
+  'type!': text('What is replaced.', { enum: ['ReplaceFullPath', 'ReplacePrefixMatch'] }),
+  replaceFullPath: text('The new path.', { maxLength: 1024 }),
+  replacePrefixMatch: text('What stands in place of the prefix that the match names.', { maxLength: 1024 }),
+});
+
+const hostname = (description: string): Schema =>
+  text(description, { pattern: patterns.subdomain, minLength: 1, maxLength: 253 });
+
+const redirect = object('Answers with a redirect.', {
+  scheme: text('New scheme.', { enum: ['http', 'https'] }),
+  hostname: hostname('New host name.'),
+  path: pathModifier,
+  port: port('New port.'),
+  statusCode: integer('The status.', { enum: [301, 302, 303, 307, 308], default: 302 }),
+});
+
+const mirror = object('Sends a copy to another backend; not supported yet.', {
+  'backendRef!': object('The backend.', backendFields),
+  percent: integer('Share of the requests in percent.', { format: 'int32', minimum: 0, maximum: 100 }),
+  fraction: object('Share of the requests.', {
+    'numerator!': integer('Numerator.', { format: 'int32', minimum: 0 }),
+    denominator: integer('Denominator.', { format: 'int32', minimum: 1, default: 100 }),
+  }),
+});
+
+const headerNames = (description: string): Schema =>
+  list(description, item({ pattern: patterns.headerName, minLength: 1, maxLength: 256 }), {
+    maxItems: 64,
+    'x-kubernetes-list-type': 'set',
+  });
+
+const cors = object('Answers cross-origin requests; not supported yet.', {
+  allowCredentials: flag('Whether credentials are allowed.'),
+  allowOrigins: list('Origins that are allowed.', item({ minLength: 1, maxLength: 253 }), {
+    maxItems: 64,
+    'x-kubernetes-list-type': 'set',
+  }),
+  allowMethods: list(
+    'Methods that are allowed.',
+    item({ enum: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', '*'] }),
+    { maxItems: 9, 'x-kubernetes-list-type': 'set' },
+  ),
+  allowHeaders: headerNames('Request headers that are allowed.'),
+  exposeHeaders: headerNames('Response headers that scripts may read.'),
+  maxAge: integer('For how many seconds browsers may keep the answer.', { format: 'int32', minimum: 1, default: 5 }),
+});
+
+const headerSet = (description: string): Schema => list(description, item(), { 'x-kubernetes-list-type': 'set' });
+
+const externalAuth = object('Asks a service whether a request may pass; not supported yet.', {
+  'protocol!': text('How it is asked.', { enum: ['HTTP', 'GRPC'] }),
+  'backendRef!': object('The service.', backendFields),
+  forwardBody: object('Whether the body is sent along.', {
+    maxSize: integer('At most so many bytes.', { minimum: 0 }),
+  }),
+  grpc: object('For GRPC.', { allowedHeaders: headerSet('Headers that are sent.') }),
+  http: object('For HTTP.', {
+    allowedHeaders: headerSet('Headers that are sent.'),
+    allowedResponseHeaders: headerSet('Headers of its answer that are passed on.'),
+    path: text('Prefix of the path that is asked.', { maxLength: 1024 }),
+  }),
+});
+
+/** The types of filters, each with the field that holds its settings. */
+export const filterFields = {
+  RequestHeaderModifier: 'requestHeaderModifier',
+  ResponseHeaderModifier: 'responseHeaderModifier',
+  RequestMirror: 'requestMirror',
+  RequestRedirect: 'requestRedirect',
+  URLRewrite: 'urlRewrite',
+  ExtensionRef: 'extensionRef',
+  CORS: 'cors',
+  ExternalAuth: 'externalAuth',
+} as const;
+
+export const filters = (description: string): Schema =>
+  list(
+    description,
+    object('One filter; the field named after its type holds its settings.', {
+      'type!': text('What it does.', { enum: Object.keys(filterFields) }),
+      requestHeaderModifier: headerModifier('the request'),
+      responseHeaderModifier: headerModifier('the answer'),
+      requestMirror: mirror,
+      requestRedirect: redirect,
+      urlRewrite: object('Changes path and host on the way to the backend.', {
+        hostname: hostname('New host name.'),
+        path: pathModifier,
+      }),
+      extensionRef: object('A filter of an implementation; none are supported.', {
+        'group!': groupField(),
+        'kind!': kindField(),
+        'name!': nameField(),
+      }),
+      cors,
+      externalAuth,
+    }),
+    { maxItems: 16 },
+  );

@@ -1,0 +1,151 @@
+// gateway.networking.k8s.io HTTPRoute: how HTTP requests at a Gateway, or to a Service, find their backends.
+import type { Kind } from '../kind.ts';
+import {
+  conditions,
+  groupField,
+  integer,
+  item,
+  keyed,
+  kindField,
+  list,
+  nameField,
+  namespaceField,
+  object,
+  patterns,
+  port,
+  sectionName,
+  specOf,
+  text,
+} from '../schema.ts';
+import { backendFields, filters } from './filter-schema.ts';
+import type { HttpRouteSpec } from './types.ts';
+import { validateHttpRoute } from './validate.ts';
+
+const parentRef = object('A Gateway, or a Service for calls inside the mesh.', {
+  group: groupField({ default: 'gateway.networking.k8s.io' }),
+  kind: kindField({ default: 'Gateway' }),
+  'name!': nameField(),
+  namespace: namespaceField(),
+  sectionName: sectionName('Name of one listener of the Gateway, or of one port of the Service.'),
+  port: port('Port of the listeners, or of the Service.'),
+});
+
+const duration = (description: string) => text(description, { pattern: patterns.duration });
+
+const valueMatch = (what: string, maxLength: number) =>
+  object(`One ${what}.`, {
+    type: text('How the value is compared.', { enum: ['Exact', 'RegularExpression'], default: 'Exact' }),
+    'name!': text('Its name.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
+    'value!': text('The value.', { minLength: 1, maxLength }),
+  });
+
+const match = object('Conditions on a request; all must hold.', {
+  path: object(
+    'The path, without the query.',
+    {
+      type: text('How it is compared; a prefix goes by whole path elements.', {
+        enum: ['Exact', 'PathPrefix', 'RegularExpression'],
+        default: 'PathPrefix',
+      }),
+      value: text('The path, prefix or expression.', { default: '/', maxLength: 1024 }),
+    },
+    { default: { type: 'PathPrefix', value: '/' } },
+  ),
+  method: text('The method.', {
+    enum: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'],
+  }),
+  headers: keyed('Headers.', ['name'], valueMatch('header', 4096), { maxItems: 16 }),
+  queryParams: keyed('Parameters of the query.', ['name'], valueMatch('parameter', 1024), { maxItems: 16 }),
+});
+
+const rule = object('Matches, what is done on the way, and backends.', {
+  name: sectionName('Name of the rule, unique in the route.'),
+  matches: list('The rule takes a request when one of these holds.', match, {
+    maxItems: 64,
+    default: [{ path: { type: 'PathPrefix', value: '/' } }],
+  }),
+  filters: filters('What is done to the request and its answer, in this order.'),
+  backendRefs: list(
+    'Backends that share the requests by weight.',
+    object('One backend.', {
+      ...backendFields,
+      weight: integer('Its share among the backends of the rule.', {
+        format: 'int32',
+        minimum: 0,
+        maximum: 1_000_000,
+        default: 1,
+      }),
+      filters: filters('Filters for requests to this backend alone.'),
+    }),
+    { maxItems: 16 },
+  ),
+  timeouts: object('How long things may take; 0s: without end.', {
+    request: duration('From the request to the end of the answer, retries included.'),
+    backendRequest: duration('One attempt at a backend.'),
+  }),
+  retry: object('When a request is tried again.', {
+    attempts: integer('How often at most.'),
+    backoff: duration('The least wait between attempts.'),
+    codes: list('Statuses that are tried again.', integer('', { minimum: 400, maximum: 599 })),
+  }),
+  sessionPersistence: object('Keeps a client with a backend; not supported yet.', {
+    sessionName: text('Name of the cookie or header.', { maxLength: 128 }),
+    type: text('How it is kept.', { enum: ['Cookie', 'Header'], default: 'Cookie' }),
+    absoluteTimeout: duration('Its longest life.'),
+    idleTimeout: duration('Its life without use.'),
+    cookieConfig: object('For cookies.', {
+      lifetimeType: text('How long the cookie lives.', { enum: ['Permanent', 'Session'], default: 'Session' }),
+    }),
+  }),
+});
+
+const spec = object('What is wanted of it.', {
+  parentRefs: list('Where it is attached.', parentRef, { maxItems: 32 }),
+  hostnames: list(
+    'Host names that it serves, exact or *.suffix; those of the listener when unset.',
+    item({ pattern: patterns.hostname, minLength: 1, maxLength: 253 }),
+    { maxItems: 16 },
+  ),
+  rules: list('The rules; the most specific match wins.', rule, {
+    maxItems: 16,
+    default: [{ matches: [{ path: { type: 'PathPrefix', value: '/' } }] }],
+  }),
+  useDefaultGateways: text('Attaches to default Gateways; not supported yet.', { enum: ['All', 'None'] }),
+});
+
+export const httpRoute: Kind = {
+  group: 'gateway.networking.k8s.io',
+  version: 'v1',
+  alsoServed: ['v1beta1'],
+  kind: 'HTTPRoute',
+  plural: 'httproutes',
+  singular: 'httproute',
+  shortNames: [],
+  namespaced: true,
+  statusSubresource: true,
+  schema: object('How HTTP requests find their backends.', {
+    'spec!': spec,
+    status: object('Its state.', {
+      'parents!': list(
+        'The state at each parent.',
+        object('One parent.', {
+          'parentRef!': parentRef,
+          'controllerName!': text('The controller that says so.', { minLength: 1, maxLength: 253 }),
+          'conditions!': conditions(),
+        }),
+        { maxItems: 32 },
+      ),
+    }),
+  }),
+  columns: [
+    {
+      name: 'Hostnames',
+      type: 'string',
+      value: (resource) => {
+        const { hostnames } = specOf<HttpRouteSpec>(resource);
+        return hostnames ? JSON.stringify(hostnames) : '';
+      },
+    },
+  ],
+  validate: validateHttpRoute,
+};

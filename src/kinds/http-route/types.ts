@@ -1,0 +1,109 @@
+// The spec and status of an HTTPRoute, as they are after defaults. Used by compile.
+import type { Condition } from '../../model/resource.ts';
+
+export interface HttpRouteSpec {
+  readonly parentRefs?: readonly ParentRef[];
+  readonly hostnames?: readonly string[];
+  readonly rules: readonly HttpRouteRule[];
+  readonly useDefaultGateways?: 'All' | 'None';
+}
+
+export interface ParentRef {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+  readonly sectionName?: string;
+  readonly port?: number;
+}
+
+export interface HttpRouteRule {
+  readonly name?: string;
+  readonly matches: readonly HttpRouteMatch[];
+  readonly filters?: readonly HttpRouteFilter[];
+  readonly backendRefs?: readonly HttpBackendRef[];
+  readonly timeouts?: { readonly request?: string; readonly backendRequest?: string };
+  readonly retry?: { readonly attempts?: number; readonly backoff?: string; readonly codes?: readonly number[] };
+  readonly sessionPersistence?: unknown;
+}
+
+export interface HttpRouteMatch {
+  readonly path: { readonly type: 'Exact' | 'PathPrefix' | 'RegularExpression'; readonly value: string };
+  readonly method?: string;
+  readonly headers?: readonly NamedValueMatch[];
+  readonly queryParams?: readonly NamedValueMatch[];
+}
+
+export interface NamedValueMatch {
+  readonly type: 'Exact' | 'RegularExpression';
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface BackendRef {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+  readonly port?: number;
+}
+
+export interface HttpBackendRef extends BackendRef {
+  readonly weight: number;
+  readonly filters?: readonly HttpRouteFilter[];
+}
+
+export interface HttpRouteFilter {
+  readonly type:
+    | 'RequestHeaderModifier'
+    | 'ResponseHeaderModifier'
+    | 'RequestMirror'
+    | 'RequestRedirect'
+    | 'URLRewrite'
+    | 'ExtensionRef'
+    | 'CORS'
+    | 'ExternalAuth';
+  readonly requestHeaderModifier?: HeaderModifierSpec;
+  readonly responseHeaderModifier?: HeaderModifierSpec;
+  readonly requestMirror?: unknown;
+  readonly requestRedirect?: RequestRedirectSpec;
+  readonly urlRewrite?: UrlRewriteSpec;
+  readonly extensionRef?: unknown;
+  readonly cors?: unknown;
+  readonly externalAuth?: unknown;
+}
+
+export interface HeaderModifierSpec {
+  readonly set?: readonly { readonly name: string; readonly value: string }[];
+  readonly add?: readonly { readonly name: string; readonly value: string }[];
+  readonly remove?: readonly string[];
+}
+
+export interface RequestRedirectSpec {
+  readonly scheme?: 'http' | 'https';
+  readonly hostname?: string;
+  readonly path?: PathModifierSpec;
+  readonly port?: number;
+  readonly statusCode: number;
+}
+
+export interface UrlRewriteSpec {
+  readonly hostname?: string;
+  readonly path?: PathModifierSpec;
+}
+
+export interface PathModifierSpec {
+  readonly type: 'ReplaceFullPath' | 'ReplacePrefixMatch';
+  readonly replaceFullPath?: string;
+  readonly replacePrefixMatch?: string;
+}
+
+export interface HttpRouteStatus {
+  readonly parents: readonly RouteParentStatus[];
+}
+
+export interface RouteParentStatus {
+  readonly parentRef: ParentRef;
+  readonly controllerName: string;
+  readonly conditions: readonly Condition[];
+}

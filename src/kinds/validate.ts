@@ -1,0 +1,255 @@
+// Makes a resource of what came from outside: defaults, schema, unknown fields, then the kind's own checks. Called by api, cli, yaml and compile.
+import { nearestName } from '../lib/names.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Resource } from '../model/resource.ts';
+import type { Kind, Schema } from './kind.ts';
+import { checkMetadata, metadataSchema } from './metadata.ts';
+import { resourceRef } from './problems.ts';
+
+export interface Validated {
+  /** With defaults, without null and unknown fields. Use it only when there are no problems. */
+  readonly resource: Resource;
+  /** Errors: the resource can't be taken. */
+  readonly problems: Problem[];
+  /** Unknown fields, each with the nearest known name; they are left out of `resource`. */
+  readonly warnings: Problem[];
+}
+
+interface Finding {
+  readonly code: 'INVALID_FIELD' | 'REQUIRED_FIELD' | 'UNKNOWN_FIELD';
+  readonly path: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+type Report = (finding: Finding) => void;
+
+// Deep enough for any published kind; a bound, because the value comes from outside.
+const MAX_DEPTH = 64;
+
+/** Checks `value` against the schema of the kind; never throws, whatever `value` is. */
+export const validateResource = (kind: Kind, value: unknown): Validated => {
+  const findings: Finding[] = [];
+  const root = rootSchema(kind);
+  const walked = isObject(value) ? walk(root, value, '', 0, (finding) => findings.push(finding)) : undefined;
+  if (!walked) findings.push({ code: 'INVALID_FIELD', path: '', message: 'a resource must be an object' });
+  let resource = shaped(walked as Partial<Resource> | undefined, kind);
+  const problems: Problem[] = [];
+  const warnings: Problem[] = [];
+  const about = resourceRef(resource);
+  for (const { code, path, message, hint } of findings) {
+    const severity = code === 'UNKNOWN_FIELD' ? 'warning' : 'error';
+    const target = code === 'UNKNOWN_FIELD' ? warnings : problems;
+    target.push({ code, severity, message, resource: about, path, ...(hint ? { hint } : {}) });
+  }
+  problems.push(...checkMetadata(kind, resource));
+  if (problems.length === 0) {
+    if (kind.normalize) resource = kind.normalize(resource);
+    if (kind.validate) problems.push(...kind.validate(resource));
+  }
+  return { resource, problems, warnings };
+};
+
+const roots = new WeakMap<Kind, Schema>();
+
+const rootSchema = (kind: Kind): Schema => {
+  let root = roots.get(kind);
+  if (!root) {
+    root = {
+      ...kind.schema,
+      type: 'object',
+      properties: {
+        apiVersion: { type: 'string' },
+        kind: { type: 'string' },
+        metadata: metadataSchema,
+        ...kind.schema.properties,
+      },
+    };
+    roots.set(kind, root);
+  }
+  return root;
+};
+
+/** What later checks may rely on: strings and objects where the model says so. */
+const shaped = (walked: Partial<Resource> | undefined, kind: Kind): Resource => {
+  const metadata: Partial<Resource['metadata']> = isObject(walked?.metadata) ? walked.metadata : {};
+  return {
+    ...walked,
+    apiVersion: String(walked?.apiVersion ?? (kind.group ? `${kind.group}/${kind.version}` : kind.version)),
+    kind: kind.kind,
+    metadata: { ...metadata, name: String(metadata.name ?? '') },
+  };
+};
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const typeName = (value: unknown): string =>
+  value === null
+    ? 'null'
+    : Array.isArray(value)
+      ? 'a list'
+      : typeof value === 'object'
+        ? 'an object'
+        : `a ${typeof value}`;
+
+const WANTED: Record<NonNullable<Schema['type']>, string> = {
+  object: 'an object',
+  array: 'a list',
+  string: 'a string',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+};
+
+const hasType = (type: NonNullable<Schema['type']>, value: unknown): boolean => {
+  if (type === 'object') return isObject(value);
+  if (type === 'array') return Array.isArray(value);
+  if (type === 'integer') return Number.isSafeInteger(value);
+  return typeof value === type;
+};
+
+/** The value with defaults and without unknown fields; undefined where its type is wrong. */
+const walk = (schema: Schema, value: unknown, path: string, depth: number, report: Report): unknown => {
+  const invalid = (message: string, hint?: string) =>
+    report({ code: 'INVALID_FIELD', path, message: path ? `${path}: ${message}` : message, ...(hint ? { hint } : {}) });
+  if (depth > MAX_DEPTH) return invalid('is nested too deep');
+  if (schema['x-kubernetes-int-or-string']) {
+    if (typeof value !== 'string' && !Number.isSafeInteger(value)) return invalid('must be a whole number or a string');
+    return value;
+  }
+  if (schema.type && !hasType(schema.type, value)) {
+    const hint =
+      schema.type === 'string' && typeof value !== 'object' ? `put it in quotes: "${String(value)}"` : undefined;
+    return invalid(`must be ${WANTED[schema.type]}, not ${typeName(value)}`, hint);
+  }
+  if (Array.isArray(value)) return walkList(schema, value, path, depth, report, invalid);
+  if (isObject(value)) return walkObject(schema, value, path, depth, report, invalid);
+  checkScalar(schema, value, invalid);
+  return value;
+};
+
+const walkList = (
+  schema: Schema,
+  value: readonly unknown[],
+  path: string,
+  depth: number,
+  report: Report,
+  invalid: (message: string) => void,
+): unknown[] => {
+  if (schema.minItems !== undefined && value.length < schema.minItems) {
+    invalid(`needs at least ${schema.minItems} ${schema.minItems === 1 ? 'item' : 'items'}`);
+  }
+  if (schema.maxItems !== undefined && value.length > schema.maxItems) {
+    // Its items are left alone: a hostile list must not cost more than its length.
+    invalid(`has ${value.length} items, at most ${schema.maxItems} are allowed`);
+    return [];
+  }
+  const items = value.map((entry, i) =>
+    schema.items ? walk(schema.items, entry, `${path}[${i}]`, depth + 1, report) : entry,
+  );
+  checkKeys(schema, items, path, report);
+  return items.filter((entry) => entry !== undefined);
+};
+
+const checkKeys = (schema: Schema, items: readonly unknown[], path: string, report: Report): void => {
+  const keys = schema['x-kubernetes-list-map-keys'];
+  if (!keys && schema['x-kubernetes-list-type'] !== 'set') return;
+  const seen = new Set<string>();
+  items.forEach((entry, i) => {
+    if (entry === undefined) return;
+    const key = JSON.stringify(keys ? keys.map((name) => (entry as Record<string, unknown>)[name] ?? null) : entry);
+    if (seen.has(key)) {
+      const what = keys ? `the same ${keys.join(' and ')} as an earlier item` : 'the same value as an earlier item';
+      report({ code: 'INVALID_FIELD', path: `${path}[${i}]`, message: `${path}[${i}]: has ${what}` });
+    }
+    seen.add(key);
+  });
+};
+
+const walkObject = (
+  schema: Schema,
+  value: Readonly<Record<string, unknown>>,
+  path: string,
+  depth: number,
+  report: Report,
+  invalid: (message: string) => void,
+): Record<string, unknown> => {
+  const at = (name: string) => (path ? `${path}.${name}` : name);
+  const { properties = {}, additionalProperties } = schema;
+  const result: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(value)) {
+    // As in Kubernetes, null is the same as not given.
+    if (field === null || field === undefined || name === '__proto__') continue;
+    const known = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
+    if (known) {
+      const kept = walk(known, field, at(name), depth + 1, report);
+      if (kept !== undefined) result[name] = kept;
+    } else if (schema['x-kubernetes-preserve-unknown-fields']) {
+      result[name] = field;
+    } else {
+      const near = nearestName(name, Object.keys(properties));
+      const message = `unknown field "${at(name)}"`;
+      report({ code: 'UNKNOWN_FIELD', path: at(name), message, ...(near ? { hint: `did you mean "${near}"?` } : {}) });
+    }
+  }
+  for (const [name, property] of Object.entries(properties)) {
+    if (
+      property.default === undefined ||
+      (Object.hasOwn(value, name) && value[name] !== null && value[name] !== undefined)
+    )
+      continue;
+    result[name] = walk(property, structuredClone(property.default), at(name), depth + 1, report);
+  }
+  for (const name of schema.required ?? []) {
+    if (value[name] === undefined || value[name] === null) {
+      if (result[name] !== undefined) continue;
+      report({ code: 'REQUIRED_FIELD', path: at(name), message: `${at(name)}: is required` });
+    }
+  }
+  if (schema.maxProperties !== undefined && Object.keys(value).length > schema.maxProperties) {
+    invalid(`has more than ${schema.maxProperties} entries`);
+  }
+  return result;
+};
+
+const compiledPatterns = new Map<string, RegExp>();
+
+const matchesPattern = (pattern: string, value: string): boolean => {
+  let compiled = compiledPatterns.get(pattern);
+  if (!compiled) {
+    compiled = new RegExp(pattern);
+    compiledPatterns.set(pattern, compiled);
+  }
+  return compiled.test(value);
+};
+
+const checkScalar = (schema: Schema, value: unknown, invalid: (message: string, hint?: string) => void): void => {
+  if (schema.enum && !schema.enum.includes(value as string)) {
+    const near = typeof value === 'string' ? nearestName(value, schema.enum.map(String)) : undefined;
+    invalid(
+      `${JSON.stringify(value)} is not one of ${schema.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`,
+      near ? `did you mean "${near}"?` : undefined,
+    );
+    return;
+  }
+  if (typeof value === 'number') {
+    if (schema.minimum !== undefined && value < schema.minimum) invalid(`${value} is less than ${schema.minimum}`);
+    if (schema.maximum !== undefined && value > schema.maximum) invalid(`${value} is more than ${schema.maximum}`);
+  }
+  if (typeof value !== 'string') return;
+  if (schema.minLength && value.length < schema.minLength) {
+    invalid('must not be empty');
+    return;
+  }
+  if (schema.maxLength !== undefined && value.length > schema.maxLength) {
+    invalid(`is ${value.length} characters long, at most ${schema.maxLength} are allowed`);
+    return;
+  }
+  if (schema.pattern && !matchesPattern(schema.pattern, value)) {
+    invalid(`${JSON.stringify(value)} does not have the form ${schema.pattern}`);
+  }
+  if (schema.format === 'date-time' && Number.isNaN(Date.parse(value)))
+    invalid(`"${value}" is not a time as RFC 3339 writes it`);
+  if (schema.format === 'byte' && !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value)) invalid('is not base64');
+};

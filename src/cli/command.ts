@@ -16,7 +16,7 @@ const formatPairs = (pairs: readonly (readonly [string, string])[]): string => {
 
 /** Options under their headings: a command's own first, those that many commands share behind them. */
 const optionSections = (command: Command, help: Help): string[] => {
-  const groups = new Map<string, [string, string][]>();
+  const groups = new Map<string, [string, string][]>([['Options:', []]]);
   for (const option of help.visibleOptions(command)) {
     const heading = option.helpGroupHeading ?? 'Options:';
     const pairs = groups.get(heading) ?? [];

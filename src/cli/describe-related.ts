@@ -1,0 +1,97 @@
+// What belongs to a resource besides itself: the workloads and routes of a service, and events. Used by describe.ts.
+import type { Client, ResourceType } from '../client/client.ts';
+import { findKindByName } from '../kinds/registry.ts';
+import { isWeftError } from '../lib/errors.ts';
+import type { Resource } from '../model/resource.ts';
+import { paintWith } from './state-colour.ts';
+import type { Terminal } from './terminal.ts';
+import { formatTable } from './text-table.ts';
+
+type Section = readonly [title: string, lines: readonly string[]];
+type Labels = Readonly<Record<string, string>>;
+
+const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
+
+const isSubset = (selector: Labels, labels: Labels): boolean =>
+  Object.entries(selector).every(([name, value]) => labels[name] === value);
+
+const labelsOf = (workload: Resource): Labels => ({
+  ...workload.metadata.labels,
+  ...(workload.spec as { labels?: Labels } | undefined)?.labels,
+});
+
+const workloadsOf = async (client: Client, service: Resource, terminal: Terminal): Promise<Section[]> => {
+  const { selector = {} } = (service.spec ?? {}) as { selector?: Labels };
+  const kind = findKindByName('workloads');
+  if (!kind || Object.keys(selector).length === 0) return [];
+  const { items } = await client.list(kind, { namespace: service.metadata.namespace });
+  const selected = items.filter((workload) => isSubset(selector, labelsOf(workload)));
+  if (selected.length === 0) {
+    const wanted = Object.entries(selector).map(([name, value]) => `${name}=${value}`);
+    return [
+      [
+        'Workloads',
+        [`  none has the labels ${wanted.join(', ')}; "weft run --service ${service.metadata.name}" starts one`],
+      ],
+    ];
+  }
+  const columns = kind.columns.filter(({ wide }) => !wide);
+  const heads = ['Name', ...columns.map(({ name }) => name)].map((name) => ({ name, state: true }));
+  const rows = selected.map((one) => [one.metadata.name, ...columns.map(({ value }) => value(one))]);
+  return [['Workloads', indented(formatTable(heads, rows, paintWith(terminal.hasColour)))]];
+};
+
+interface RouteSpec {
+  readonly parentRefs?: readonly { readonly kind?: string; readonly name?: string; readonly namespace?: string }[];
+}
+
+const routesOf = async (client: Client, parent: Resource): Promise<Section[]> => {
+  const kind = findKindByName('httproutes');
+  if (!kind) return [];
+  const { name, namespace } = parent.metadata;
+  const { items } = await client.list(kind);
+  const lines = items
+    .filter((route) =>
+      ((route.spec ?? {}) as RouteSpec).parentRefs?.some(
+        (ref) =>
+          (ref.kind ?? 'Gateway') === parent.kind &&
+          ref.name === name &&
+          (ref.namespace ?? route.metadata.namespace) === namespace,
+      ),
+    )
+    .map((route) => `  HTTPRoute ${route.metadata.namespace}/${route.metadata.name}`);
+  return lines.length ? [['Routes', lines]] : [];
+};
+
+const EVENTS: ResourceType = { group: '', version: 'v1', plural: 'events', namespaced: true };
+
+interface EventResource {
+  readonly lastTimestamp?: string;
+  readonly type?: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+const eventsOf = async (client: Client, resource: Resource): Promise<Section[]> => {
+  const { name, namespace } = resource.metadata;
+  const fieldSelector = `involvedObject.name=${name},involvedObject.kind=${resource.kind}`;
+  try {
+    const { items } = await client.list(EVENTS, { namespace, fieldSelector });
+    const lines = (items as readonly (Resource & EventResource)[]).map(
+      ({ lastTimestamp = '', type = '', reason = '', message = '' }) =>
+        `  ${lastTimestamp}  ${type}  ${reason}: ${message}`,
+    );
+    return lines.length ? [['Events', lines]] : [];
+  } catch (error) {
+    // An API without events is complete without them.
+    if (isWeftError(error, 'API_NOT_FOUND') || isWeftError(error, 'API_BAD_REQUEST')) return [];
+    throw error;
+  }
+};
+
+/** The sections that stand between the conditions and the spec. */
+export const relatedLines = async (client: Client, resource: Resource, terminal: Terminal): Promise<Section[]> => [
+  ...(resource.kind === 'Service' ? await workloadsOf(client, resource, terminal) : []),
+  ...(resource.kind === 'Service' || resource.kind === 'Gateway' ? await routesOf(client, resource) : []),
+  ...(await eventsOf(client, resource)),
+];

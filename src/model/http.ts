@@ -8,7 +8,7 @@ export interface Head {
 export interface RequestHead extends Head {
   /** As received; methods are case-sensitive. */
   method: string;
-  /** Without the query; starts with `/` (or is `*` for OPTIONS). Percent-encoding as received. */
+  /** Without the query; starts with `/` (or is `*` for OPTIONS). In the normal form of policy/path.ts, which the proxy makes once, on arrival; Envoy does so by `normalize_path`. */
   path: string;
   /** Behind the `?`, without it; empty when there is none. */
   query: string;

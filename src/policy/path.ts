@@ -33,7 +33,7 @@ const isNormal = (path: string): boolean => {
 // Servers that know path parameters read `/..;x/` as `/../`.
 const DOTS_WITH_PARAMETERS = /\/(\.{1,2});[^/]*/g;
 
-const unescape = (path: string): string | undefined => {
+const unescapeLetters = (path: string): string | undefined => {
   const text = path.replaceAll('\\', '/').replace(/%([0-9A-Fa-f]{2})/g, (whole, hex: string) => {
     const char = String.fromCharCode(Number.parseInt(hex, 16));
     return UNRESERVED.test(char) || char === '\0' ? char : whole;
@@ -55,7 +55,7 @@ const resolveDots = (path: string): string => {
 };
 
 const normalizeOnce = (path: string): string | undefined => {
-  const text = unescape(path.replace(DOTS_WITH_PARAMETERS, '/$1'));
+  const text = unescapeLetters(path.replace(DOTS_WITH_PARAMETERS, '/$1'));
   return text === undefined ? undefined : resolveDots(text);
 };
 

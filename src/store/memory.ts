@@ -88,9 +88,14 @@ class MemoryStore implements Store {
     return { key, value: current.value, revision };
   }
 
-  watch(prefix: string, from: number, listener: (events: readonly StoreEvent[]) => void): () => void {
+  watch(
+    prefix: string,
+    from: number,
+    listener: (events: readonly StoreEvent[]) => void,
+    caughtUp?: () => void,
+  ): () => void {
     this.#checkOpen();
-    return this.#watchers.add(prefix, from, listener);
+    return this.#watchers.add(prefix, from, listener, caughtUp);
   }
 
   async compact(revision: number): Promise<void> {

@@ -128,9 +128,14 @@ class SqliteStore implements Store {
     return this.#enqueue(key, undefined, options.expected);
   }
 
-  watch(prefix: string, from: number, listener: (events: readonly StoreEvent[]) => void): () => void {
+  watch(
+    prefix: string,
+    from: number,
+    listener: (events: readonly StoreEvent[]) => void,
+    caughtUp?: () => void,
+  ): () => void {
     if (this.#closed) throw closedError();
-    return this.#watchers.add(prefix, from, listener);
+    return this.#watchers.add(prefix, from, listener, caughtUp);
   }
 
   async compact(revision: number): Promise<void> {

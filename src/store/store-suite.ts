@@ -165,6 +165,21 @@ const watching: Record<string, Case> = {
     );
     assert.equal(numberOf(seen.events[0]?.previous), 94);
   },
+  'a watcher is told once that it has all that came before it': async (store) => {
+    for (let n = 1; n <= 600; n++) void store.put('/a', resource('a', n));
+    await store.put('/b', resource('b'));
+    const seen = collector();
+    const had: number[] = [];
+    await new Promise<void>((resolve) => {
+      store.watch('/a', 0, seen.listener, () => {
+        had.push(seen.events.length);
+        resolve();
+      });
+    });
+    store.watch('', store.revision(), seen.listener, () => had.push(-1));
+    await store.put('/a', resource('a', 601));
+    assert.deepEqual(had, [600, -1]);
+  },
   'a stopped watcher hears nothing more': async (store) => {
     const [stopped, other] = [collector(), collector()];
     const stop = store.watch('', 0, stopped.listener);

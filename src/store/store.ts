@@ -47,8 +47,15 @@ export interface Store {
   /**
    * Calls `listener` with every event after revision `from` under the prefix, in order, none twice, none left out.
    * Throws STORE_GONE when `from` is compacted away. Returns how to stop.
+   * Calls `caughtUp` once, when all that was written before has been delivered: from then on an event reaches the
+   * listener before `revision()` can be seen to have moved past it.
    */
-  watch(prefix: string, from: number, listener: (events: readonly StoreEvent[]) => void): () => void;
+  watch(
+    prefix: string,
+    from: number,
+    listener: (events: readonly StoreEvent[]) => void,
+    caughtUp?: () => void,
+  ): () => void;
   /** Forgets what is older than `revision`; current values stay. */
   compact(revision: number): Promise<void>;
   close(): Promise<void>;

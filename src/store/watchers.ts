@@ -20,6 +20,7 @@ export type Listener = (events: readonly StoreEvent[]) => void;
 interface Watcher {
   readonly prefix: string;
   readonly listener: Listener;
+  readonly caughtUp: (() => void) | undefined;
   position: number;
   /** False while it still reads what was written before it came. */
   live: boolean;
@@ -38,11 +39,13 @@ export class Watchers {
     this.#log = log;
   }
 
-  add(prefix: string, from: number, listener: Listener): () => void {
+  add(prefix: string, from: number, listener: Listener, caughtUp?: () => void): () => void {
     if (from < this.#reader.compacted()) throw goneError(from, this.#reader.compacted());
-    const watcher = { prefix, listener, position: from, live: from >= this.#reader.revision(), stopped: false };
+    const live = from >= this.#reader.revision();
+    const watcher: Watcher = { prefix, listener, caughtUp, position: from, live, stopped: false };
     this.#watchers.add(watcher);
-    if (!watcher.live) this.#catchUpSoon(watcher);
+    if (live) caughtUp?.();
+    else this.#catchUpSoon(watcher);
     return () => {
       watcher.stopped = true;
       this.#watchers.delete(watcher);
@@ -103,6 +106,7 @@ export class Watchers {
     watcher.position = slice.position;
     watcher.live = slice.position >= this.#reader.revision();
     if (slice.events.length > 0) this.#deliver(watcher, slice.events);
+    if (watcher.live && !watcher.stopped) watcher.caughtUp?.();
   }
 
   #deliver(watcher: Watcher, events: readonly StoreEvent[]): void {

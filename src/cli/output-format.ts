@@ -1,13 +1,13 @@
-// The `-o` option: which formats there are, and a clear word for one that is not. Used by get, flows, version.
+// Options that take one word of a few: `-o`, `--validate`. A clear word for one that is not known.
 import { WeftError } from '../lib/errors.ts';
 import { nearestName } from '../lib/names.ts';
 
-/** Answers the format, or throws USAGE with the known ones. */
-export const requireFormat = <F extends string>(format: string, known: readonly F[]): F => {
-  const found = known.find((name) => name === format);
+/** Answers the word, or throws USAGE with the known ones. */
+export const requireFormat = <F extends string>(word: string, known: readonly F[], option = '-o'): F => {
+  const found = known.find((name) => name === word);
   if (found !== undefined) return found;
-  const nearest = nearestName(format, known);
-  throw new WeftError('USAGE', `-o ${format} is not supported; the formats are ${known.join(', ')}`, {
-    hint: `-o ${nearest ?? known[0]}`,
+  const nearest = nearestName(word, known);
+  throw new WeftError('USAGE', `${option} ${word} is not supported; it takes ${known.join(', ')}`, {
+    hint: `${option} ${nearest ?? known[0]}`,
   });
 };

@@ -105,7 +105,10 @@ const isUntouched = (before: unknown, wanted: unknown, live: unknown): boolean =
   isDeepStrictEqual(before, wanted) || isDeepStrictEqual(live, wanted);
 
 export interface ApplyOptions {
-  readonly dryRun?: boolean;
+  /** `server`: the API checks it and writes nothing; `client`: only compared with what is there. */
+  readonly dryRun?: 'server' | 'client' | undefined;
+  /** What the API does with unknown fields; refuses them unless told otherwise. */
+  readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore' | undefined;
 }
 
 /** Applies one manifest. The namespace must be set in it where the kind has one. */
@@ -116,24 +119,37 @@ export const applyResource = async (
   options: ApplyOptions = {},
 ): Promise<Applied> => {
   const wanted = withLastApplied(manifest);
-  const { name, namespace } = wanted.metadata;
-  const write = { dryRun: options.dryRun, fieldValidation: 'Strict' as const };
   // Between the look and the write another may create or delete it: then look again.
   for (let attempt = 0; ; attempt++) {
     try {
-      const live = await client.get(type, name, { namespace }).catch((error) => {
-        if (isWeftError(error, 'API_NOT_FOUND')) return undefined;
-        throw error;
-      });
-      if (live === undefined) return { outcome: 'created', ...(await client.create(type, wanted, write)) };
-      const patch = threeWayPatch(lastApplied(live), fieldsOf(keepEqualAnnotation(wanted, live)), fieldsOf(live));
-      if (Object.keys(patch).length === 0) return { outcome: 'unchanged', resource: live, warnings: [] };
-      const written = await client.patch(type, { name, namespace }, patch, write);
-      const isSame = written.resource.metadata.resourceVersion === live.metadata.resourceVersion && !options.dryRun;
-      return { outcome: isSame ? 'unchanged' : 'configured', ...written };
+      return await applyOnce(client, type, wanted, options);
     } catch (error) {
       const isRace = isWeftError(error, 'API_EXISTS') || isWeftError(error, 'API_CONFLICT');
       if (!isRace || attempt >= 4) throw error;
     }
   }
+};
+
+const applyOnce = async (
+  client: Client,
+  type: ResourceType,
+  wanted: Resource,
+  { dryRun, fieldValidation = 'Strict' }: ApplyOptions,
+): Promise<Applied> => {
+  const { name, namespace } = wanted.metadata;
+  const write = { dryRun: dryRun === 'server', fieldValidation };
+  const live = await client.get(type, name, { namespace }).catch((error) => {
+    if (isWeftError(error, 'API_NOT_FOUND')) return undefined;
+    throw error;
+  });
+  const skipped = { resource: live ?? wanted, warnings: [] };
+  if (live === undefined) {
+    return { outcome: 'created', ...(dryRun === 'client' ? skipped : await client.create(type, wanted, write)) };
+  }
+  const patch = threeWayPatch(lastApplied(live), fieldsOf(keepEqualAnnotation(wanted, live)), fieldsOf(live));
+  if (Object.keys(patch).length === 0) return { outcome: 'unchanged', ...skipped };
+  if (dryRun === 'client') return { outcome: 'configured', ...skipped };
+  const written = await client.patch(type, { name, namespace }, patch, write);
+  const isSame = dryRun === undefined && written.resource.metadata.resourceVersion === live.metadata.resourceVersion;
+  return { outcome: isSame ? 'unchanged' : 'configured', ...written };
 };

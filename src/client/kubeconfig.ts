@@ -118,19 +118,20 @@ export interface ConnectionSource {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Where state is kept unless `--data-dir` says otherwise: `$XDG_DATA_HOME/weft`, or `~/.local/share/weft`. */
+/** Where state is kept unless `--data-dir` says otherwise: $WEFT_DATA_DIR, $XDG_DATA_HOME/weft, ~/.local/share/weft. */
 export const defaultDataDir = (env: Env): string =>
-  join(env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local', 'share'), 'weft');
+  env.WEFT_DATA_DIR || join(env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local', 'share'), 'weft');
 
 const configFile = (env: Env): string =>
   join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'weft', 'kubeconfig');
 
 const exists = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
-/** The kubeconfig to use: the flags, then $KUBECONFIG, then the config folder's, then the one `weft up` wrote. */
+/** The kubeconfig to use: the flags, $WEFT_DATA_DIR, $KUBECONFIG, the config folder's, the one `weft up` wrote. */
 export const findKubeconfig = (source: ConnectionSource, env: Env): string => {
   if (source.kubeconfig) return source.kubeconfig;
-  if (source.dataDir) return join(source.dataDir, 'kubeconfig');
+  const dataDir = source.dataDir ?? env.WEFT_DATA_DIR;
+  if (dataDir) return join(dataDir, 'kubeconfig');
   const listed = (env.KUBECONFIG ?? '').split(delimiter).filter((path) => path !== '');
   if (listed.length) return listed.find(exists) ?? listed[0]!;
   const candidates = [configFile(env), join(defaultDataDir(env), 'kubeconfig')];

@@ -1,0 +1,63 @@
+// After a write: waits a moment for the control plane's word on the resources, and says what it did not accept.
+import type { Client } from '../client/client.ts';
+import type { Kind } from '../kinds/kind.ts';
+import { type Clock, pause } from '../lib/clock.ts';
+import { isWeftError } from '../lib/errors.ts';
+import type { Resource } from '../model/resource.ts';
+import { conditionsOf, conditionText, isBad, isStale } from './conditions.ts';
+
+export interface WrittenResource {
+  readonly kind: Kind;
+  readonly resource: Resource;
+}
+
+// These always get a status; others only when something is wrong with them.
+const ALWAYS = new Set(['GatewayClass', 'Gateway', 'HTTPRoute']);
+const PATIENCE_MS = { always: 1500, sometimes: 300 };
+const FIRST_PAUSE_MS = 15;
+
+const isSettled = (resource: Resource): boolean => {
+  const conditions = conditionsOf(resource);
+  if (conditions.length === 0) return false;
+  return !conditions.some((one) => isStale(resource, one) || (isBad(one) && one.condition.reason === 'Pending'));
+};
+
+/** What people should know of a resource's state, one line each; none when all is well. */
+export const statusWarnings = ({ kind, resource }: WrittenResource): string[] => {
+  const conditions = conditionsOf(resource);
+  if (conditions.length === 0) {
+    return ALWAYS.has(kind.kind) ? ['has no status yet; "weft describe" shows it later'] : [];
+  }
+  return conditions.filter((one) => isBad(one) && !isStale(resource, one)).map(conditionText);
+};
+
+/** The resources with their newest status; gives up waiting after a second or so. */
+export const awaitStatus = async (
+  client: Client,
+  written: readonly WrittenResource[],
+  clock: Clock,
+): Promise<WrittenResource[]> => {
+  const newest = written.map(({ kind, resource }) => ({ kind, resource }));
+  const began = clock.monotonic();
+  let pauseMs = FIRST_PAUSE_MS;
+  for (;;) {
+    const waited = clock.monotonic() - began;
+    const open = newest.filter(({ kind, resource }) => {
+      const patience = ALWAYS.has(kind.kind) ? PATIENCE_MS.always : PATIENCE_MS.sometimes;
+      return kind.statusSubresource && waited < patience && !isSettled(resource);
+    });
+    if (open.length === 0) return newest;
+    await pause(clock, pauseMs);
+    pauseMs = Math.min(pauseMs * 2, 200);
+    for (const one of open) {
+      const { name, namespace } = one.resource.metadata;
+      try {
+        one.resource = await client.get(one.kind, name, { namespace });
+      } catch (error) {
+        // Deleted by someone else meanwhile: nothing more to say about it.
+        if (!isWeftError(error, 'API_NOT_FOUND')) throw error;
+        newest.splice(newest.indexOf(one), 1);
+      }
+    }
+  }
+};

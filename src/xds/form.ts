@@ -40,8 +40,14 @@ export interface Form {
   resources(snapshot: Snapshot, typeUrl: string): ResourceSet;
 }
 
-export const encodeResource = (name: string, typeUrl: string, value: Uint8Array): EncodedResource => {
-  const version = hash('sha256', value, 'base64url').slice(0, 16);
+const hashOf = (value: Uint8Array): string => hash('sha256', value, 'base64url').slice(0, 16);
+
+export const encodeResource = (
+  name: string,
+  typeUrl: string,
+  value: Uint8Array,
+  version: string = hashOf(value),
+): EncodedResource => {
   const any = encodeAny(typeUrl, value);
   return { name, version, stateField: stateResourceField(any), deltaField: deltaResourceField(name, version, any) };
 };

@@ -42,8 +42,8 @@ const textOf = (value: JsonValue | undefined, pattern: RegExp, field: string): s
   return value;
 };
 
-const portOf = (value: JsonValue | undefined, field: string, lowest = 1): number => {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < lowest || value > 65535) {
+const portOf = (value: JsonValue | undefined, field: string): number => {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65535) {
     throw invalid(field, 'is not a port number');
   }
   return value;
@@ -139,13 +139,13 @@ const engineOf = (value: JsonValue | undefined): ProxyNode['engine'] => {
 };
 
 /** A client that knows nothing of Weft but names itself as Istio's proxies do: an Envoy with an outbound proxy. */
-const genericNode = (id: string, parts: NodeIdParts): ProxyNode => ({
+const genericNode = (id: string, parts: NodeIdParts, account: JsonValue | undefined): ProxyNode => ({
   id,
   role: parts.role,
   engine: 'envoy',
   name: parts.name,
   namespace: parts.namespace,
-  serviceAccount: 'default',
+  serviceAccount: typeof account === 'string' && DNS_NAME.test(account) ? account : 'default',
   labels: {},
   ...(parts.role === 'sidecar' && { outbound: { address: '127.0.0.1', port: 15001 } }),
   localPorts: [],
@@ -159,7 +159,7 @@ export const decodeNode = ({ id, metadata }: WireNode): DecodedNode => {
   if (!parts) {
     throw invalid('id', `is not <role>~<address>~<name>.<namespace>~<domain>: ${JSON.stringify(id.slice(0, 120))}`);
   }
-  if (metadata.WEFT === undefined) return { node: genericNode(id, parts), registers: false };
+  if (metadata.WEFT === undefined) return { node: genericNode(id, parts, metadata.SERVICE_ACCOUNT), registers: false };
   const own = objectOf(metadata.WEFT, 'metadata.WEFT');
   const node: ProxyNode = {
     id,

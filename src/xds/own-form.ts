@@ -35,10 +35,13 @@ export const openOwnForm = (): Form => {
   const routes = memoizeEncoding<RouteTable>(named(OWN.routes));
   const listeners = memoizeEncoding<Listener>(named(OWN.listener));
   const closings = new WeakMap<Snapshot, ResourceSet>();
+  let closed = 0;
   const closing = (snapshot: Snapshot): ResourceSet => {
     let set = closings.get(snapshot);
     if (!set) {
-      const resource = encodeJson(SNAPSHOT_NAME, OWN.snapshot, { revision: snapshot.revision });
+      // Every snapshot closes with a new version, also where two have the same revision.
+      const value = Buffer.from(JSON.stringify({ revision: snapshot.revision }));
+      const resource = encodeResource(SNAPSHOT_NAME, OWN.snapshot, value, `${snapshot.revision}.${++closed}`);
       set = new Map([[SNAPSHOT_NAME, resource]]);
       closings.set(snapshot, set);
     }

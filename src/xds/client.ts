@@ -1,0 +1,245 @@
+// The xDS client in a proxy's process: takes snapshots in the own form, says that the workload is there and well, and
+// comes back by itself. Opened by app/. Light on purpose: no Envoy types.
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { Client, type ClientDuplexStream, credentials, type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { ProxyNode } from '../model/node.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { SnapshotAssembly } from './assembly.ts';
+import { encodeNode } from './node-metadata.ts';
+import { OWN_TYPES } from './own-form.ts';
+import { HEALTH_TYPE, OWN, PRESENCE_TYPE } from './type-urls.ts';
+import { decodeDeltaResponse, encodeDeltaRequest } from './wire.ts';
+
+/** How a connection proves who it is and checks the control plane; PEM. */
+export interface ClientTls {
+  /** Roots that the control plane's certificate is checked against. */
+  readonly caPem: string;
+  readonly chainPem: string;
+  readonly keyPem: string;
+  /** The name that the control plane's certificate must have; absent: the host of the address. */
+  readonly serverName?: string;
+}
+
+export interface XdsClientOptions {
+  /** `host:port`. */
+  readonly address: string;
+  /** Asked on each connection, so that a renewed certificate is used; absent: plain text, for loopback. */
+  readonly tls?: () => ClientTls;
+  readonly node: ProxyNode;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Takes one whole state; problems of severity error refuse it. Absent: presence and health only. */
+  readonly onSnapshot?: (snapshot: Snapshot) => readonly Problem[] | Promise<readonly Problem[]>;
+  readonly onConnected?: () => void;
+  /** `reason`: what the control plane said, or why it can't be reached. */
+  readonly onDisconnected?: (reason: string) => void;
+}
+
+export interface XdsClient {
+  readonly connected: boolean;
+  setHealth(healthy: boolean, message?: string): void;
+  close(): void;
+}
+
+type Call = ClientDuplexStream<Buffer, Buffer>;
+
+const PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 5_000;
+/** A control plane that has not said a word by then is given up. */
+const CONNECT_TIMEOUT_MS = 10_000;
+const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
+const MAX_REFUSAL_LENGTH = 4_000;
+
+const CHANNEL_OPTIONS = {
+  // Each connection with the certificate of its time, shared with nobody.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.enable_retries': 0,
+  // HTTP_PROXY in the environment is the mesh's own, for the workload.
+  'grpc.enable_http_proxy': 0,
+  'grpc.service_config_disable_resolution': 1,
+};
+
+const asBytes = (bytes: Buffer): Buffer => bytes;
+
+class ReconnectingClient implements XdsClient {
+  readonly #options: XdsClientOptions;
+  readonly #assembly = new SnapshotAssembly();
+  #health: { healthy: boolean; message: string | undefined } | undefined;
+  #channel: Client | undefined;
+  #call: Call | undefined;
+  #connected = false;
+  #closed = false;
+  #failures = 0;
+  #lastReason = '';
+  #retry: Timer | undefined;
+  #deadline: Timer | undefined;
+  #applying: Promise<void> = Promise.resolve();
+
+  constructor(options: XdsClientOptions) {
+    this.#options = options;
+    this.#connect();
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  setHealth(healthy: boolean, message?: string): void {
+    if (this.#health?.healthy === healthy && this.#health.message === message) return;
+    this.#health = { healthy, message };
+    if (this.#call) this.#sendHealth(this.#call);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#retry?.cancel();
+    this.#drop();
+  }
+
+  #connect(): void {
+    const { address, tls, clock } = this.#options;
+    try {
+      const proof = tls?.();
+      this.#channel = proof
+        ? openSecured(address, proof)
+        : new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+    } catch (error) {
+      this.#disconnected(`no connection could be prepared: ${messageOf(error)}`);
+      return;
+    }
+    const call: Call = this.#channel.makeBidiStreamRequest(PATH, asBytes, asBytes);
+    this.#call = call;
+    this.#deadline = clock.after(CONNECT_TIMEOUT_MS, () => call.cancel());
+    call.on('metadata', (_: Metadata) => this.#call === call && this.#established());
+    call.on('data', (raw: Buffer) => this.#call === call && this.#receive(call, raw));
+    call.on('status', (end: StatusObject) => this.#call === call && this.#disconnected(reasonOf(end, address)));
+    // Every error comes as a status too.
+    call.on('error', () => {});
+    this.#subscribe(call);
+    this.#sendHealth(call);
+  }
+
+  #subscribe(call: Call): void {
+    const { node, onSnapshot } = this.#options;
+    const types = onSnapshot ? OWN_TYPES : [PRESENCE_TYPE];
+    types.forEach((typeUrl, i) => {
+      const initialVersions = this.#assembly.versions(typeUrl);
+      const first = i === 0 && { node: { id: node.id, metadata: encodeNode(node) } };
+      call.write(encodeDeltaRequest({ typeUrl, initialVersions, ...(onSnapshot && { subscribe: ['*'] }), ...first }));
+    });
+  }
+
+  #sendHealth(call: Call): void {
+    if (!this.#health) return;
+    const { healthy, message } = this.#health;
+    call.write(encodeDeltaRequest({ typeUrl: HEALTH_TYPE, ...(!healthy && { error: message || 'unhealthy' }) }));
+  }
+
+  #established(): void {
+    this.#deadline?.cancel();
+    this.#failures = 0;
+    this.#lastReason = '';
+    this.#connected = true;
+    this.#options.log.debug('connected to the control plane', { address: this.#options.address });
+    this.#options.onConnected?.();
+  }
+
+  #receive(call: Call, raw: Buffer): void {
+    let response: ReturnType<typeof decodeDeltaResponse>;
+    try {
+      response = decodeDeltaResponse(raw);
+    } catch (error) {
+      this.#options.log.error('the control plane sent what is not a discovery response', { error });
+      call.cancel();
+      return;
+    }
+    const { typeUrl, nonce } = response;
+    const problems = this.#assembly.take(response);
+    if (typeUrl !== OWN.snapshot || problems.length > 0) {
+      this.#answer(call, typeUrl, nonce, problems);
+      return;
+    }
+    this.#applying = this.#applying.then(async () => {
+      const refusals = await this.#apply();
+      this.#answer(call, typeUrl, nonce, refusals);
+    });
+  }
+
+  /** Gives the whole state to the proxy; returns why it was refused. */
+  async #apply(): Promise<string[]> {
+    const snapshot = this.#closed ? undefined : this.#assembly.complete();
+    if (!snapshot) return [];
+    try {
+      const problems = (await this.#options.onSnapshot?.(snapshot)) ?? [];
+      return problems
+        .filter((problem) => problem.severity === 'error')
+        .map((problem) => `${problem.code}: ${problem.message}`);
+    } catch (error) {
+      this.#options.log.error('a snapshot could not be applied', { revision: snapshot.revision, error });
+      return [messageOf(error)];
+    }
+  }
+
+  #answer(call: Call, typeUrl: string, responseNonce: string, problems: readonly string[]): void {
+    if (this.#call !== call) return;
+    const error = problems.length > 0 && { error: problems.join('\n').slice(0, MAX_REFUSAL_LENGTH) };
+    call.write(encodeDeltaRequest({ typeUrl, responseNonce, ...error }));
+  }
+
+  #disconnected(reason: string): void {
+    const { clock, random, log, address, onDisconnected } = this.#options;
+    const wasConnected = this.#connected;
+    this.#drop();
+    if (this.#closed) return;
+    const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++);
+    this.#retry = clock.after(ceiling * (0.5 + random.next() / 2), () => this.#connect(), true);
+    const news = wasConnected || reason !== this.#lastReason;
+    this.#lastReason = reason;
+    if (!news) return;
+    log.warn('not connected to the control plane; the last configuration stays in use', { address, reason });
+    onDisconnected?.(reason);
+  }
+
+  #drop(): void {
+    this.#deadline?.cancel();
+    const call = this.#call;
+    this.#call = undefined;
+    this.#connected = false;
+    call?.cancel();
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+}
+
+/** An address is no server name in TLS (RFC 6066), so one stands in for it; the certificate is checked for the address. */
+const STAND_IN = 'control.weft';
+
+const openSecured = (address: string, { caPem, keyPem, chainPem, serverName }: ClientTls): Client => {
+  const host = serverName ?? address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  const secure = credentials.createSsl(Buffer.from(caPem), Buffer.from(keyPem), Buffer.from(chainPem), {
+    checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate as PeerCertificate),
+  });
+  return new Client(address, secure, {
+    ...CHANNEL_OPTIONS,
+    'grpc.ssl_target_name_override': isIP(host) ? STAND_IN : host,
+  });
+};
+
+const reasonOf = ({ code, details }: StatusObject, address: string): string => {
+  if (code === status.OK) return 'the control plane ended the stream';
+  if (code === status.CANCELLED) return `${address} does not answer`;
+  return details || `gRPC status ${status[code] ?? code}`;
+};
+
+export const openXdsClient = (options: XdsClientOptions): XdsClient => new ReconnectingClient(options);

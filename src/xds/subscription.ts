@@ -1,0 +1,165 @@
+// What one client wants of one type and what it already has; works out what must be sent. Used by stream.ts.
+import type { EncodedResource, ResourceSet } from './form.ts';
+
+/** What a client has of a resource; the bytes only where a full-state answer may have to repeat them. */
+type Held = Pick<EncodedResource, 'version'> & Partial<EncodedResource>;
+
+export interface Difference {
+  readonly upserts: readonly EncodedResource[];
+  readonly removals: readonly string[];
+}
+
+/** A client that asks for more names of one type is refused: every list is bounded. */
+export const MAX_NAMES = 100_000;
+
+export class Subscription {
+  readonly typeUrl: string;
+  /** True when everything of the type is wanted. */
+  wildcard = false;
+  readonly names = new Set<string>();
+  /** The nonce of the answer that the client has not yet acknowledged. */
+  outstanding: string | undefined;
+  /** The nonce of the last answer. */
+  lastNonce = '';
+  /** True while an answer to a new or changed subscription is due. */
+  owed = false;
+  answered = false;
+  sentVersion = '';
+  ackedVersion = '';
+  refusal: { readonly version: string; readonly message: string; readonly at: number } | undefined;
+  readonly #held = new Map<string, Held>();
+  /** Asked for since the last answer: answered even where nothing changed or nothing is there. */
+  readonly #asked = new Set<string>();
+
+  constructor(typeUrl: string) {
+    this.typeUrl = typeUrl;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** State of the world: the full list of names; empty means everything unless the type goes by name. */
+  setNames(names: readonly string[], byName: boolean): void {
+    const wildcard = names.includes('*') || (names.length === 0 && !byName);
+    const wanted = new Set(names);
+    wanted.delete('*');
+    if (wildcard && !this.wildcard) this.owed = true;
+    for (const name of this.names) {
+      if (!wanted.has(name)) this.#drop(name, wildcard);
+    }
+    for (const name of wanted) {
+      if (!this.names.has(name)) this.#ask(name);
+    }
+    this.wildcard = wildcard;
+  }
+
+  /** Incremental: names that come and go. The first request without any means everything unless the type goes by name. */
+  change(subscribe: readonly string[], unsubscribe: readonly string[], first: boolean, byName: boolean): void {
+    if (subscribe.includes('*') || (first && subscribe.length === 0 && !byName)) {
+      this.wildcard = true;
+      this.owed = true;
+    }
+    if (unsubscribe.includes('*')) this.wildcard = false;
+    for (const name of subscribe) {
+      if (name === '*') continue;
+      this.#ask(name);
+      // A client that comes back names what it still has: only what changed meanwhile is news.
+      if (first && this.#held.has(name)) this.#asked.delete(name);
+    }
+    for (const name of unsubscribe) if (name !== '*') this.#drop(name, this.wildcard);
+  }
+
+  /** What the client says it still has from an earlier stream. */
+  resume(versions: ReadonlyMap<string, string>): void {
+    for (const [name, version] of versions) this.#held.set(name, { version });
+  }
+
+  #ask(name: string): void {
+    this.names.add(name);
+    this.#asked.add(name);
+    this.owed = true;
+  }
+
+  #drop(name: string, stillWanted: boolean): void {
+    this.names.delete(name);
+    this.#asked.delete(name);
+    if (!stillWanted) this.#held.delete(name);
+  }
+
+  /** Makes the next answer repeat a resource that the client has. */
+  repeat(name: string): void {
+    if (this.names.has(name) || this.wildcard) this.#held.delete(name);
+  }
+
+  #wants(name: string): boolean {
+    return this.wildcard || this.names.has(name);
+  }
+
+  /** What the client lacks or has too much, compared with `set`. */
+  difference(set: ResourceSet): Difference {
+    const upserts: EncodedResource[] = [];
+    const removals: string[] = [];
+    const consider = (resource: EncodedResource | undefined) => {
+      if (resource && this.#held.get(resource.name)?.version !== resource.version) upserts.push(resource);
+    };
+    if (this.wildcard) for (const resource of set.values()) consider(resource);
+    else for (const name of this.names) consider(set.get(name));
+    for (const name of this.#held.keys()) if (!set.has(name) || !this.#wants(name)) removals.push(name);
+    for (const name of this.#asked) {
+      const [resource, held] = [set.get(name), this.#held.get(name)];
+      // Asked for again by name: the client wants to see it, changed or not.
+      if (resource && held?.version === resource.version) upserts.push(resource);
+      if (!resource && !held) removals.push(name);
+    }
+    return { upserts, removals };
+  }
+
+  /** Everything that a full-state answer must hold: what is wanted, and what is held back from removal. */
+  fullState(set: ResourceSet, keepRemoved: boolean): EncodedResource[] {
+    const all = this.wildcard
+      ? [...set.values()]
+      : [...this.names].map((name) => set.get(name)).filter((resource) => resource !== undefined);
+    if (!keepRemoved) return all;
+    for (const [name, held] of this.#held) {
+      if (!set.has(name) && held.stateField) all.push(held as EncodedResource);
+    }
+    return all;
+  }
+
+  /** True for a name that the client was sent before. */
+  has(name: string): boolean {
+    return this.#held.has(name);
+  }
+
+  /** Notes what goes out now. */
+  sent(difference: Difference, version: string, nonce: string): void {
+    for (const resource of difference.upserts) this.#held.set(resource.name, resource);
+    for (const name of difference.removals) this.#held.delete(name);
+    this.#asked.clear();
+    this.owed = false;
+    this.answered = true;
+    this.outstanding = nonce;
+    this.lastNonce = nonce;
+    this.sentVersion = version;
+  }
+
+  /** Notes what is gone where there is no way to say so. */
+  forget(names: readonly string[]): void {
+    for (const name of names) this.#held.delete(name);
+  }
+
+  /** The client's answer to `nonce`; `stale` when it is about an older message than the last. */
+  acknowledge(nonce: string, error: string | undefined, at: number): 'answered' | 'repeated' | 'stale' {
+    if (nonce !== this.lastNonce) return 'stale';
+    if (this.outstanding === undefined) return 'repeated';
+    this.outstanding = undefined;
+    if (error === undefined) {
+      this.ackedVersion = this.sentVersion;
+      this.refusal = undefined;
+    } else {
+      this.refusal = { version: this.sentVersion, message: error, at };
+    }
+    return 'answered';
+  }
+}

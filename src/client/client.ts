@@ -167,12 +167,13 @@ export const openClient = (connection: Connection): Client => {
   const getJson = async (path: string, query?: Query, accept?: string): Promise<unknown> =>
     (await transport.call({ method: 'GET', path, ...(query ? { query } : {}), ...(accept ? { accept } : {}) })).body;
 
-  async function* lines(open: Promise<IncomingMessage>): AsyncGenerator<unknown> {
+  async function* lines(open: Promise<IncomingMessage>, signal?: AbortSignal): AsyncGenerator<unknown> {
     const message = await open;
     try {
       yield* parseJsonLines(message);
     } catch (error) {
-      throw streamError(connection, error);
+      // The break came from us: it is the signal's reason that counts.
+      throw signal?.aborted ? signal.reason : streamError(connection, error);
     } finally {
       message.destroy();
     }
@@ -216,6 +217,7 @@ export const openClient = (connection: Connection): Client => {
         signal: options.signal,
         ...(accept ? { accept } : {}),
       }),
+      options.signal,
     );
 
   const write = async (
@@ -300,7 +302,7 @@ export const openClient = (connection: Connection): Client => {
       return { token: new Secret(status.token), expires: status.expirationTimestamp ?? '' };
     },
     getJson: (path, query) => getJson(path, query),
-    getLines: (path, query = {}, signal) => lines(transport.stream({ method: 'GET', path, query, signal })),
+    getLines: (path, query = {}, signal) => lines(transport.stream({ method: 'GET', path, query, signal }), signal),
     close: () => transport.close(),
   };
 };

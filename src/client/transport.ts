@@ -181,12 +181,9 @@ export const openTransport = (connection: Connection): Transport => {
   };
 };
 
-/** The message of an error that ended a stream, made plain. */
-export const streamError = (connection: Connection, error: unknown): unknown =>
-  error instanceof WeftError || isAbort(error)
-    ? error
-    : connectionError(
-        connection.server,
-        connection.origin,
-        messageOf(error) === 'aborted' ? new Error('the server closed it') : error,
-      );
+/** The error that ended an open stream, made plain. */
+export const streamError = (connection: Connection, error: unknown): unknown => {
+  if (error instanceof WeftError || isAbort(error)) return error;
+  const cause = messageOf(error) === 'aborted' ? new Error('the other side closed it') : error;
+  return connectionError(connection.server, connection.origin, cause);
+};

@@ -1,8 +1,8 @@
 // `weft get -w`: first what is there, then a line for each change, until Ctrl-C. Used by get.ts.
-import type { Client, Selection, Table, TableRow } from '../client/client.ts';
+import type { Client, Selection, TableRow } from '../client/client.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Resource } from '../model/resource.ts';
-import { formatResources, sortedRows, TableFormatter, toYaml } from './get-output.ts';
+import { formatResources, sortedRows, type TableFormatter, toYaml } from './get-output.ts';
 import { type GetRequest, selectionOf } from './get-request.ts';
 import type { Wanted } from './kind-names.ts';
 import { orNotFound } from './not-found.ts';
@@ -44,21 +44,20 @@ const watchTable = async (
   const signal = terminal.onInterrupt();
   const shown = new Shown();
   let formatter: TableFormatter | undefined;
-  const print = (table: Table, rows: readonly TableRow[], age?: string) => {
-    if (rows.length === 0) return;
-    const isFirst = formatter === undefined;
-    formatter ??= new TableFormatter(table, layout, terminal);
+  let hasHead = false;
+  const print = (rows: readonly TableRow[], age?: string) => {
+    if (!formatter || rows.length === 0) return;
     const lines = formatter.rows(rows, age);
-    if (isFirst) terminal.print(formatter.head());
+    if (!hasHead) terminal.print(formatter.head());
+    hasHead = true;
     for (const line of lines) terminal.print(line);
   };
   const onBreak = (error: unknown) => terminal.note(`${messageOf(error)}; trying again`);
   for await (const change of client.watchTable(wanted.kind, selection, { signal, onBreak })) {
     if (change.type === 'LIST') {
-      print(
-        change.list,
-        sortedRows(change.list.rows).filter((row) => shown.add(row.object?.metadata)),
-      );
+      // Only the list is sure to have the columns; events may leave them out.
+      formatter ??= new TableFormatter(change.list, layout, terminal);
+      print(sortedRows(change.list.rows).filter((row) => shown.add(row.object?.metadata)));
       continue;
     }
     const isGone = change.type === 'DELETED';
@@ -66,7 +65,7 @@ const watchTable = async (
       if (isGone) shown.remove(row.object?.metadata);
       else shown.add(row.object?.metadata);
     }
-    print(change.object, change.object.rows, isGone ? 'deleted' : undefined);
+    print(change.object.rows, isGone ? 'deleted' : undefined);
   }
 };
 

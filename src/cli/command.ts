@@ -1,11 +1,21 @@
 // What every command file builds on: a commander command with examples, whose help shows these first.
-import { Command, type Help } from 'commander';
+import { Command, type Help, type Option } from 'commander';
 
 export class CliCommand extends Command {
   readonly examples: string[] = [];
 
   override createCommand(name?: string): CliCommand {
     return new CliCommand(name);
+  }
+
+  /** A word behind the flag is its value, as the help shows it: `--data-dir DIR`; `--dry-run [MODE]` may have one. */
+  override addOption(option: Option): this {
+    const value = /\s(\S+)$/.exec(option.flags)?.[1];
+    if (value !== undefined && !value.startsWith('-')) {
+      option.optional = /^\[[^\]]*\]$/.test(value);
+      option.required = !option.optional;
+    }
+    return super.addOption(option);
   }
 }
 

@@ -39,7 +39,12 @@ export const factLines = (kind: Kind, resource: Resource, nowMs: number): string
   const { metadata } = resource;
   const created = metadata.creationTimestamp;
   const columns = kind.columns
-    .map(({ name, value }): Pair => [capital(name), [String(value(resource))].filter((text) => text !== '')])
+    .map(
+      ({ name, value }): Pair => [
+        capital(name),
+        [String(value(resource))].filter((text) => text !== '' && text !== '<none>'),
+      ],
+    )
     .filter(([name]) => name !== 'Labels' && name !== 'Data');
   return formatFacts([
     ['Name', [metadata.name]],

@@ -92,7 +92,10 @@ const runCommand = async (entry: CommandEntry, args: readonly string[], terminal
         { hint: `weft ${entry.name} --help` },
       );
     }
-    if (error.exitCode !== 0) throw usageError(error, entry.name);
+    if (error.exitCode !== 0) {
+      const sub = command.commands.find((one) => one.name() === args[0]);
+      throw usageError(error, sub ? `${entry.name} ${sub.name()}` : entry.name);
+    }
   }
 };
 

@@ -1,0 +1,121 @@
+// Reads the server name out of a TLS ClientHello without terminating TLS. Called by sniff.ts.
+
+export interface ClientHello {
+  /** Lower case; empty when the client sent none. */
+  readonly serverName: string;
+}
+
+export type HelloResult = ClientHello | 'more' | 'invalid';
+
+export const TLS_HANDSHAKE = 0x16;
+
+const CLIENT_HELLO = 1;
+const SERVER_NAME = 0;
+const HOST_NAME = 0;
+const MAX_RECORD_BYTES = 16_384;
+/** Post-quantum key shares make hellos of a few kilobytes; nobody needs more than this. */
+const MAX_HELLO_BYTES = 32_768;
+// Istio's server names have underscores, which no DNS name has.
+const NAME = /^[a-z0-9_](?:[a-z0-9._-]{0,253}[a-z0-9_])?$/;
+
+/** A cursor that turns every read beyond the end into `ok = false`. */
+class Reader {
+  ok = true;
+  at = 0;
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.at;
+  }
+
+  number(size: number): number {
+    if (this.left < size) {
+      this.ok = false;
+      return 0;
+    }
+    this.at += size;
+    return this.#bytes.readUIntBE(this.at - size, size);
+  }
+
+  /** A vector whose length is written in `size` bytes. */
+  vector(size: number): Buffer {
+    return this.take(this.number(size));
+  }
+
+  take(length: number): Buffer {
+    if (!this.ok || this.left < length) {
+      this.ok = false;
+      return Buffer.alloc(0);
+    }
+    this.at += length;
+    return this.#bytes.subarray(this.at - length, this.at);
+  }
+}
+
+/** The handshake message out of its records. */
+const joinRecords = (bytes: Buffer): Buffer | 'more' | 'invalid' => {
+  const parts: Buffer[] = [];
+  let have = 0;
+  let at = 0;
+  for (;;) {
+    if (bytes.length - at < 5) return 'more';
+    const length = bytes.readUInt16BE(at + 3);
+    if (bytes[at] !== TLS_HANDSHAKE || bytes[at + 1] !== 3 || length === 0 || length > MAX_RECORD_BYTES)
+      return 'invalid';
+    const part = bytes.subarray(at + 5, at + 5 + length);
+    parts.push(part);
+    have += part.length;
+    const message = parts.length === 1 ? part : Buffer.concat(parts);
+    if (have >= 1 && message[0] !== CLIENT_HELLO) return 'invalid';
+    if (have >= 4) {
+      const size = message.readUIntBE(1, 3);
+      if (size > MAX_HELLO_BYTES) return 'invalid';
+      if (have >= size + 4) return message.subarray(4, size + 4);
+    }
+    if (part.length < length) return 'more';
+    at += 5 + length;
+  }
+};
+
+const parseServerName = (extension: Buffer): string | undefined => {
+  const reader = new Reader(extension);
+  const list = new Reader(reader.vector(2));
+  if (!reader.ok || reader.left > 0) return undefined;
+  const type = list.number(1);
+  const name = list.vector(2).toString('latin1').toLowerCase();
+  return list.ok && list.left === 0 && type === HOST_NAME && NAME.test(name) ? name : undefined;
+};
+
+const parseExtensions = (extensions: Buffer): HelloResult => {
+  const reader = new Reader(extensions);
+  let serverName: string | undefined;
+  while (reader.left > 0) {
+    const type = reader.number(2);
+    const data = reader.vector(2);
+    if (!reader.ok) return 'invalid';
+    if (type !== SERVER_NAME) continue;
+    if (serverName !== undefined) return 'invalid';
+    serverName = parseServerName(data);
+    if (serverName === undefined) return 'invalid';
+  }
+  return { serverName: serverName ?? '' };
+};
+
+/** `bytes`: everything that the client has sent so far. */
+export const parseClientHello = (bytes: Buffer): HelloResult => {
+  const message = joinRecords(bytes);
+  if (typeof message === 'string') return message;
+  const reader = new Reader(message);
+  reader.take(2 + 32);
+  const session = reader.vector(1);
+  const ciphers = reader.vector(2);
+  const compression = reader.vector(1);
+  if (!reader.ok || session.length > 32 || ciphers.length < 2 || compression.length < 1) return 'invalid';
+  if (reader.left === 0) return { serverName: '' };
+  const extensions = reader.vector(2);
+  return reader.ok && reader.left === 0 ? parseExtensions(extensions) : 'invalid';
+};

@@ -1,0 +1,73 @@
+// What every part of one proxy shares: who it is, time, chance, limits. Made by proxy.ts.
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { TrafficEvent } from '../model/event.ts';
+import type { SvidSource } from '../model/identity.ts';
+import type { ProxyNode } from '../model/node.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { Dialer } from './dial.ts';
+import { FieldNames } from './http1/fields.ts';
+import { HeadParser } from './http1/head.ts';
+
+/** Every bound on what strangers can make the proxy hold. */
+export interface ProxyLimits {
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+  readonly maxExtensionBytes: number;
+  readonly maxTrailerBytes: number;
+  /** Of all listeners together; more are closed at once. */
+  readonly maxConnections: number;
+  /** Of a request's body, kept for another attempt or until there is a connection. */
+  readonly maxKeptBytes: number;
+  /** Of a request's body that is read and thrown away to keep a connection after an early answer. */
+  readonly maxDiscardBytes: number;
+  /** From the first byte of a connection to the end of its TLS handshake. */
+  readonly handshakeTimeoutMs: number;
+  /** A request of which no byte moves in either direction. */
+  readonly stallTimeoutMs: number;
+  /** How long the peer may take to close after the last answer. */
+  readonly lingerMs: number;
+}
+
+export const DEFAULT_LIMITS: ProxyLimits = {
+  maxHeadBytes: 65_536,
+  maxFields: 200,
+  maxExtensionBytes: 4096,
+  maxTrailerBytes: 16_384,
+  maxConnections: 20_000,
+  maxKeptBytes: 65_536,
+  maxDiscardBytes: 262_144,
+  handshakeTimeoutMs: 10_000,
+  stallTimeoutMs: 300_000,
+  lingerMs: 1000,
+};
+
+export class ProxyStats {
+  connections = 0;
+  totalConnections = 0;
+  requests = 0;
+  activeRequests = 0;
+}
+
+export interface ProxyContext {
+  readonly node: ProxyNode;
+  readonly svid: SvidSource | undefined;
+  readonly onEvent: (event: TrafficEvent) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly limits: ProxyLimits;
+  readonly names: FieldNames;
+  readonly parser: HeadParser;
+  readonly deadlines: Deadlines;
+  readonly dialer: Dialer;
+  readonly stats: ProxyStats;
+  /** True from the start of the drain on: every answer closes its connection. */
+  draining: boolean;
+}
+
+export const makeParser = (limits: ProxyLimits): { names: FieldNames; parser: HeadParser } => {
+  const names = new FieldNames();
+  return { names, parser: new HeadParser(names, limits) };
+};

@@ -1,0 +1,122 @@
+// Opens connections to endpoints: plain, or mutual TLS with the exact identity checked. Called by pool.ts and tcp.ts.
+import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectTls, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls';
+import { WeftError } from '../lib/errors.ts';
+import type { Svid, SvidSource } from '../model/identity.ts';
+import type { Cluster, Endpoint } from '../model/snapshot.ts';
+import { Deadline, type Deadlines } from './deadlines.ts';
+import { uriSans } from './peer-identity.ts';
+import { ReadBuffer, Wire, type WireUser } from './wire.ts';
+
+export interface DialResult {
+  onConnected(wire: Wire): void;
+  /** `timeout` where the connect timeout passed. */
+  onFailed(error: Error, timeout: boolean): void;
+}
+
+/** Stops a dial whose result nobody wants; the result is then not called. */
+export type CancelDial = () => void;
+
+export interface Dialer {
+  dial(endpoint: Endpoint, cluster: Cluster, user: WireUser, result: DialResult): CancelDial;
+}
+
+/** The own side of mutual TLS, made anew when the SVID is renewed. */
+class ClientContext {
+  readonly #source: SvidSource;
+  #svid: Svid | undefined;
+  #context: SecureContext | undefined;
+
+  constructor(source: SvidSource) {
+    this.#source = source;
+  }
+
+  get(): SecureContext {
+    const svid = this.#source.current();
+    if (svid !== this.#svid || !this.#context) {
+      this.#context = createSecureContext({
+        key: svid.keyPem,
+        cert: svid.chainPem,
+        ca: svid.bundlePem,
+        minVersion: 'TLSv1.2',
+      });
+      this.#svid = svid;
+    }
+    return this.#context;
+  }
+}
+
+const checkIdentity =
+  (expected: string) =>
+  (_host: string, certificate: PeerCertificate): Error | undefined => {
+    const uris = uriSans(certificate.subjectaltname);
+    if (uris.length === 1 && uris[0] === expected) return undefined;
+    return new WeftError('PEER_IDENTITY', `expected the peer ${expected}, but it is ${uris.join(', ') || 'nameless'}`);
+  };
+
+export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): Dialer => {
+  const context = svid ? new ClientContext(svid) : undefined;
+
+  const open = (endpoint: Endpoint, cluster: Cluster, readBuffer: ReadBuffer): Socket => {
+    const { onread } = readBuffer;
+    const target = { host: endpoint.address, port: endpoint.port, noDelay: true, allowHalfOpen: true, onread };
+    if (cluster.tls.mode === 'none' || !endpoint.mesh) return connectPlain(target);
+    if (!context) throw new WeftError('NO_IDENTITY', 'this proxy has no identity yet, so it can not call mesh peers');
+    if (!endpoint.identity) throw new WeftError('PEER_IDENTITY', 'the endpoint has no identity to be checked against');
+    return connectTls({
+      ...target,
+      secureContext: context.get(),
+      servername: cluster.tls.sni,
+      rejectUnauthorized: true,
+      checkServerIdentity: checkIdentity(endpoint.identity),
+    });
+  };
+
+  return {
+    dial(endpoint, cluster, user, result) {
+      const readBuffer = new ReadBuffer();
+      let socket: Socket;
+      try {
+        socket = open(endpoint, cluster, readBuffer);
+      } catch (error) {
+        // Told later, as every other failure: the caller isn't ready for it yet.
+        let canceled = false;
+        queueMicrotask(() => {
+          if (!canceled) result.onFailed(error as Error, false);
+        });
+        return () => {
+          canceled = true;
+        };
+      }
+      const deadline = new Deadline(() => fail(new Error('the connection was not made in time'), true));
+      const stop = () => {
+        deadlines.remove(deadline);
+        socket.off('error', onError);
+        socket.off('close', onClose);
+        socket.off('connect', onConnect);
+        socket.off('secureConnect', onConnect);
+      };
+      const fail = (error: Error, timeout: boolean) => {
+        stop();
+        socket.on('error', () => {});
+        socket.destroy();
+        result.onFailed(error, timeout);
+      };
+      const onError = (error: Error) => fail(error, false);
+      const onClose = () => fail(new Error('the peer closed the connection'), false);
+      const onConnect = () => {
+        stop();
+        result.onConnected(new Wire(socket, user, readBuffer));
+      };
+      socket.once('error', onError);
+      socket.once('close', onClose);
+      socket.once('encrypted' in socket ? 'secureConnect' : 'connect', onConnect);
+      deadlines.set(deadline, deadlines.now() + cluster.connectTimeoutMs);
+      return () => {
+        stop();
+        socket.on('error', () => {});
+        socket.destroy();
+      };
+    },
+  };
+};

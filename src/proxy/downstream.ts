@@ -1,0 +1,368 @@
+// One HTTP/1 connection of a client: reads requests, has them answered one after the other in order. Made by listener.ts.
+import type { ChainRef, PreparedHttp } from './chain.ts';
+import { openConnectTunnel } from './connect-method.ts';
+import type { ConnectionInfo } from './connection-info.ts';
+import type { ProxyContext } from './context.ts';
+import { Deadline } from './deadlines.ts';
+import { makeEvent, type SelfPeer } from './events.ts';
+import { Exchange } from './exchange.ts';
+import { BodyReader, type BodySink, BY_LENGTH, CHUNKED, NO_BODY } from './http1/body.ts';
+import { hasBareLineFeed, Refusal, type RequestMessage } from './http1/head.ts';
+import { Outlet } from './http1/outlet.ts';
+import { localAnswerText } from './local-answer.ts';
+import type { Wire, WireUser } from './wire.ts';
+
+/** Between requests, or within a head. */
+const HEAD = 0;
+const BODY = 1;
+/** The request was read, its answer is on its way. */
+const ANSWER = 2;
+/** Answered early: the rest of the body is read and thrown away. */
+const DISCARD = 3;
+/** The last answer was sent: what still comes is thrown away until the client closes. */
+const LINGER = 4;
+/** The wire belongs to somebody else. */
+const LEFT = 5;
+
+const DISCARDED: BodySink = { onBody: () => {}, onBodyEnd: () => {} };
+
+// Protocols that would carry requests past routing and policy.
+const NOT_UPGRADED = /^(?:h2c|http\/|tls\/)|,/;
+
+export class Downstream implements WireUser, BodySink {
+  readonly wire: Wire;
+  readonly outlet: Outlet;
+  readonly info: ConnectionInfo;
+  readonly self: SelfPeer;
+  /** Requests inside a CONNECT tunnel over this wire. */
+  inner: Downstream | undefined;
+  /** A read is being handed over; more of it may follow at once. */
+  reading = false;
+  /** The client was told 100 (Continue) for the present request. */
+  continued = false;
+  readonly #context: ProxyContext;
+  readonly #chain: ChainRef;
+  /** Inside a CONNECT tunnel, where there is no second one. */
+  readonly #nested: boolean;
+  readonly #reader: BodyReader;
+  readonly #deadline: Deadline;
+  readonly #exchangeDeadline: Deadline;
+  #state = HEAD;
+  #head = '';
+  /** Bytes behind the present request. */
+  #rest: Buffer | undefined;
+  #exchange: Exchange | undefined;
+  #thrownAway = 0;
+
+  constructor(
+    context: ProxyContext,
+    wire: Wire,
+    chain: ChainRef,
+    info: ConnectionInfo,
+    self: SelfPeer,
+    nested = false,
+  ) {
+    this.wire = wire;
+    this.outlet = new Outlet(wire);
+    this.info = info;
+    this.self = self;
+    this.#context = context;
+    this.#chain = chain;
+    this.#nested = nested;
+    this.#reader = new BodyReader(context.names, context.limits);
+    this.#deadline = new Deadline(() => this.#onDue());
+    this.#exchangeDeadline = new Deadline(() => this.#exchange?.onDue());
+    this.#waitForRequest();
+  }
+
+  /** The next answer has to be the last. */
+  get mustClose(): boolean {
+    return this.#context.draining || this.#chain.gone;
+  }
+
+  /** No request has begun. */
+  get idle(): boolean {
+    if (this.inner) return this.inner.idle;
+    return this.#state === HEAD && this.#head === '' && !this.#rest;
+  }
+
+  /** Ends it where no request has begun. */
+  closeIdle(): void {
+    if (this.inner) this.inner.closeIdle();
+    else if (this.idle) this.#linger();
+  }
+
+  destroy(): void {
+    this.wire.destroy();
+  }
+
+  // --- reading
+
+  onData(buffer: Buffer, start: number, end: number): void {
+    if (this.#state === LINGER) {
+      this.#thrownAway += end - start;
+      if (this.#thrownAway > this.#context.limits.maxDiscardBytes) this.wire.destroy();
+      return;
+    }
+    if (this.#state === ANSWER) {
+      const kept = this.wire.keep(buffer, start, end);
+      this.#rest = this.#rest ? Buffer.concat([this.#rest, kept]) : kept;
+      this.wire.pause();
+      return;
+    }
+    this.#run(buffer, start, end);
+  }
+
+  #run(buffer: Buffer, start: number, end: number): void {
+    this.reading = true;
+    let at = start;
+    while (at < end) {
+      if (this.#state === HEAD) at = this.#readHead(buffer, at, end);
+      else if (this.#state === BODY) at = this.#readBody(buffer, at, end);
+      else if (this.#state === DISCARD) at = this.#discard(buffer, at, end);
+      else break;
+    }
+    this.reading = false;
+    if (at < end && (this.#state === ANSWER || this.#state === LEFT)) {
+      this.#rest = this.wire.keep(buffer, at, end);
+      if (this.#state === ANSWER) this.wire.pause();
+    }
+    this.#exchange?.onRequestReadDone();
+  }
+
+  #readHead(buffer: Buffer, start: number, end: number): number {
+    const { maxHeadBytes } = this.#context.limits;
+    const before = this.#head.length;
+    const text = this.#head + buffer.toString('latin1', start, Math.min(end, start + maxHeadBytes));
+    // RFC 9112, 2.2: one empty line before a request is let pass.
+    const from = text.charCodeAt(0) === 13 && text.charCodeAt(1) === 10 ? 2 : 0;
+    const headEnd = text.indexOf('\r\n\r\n', Math.max(from, before - 3));
+    if (headEnd < 0 || headEnd > maxHeadBytes) {
+      if (text.length >= maxHeadBytes) this.#refuse(new Refusal(431, 'the request head is too large'));
+      else if (hasBareLineFeed(text)) this.#refuse(new Refusal(400, 'a line does not end in CRLF'));
+      else {
+        if (before === 0) this.#armHeadTimeout();
+        this.#head = text;
+      }
+      return end;
+    }
+    this.#head = '';
+    const message = this.#context.parser.request(text.slice(from, headEnd));
+    if (message instanceof Refusal) {
+      this.#refuse(message);
+      return end;
+    }
+    this.#begin(message);
+    return start + headEnd + 4 - before;
+  }
+
+  #begin(message: RequestMessage): void {
+    const context = this.#context;
+    context.deadlines.clear(this.#deadline);
+    context.stats.requests++;
+    context.stats.activeRequests++;
+    this.continued = false;
+    const http = this.#chain.current as PreparedHttp;
+    if (message.method === 'CONNECT') {
+      this.#connect(message, http);
+      return;
+    }
+    const hasBody = message.chunked || message.contentLength > 0;
+    this.#state = hasBody ? BODY : ANSWER;
+    if (hasBody) this.#reader.begin(message.chunked ? CHUNKED : BY_LENGTH, message.contentLength);
+    else this.#reader.begin(NO_BODY);
+    if (message.upgrade !== '' && (hasBody || message.old || NOT_UPGRADED.test(message.upgrade))) message.upgrade = '';
+    const exchange = new Exchange(context, this, http, message, hasBody);
+    this.#exchange = exchange;
+    exchange.start();
+  }
+
+  #connect(message: RequestMessage, http: PreparedHttp): void {
+    this.#context.stats.activeRequests--;
+    if (message.chunked || message.contentLength >= 0) {
+      this.#refuse(new Refusal(400, 'CONNECT has no body'), message);
+    } else if (!http.handler.explicitProxy || this.#nested) {
+      this.#refuse(new Refusal(405, 'CONNECT is not supported here'), message);
+    } else {
+      this.#state = LEFT;
+      openConnectTunnel(this.#context, this, this.#chain, http, message);
+    }
+  }
+
+  #readBody(buffer: Buffer, start: number, end: number): number {
+    const at = this.#reader.feed(buffer, start, end, this);
+    if (this.#reader.error === '') return at;
+    this.#exchange?.onBadRequestBody(this.#reader.error);
+    if (this.#state !== LINGER) this.wire.destroy();
+    return end;
+  }
+
+  onBody(buffer: Buffer, start: number, end: number): void {
+    this.#exchange?.onRequestBody(buffer, start, end);
+  }
+
+  onBodyEnd(trailers: readonly string[] | undefined): void {
+    if (this.#state === BODY) this.#state = ANSWER;
+    this.#exchange?.onRequestEnd(trailers);
+  }
+
+  #discard(buffer: Buffer, start: number, end: number): number {
+    const at = this.#reader.feed(buffer, start, end, DISCARDED);
+    this.#thrownAway += at - start;
+    if (this.#reader.error !== '' || this.#thrownAway > this.#context.limits.maxDiscardBytes) this.#linger();
+    else if (this.#reader.done) this.#waitForRequest();
+    return at;
+  }
+
+  // --- what exchanges ask for
+
+  /** The upstream takes more of the body. */
+  wantBody(): void {
+    if (!this.#rest) this.wire.resume();
+  }
+
+  setExchangeDeadline(at: number): void {
+    this.#context.deadlines.set(this.#exchangeDeadline, at);
+  }
+
+  clearExchangeDeadline(): void {
+    this.#context.deadlines.clear(this.#exchangeDeadline);
+  }
+
+  /** Gives the wire away; returns what was read beyond the request. */
+  leave(): Buffer | undefined {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    this.#state = LEFT;
+    this.#endExchange();
+    this.#context.deadlines.remove(this.#deadline);
+    this.#context.deadlines.remove(this.#exchangeDeadline);
+    return rest;
+  }
+
+  #endExchange(): void {
+    if (!this.#exchange) return;
+    this.#exchange = undefined;
+    this.#context.stats.activeRequests--;
+  }
+
+  /** `complete`: the whole answer was written. `close`: the client was told that it is the last. */
+  exchangeDone(complete: boolean, close: boolean, requestDone: boolean): void {
+    this.#endExchange();
+    if (this.#state === LEFT || this.wire.closed) return;
+    if (!complete) {
+      this.outlet.flush();
+      if (close) this.wire.abort();
+      else this.wire.destroy();
+      return;
+    }
+    if (close) {
+      this.#linger();
+      return;
+    }
+    if (requestDone) this.#waitForRequest();
+    else {
+      this.#state = DISCARD;
+      this.#thrownAway = 0;
+      this.#context.deadlines.set(this.#deadline, this.#context.deadlines.now() + this.#context.limits.lingerMs);
+    }
+    if (this.reading) return;
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest) this.#run(rest, 0, rest.length);
+    if (!this.#rest && this.#state !== LEFT) this.wire.resume();
+  }
+
+  /** A CONNECT that leads nowhere: answers, and closes. */
+  refuseTunnel(status: number, reason: string, flag: string, message: RequestMessage): void {
+    this.wire.user = this;
+    this.#refuse(new Refusal(status, reason), message, flag);
+  }
+
+  // --- the connection
+
+  #waitForRequest(): void {
+    this.#state = HEAD;
+    const { handler } = this.#chain.current as PreparedHttp;
+    const { deadlines } = this.#context;
+    deadlines.set(this.#deadline, deadlines.now() + handler.idleTimeoutMs);
+  }
+
+  #armHeadTimeout(): void {
+    const { handler } = this.#chain.current as PreparedHttp;
+    const { deadlines } = this.#context;
+    deadlines.set(this.#deadline, deadlines.now() + handler.headTimeoutMs);
+  }
+
+  #onDue(): void {
+    if (this.#state === HEAD && this.#head !== '') {
+      this.#refuse(new Refusal(408, 'the request head did not come in time'));
+    } else if (this.#state === HEAD) this.#linger();
+    else this.wire.destroy();
+  }
+
+  /** Ends the own side; a client that still sends is given time to read the answer first (RFC 9112, 9.6). */
+  #linger(): void {
+    this.#state = LINGER;
+    this.#head = '';
+    this.#rest = undefined;
+    this.#thrownAway = 0;
+    this.outlet.flush();
+    this.wire.end();
+    if (this.wire.ended) return;
+    this.wire.resume();
+    const { deadlines, limits } = this.#context;
+    deadlines.set(this.#deadline, deadlines.now() + limits.lingerMs);
+  }
+
+  /** Answers what isn't a proper request, and closes. */
+  #refuse(refusal: Refusal, message?: RequestMessage, flag = 'DPE'): void {
+    const nowMs = this.#context.clock.now();
+    const { status, reason } = refusal;
+    this.#state = LINGER;
+    this.outlet.begin(
+      localAnswerText({ status, body: `${reason}\n`, headers: [], close: true, isHead: false, nowMs }),
+      false,
+    );
+    if (flag !== '') this.#tellRefusal(nowMs, status, reason, message, flag);
+    this.#linger();
+  }
+
+  #tellRefusal(nowMs: number, status: number, reason: string, message: RequestMessage | undefined, flag: string): void {
+    const { direction, handler } = this.#chain.current as PreparedHttp;
+    this.#context.onEvent(
+      makeEvent(this.#context, this.self.get(this.#context), {
+        startMs: nowMs,
+        durationMs: 0,
+        direction,
+        info: this.info,
+        service: handler.service,
+        endpoint: undefined,
+        cluster: undefined,
+        route: undefined,
+        bytesReceived: 0,
+        bytesSent: reason.length + 1,
+        flags: [flag],
+        attempts: 0,
+        policy: undefined,
+        http: { method: message?.method ?? '', path: '', host: message?.host ?? '', status, requestId: '' },
+      }),
+    );
+  }
+
+  onEnd(): void {
+    if (this.#exchange) this.#exchange.onClientGone();
+    else if (this.#state === LINGER) this.wire.destroy();
+    else this.#linger();
+  }
+
+  onDrain(): void {
+    this.#exchange?.onClientDrain();
+  }
+
+  onClose(): void {
+    this.#exchange?.onClientGone();
+    this.#context.deadlines.remove(this.#deadline);
+    this.#context.deadlines.remove(this.#exchangeDeadline);
+  }
+}

@@ -1,0 +1,96 @@
+// Makes the TrafficEvent of a finished request or connection. Called by exchange.ts and tcp.ts.
+import type { EventPeer, TrafficEvent } from '../model/event.ts';
+import type { ProxyNode } from '../model/node.ts';
+import type { Endpoint, Listener, ServiceRef } from '../model/snapshot.ts';
+import type { ConnectionInfo } from './connection-info.ts';
+import type { ProxyContext } from './context.ts';
+
+/** What both kinds of traffic tell of themselves. */
+export interface Finished {
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly direction: Listener['direction'];
+  readonly info: ConnectionInfo;
+  readonly service: ServiceRef | undefined;
+  readonly endpoint: Endpoint | undefined;
+  readonly cluster: string | undefined;
+  readonly route: string | undefined;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly flags: readonly string[];
+  readonly attempts: number;
+  readonly policy: TrafficEvent['policy'] | undefined;
+  readonly http: TrafficEvent['http'] | undefined;
+}
+
+/** The node as a peer; one object for as long as its identity is the same. */
+export class SelfPeer {
+  readonly #node: ProxyNode;
+  #spiffeId: string | undefined;
+  #peer: EventPeer | undefined;
+
+  constructor(node: ProxyNode) {
+    this.#node = node;
+  }
+
+  get(context: ProxyContext): EventPeer {
+    const spiffeId = context.svid?.current().spiffeId;
+    if (!this.#peer || spiffeId !== this.#spiffeId) {
+      this.#spiffeId = spiffeId;
+      this.#peer = {
+        ...(spiffeId !== undefined && { identity: spiffeId }),
+        namespace: this.#node.namespace,
+        workload: this.#node.name,
+      };
+    }
+    return this.#peer;
+  }
+}
+
+const callerOf = (info: ConnectionInfo): EventPeer => {
+  const address = `${info.peerAddress}:${info.peerPort}`;
+  const { peer } = info;
+  return peer ? { identity: peer.spiffeId, namespace: peer.identity.namespace, address } : { address };
+};
+
+const calleeOf = (self: EventPeer, finished: Finished): EventPeer => {
+  const { endpoint, service, direction } = finished;
+  const peer: { -readonly [K in keyof EventPeer]: EventPeer[K] } = {};
+  if (service) {
+    peer.namespace = service.namespace;
+    peer.service = service.name;
+  }
+  if (direction === 'inbound') {
+    if (self.identity !== undefined) peer.identity = self.identity;
+    if (self.namespace !== undefined) peer.namespace = self.namespace;
+    if (self.workload !== undefined) peer.workload = self.workload;
+  } else if (endpoint) {
+    if (endpoint.mesh && endpoint.identity !== undefined) peer.identity = endpoint.identity;
+    if (endpoint.workload !== undefined) peer.workload = endpoint.workload.slice(endpoint.workload.indexOf('/') + 1);
+  }
+  if (endpoint) peer.address = `${endpoint.address}:${endpoint.port}`;
+  return peer;
+};
+
+export const makeEvent = (context: ProxyContext, self: EventPeer, finished: Finished): TrafficEvent => {
+  const { info, direction, http, route, cluster, policy } = finished;
+  const event: { -readonly [K in keyof TrafficEvent]: TrafficEvent[K] } = {
+    startMs: finished.startMs,
+    durationMs: finished.durationMs,
+    proxy: context.node.id,
+    direction,
+    protocol: http ? 'http' : 'tcp',
+    source: direction === 'outbound' ? self : callerOf(info),
+    destination: calleeOf(self, finished),
+    bytesReceived: finished.bytesReceived,
+    bytesSent: finished.bytesSent,
+    flags: finished.flags,
+    attempts: finished.attempts,
+    tls: info.tls,
+  };
+  if (http) event.http = http;
+  if (route !== undefined) event.route = route;
+  if (cluster !== undefined) event.cluster = cluster;
+  if (policy) event.policy = policy;
+  return event;
+};

@@ -1,0 +1,82 @@
+// Header fields of HTTP/1: names in lower case with what they mean to the codec. Called by head.ts and body.ts.
+
+/** What a field is to the codec; PLAIN fields are only passed on. */
+export const PLAIN = 0;
+export const HOST = 1;
+export const CONTENT_LENGTH = 2;
+export const TRANSFER_ENCODING = 3;
+export const CONNECTION = 4;
+/** Meant for one hop and without effect here: dropped. */
+export const DROPPED = 5;
+export const UPGRADE = 6;
+export const TE = 7;
+export const EXPECT = 8;
+export const KEEP_ALIVE = 9;
+
+export interface Field {
+  readonly name: string;
+  readonly role: number;
+}
+
+const ROLES: Readonly<Record<string, number>> = {
+  host: HOST,
+  'content-length': CONTENT_LENGTH,
+  'transfer-encoding': TRANSFER_ENCODING,
+  connection: CONNECTION,
+  'proxy-connection': DROPPED,
+  'proxy-authorization': DROPPED,
+  'proxy-authenticate': DROPPED,
+  'keep-alive': KEEP_ALIVE,
+  'http2-settings': DROPPED,
+  upgrade: UPGRADE,
+  te: TE,
+  expect: EXPECT,
+};
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const MAX_REMEMBERED = 4096;
+const MAX_NAME_LENGTH = 256;
+
+export const isToken = (text: string): boolean => TOKEN.test(text);
+
+/** Fields by the spelling that was received, so that each spelling is checked and lower-cased once. */
+export class FieldNames {
+  readonly #known = new Map<string, Field>();
+
+  /** The field of a name as received, or undefined when it isn't a token. */
+  get(raw: string): Field | undefined {
+    return this.#known.get(raw) ?? this.#learn(raw);
+  }
+
+  #learn(raw: string): Field | undefined {
+    if (raw.length > MAX_NAME_LENGTH || !TOKEN.test(raw)) return undefined;
+    const name = raw.toLowerCase();
+    const field: Field = { name, role: Object.hasOwn(ROLES, name) ? ROLES[name]! : PLAIN };
+    // What strangers send must not grow without bound; the common names are learnt first.
+    if (this.#known.size < MAX_REMEMBERED) this.#known.set(raw, field);
+    return field;
+  }
+}
+
+const DIGITS = /^[0-9]{1,15}$/;
+
+/** A Content-Length: digits alone, no sign, no list; -1 for anything else. */
+export const parseLength = (value: string): number => (DIGITS.test(value) ? Number(value) : -1);
+
+/** Without spaces and tabs around it. */
+export const trimField = (text: string, from: number): string => {
+  let start = from;
+  let end = text.length;
+  while (start < end && (text.charCodeAt(start) === 32 || text.charCodeAt(start) === 9)) start++;
+  while (end > start && (text.charCodeAt(end - 1) === 32 || text.charCodeAt(end - 1) === 9)) end--;
+  return text.slice(start, end);
+};
+
+/** True for text with a control character other than tab; CR and LF count. */
+export const hasControl = (text: string): boolean => {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if ((code < 32 && code !== 9) || code === 127) return true;
+  }
+  return false;
+};

@@ -1,0 +1,52 @@
+// Writes one message after the other to a wire: small pieces gathered into one write, large ones passed on uncopied.
+import type { Wire } from '../wire.ts';
+import { lastChunk } from './serialize.ts';
+
+const SMALL_BYTES = 4096;
+// Node sends strings of up to 16 KiB from the stack, without allocating.
+const GATHER_BYTES = 16_000;
+
+export class Outlet {
+  readonly wire: Wire;
+  #text = '';
+  #chunked = false;
+
+  constructor(wire: Wire) {
+    this.wire = wire;
+  }
+
+  /** Starts a message with its head, empty line included. */
+  begin(head: string, chunked: boolean): void {
+    this.#text += head;
+    this.#chunked = chunked;
+  }
+
+  /** A piece of the body, lent by `from`; without it, a buffer that nobody changes any more. */
+  body(from: Wire | undefined, buffer: Buffer, start: number, end: number): void {
+    const size = end - start;
+    if (size <= SMALL_BYTES) {
+      if (this.#text.length + size > GATHER_BYTES) this.flush();
+      const text = buffer.toString('latin1', start, end);
+      this.#text += this.#chunked ? `${size.toString(16)}\r\n${text}\r\n` : text;
+      return;
+    }
+    if (this.#chunked) this.#text += `${size.toString(16)}\r\n`;
+    if (this.#text === '') this.wire.pass(from, buffer, start, end);
+    else this.wire.passAfter(this.#text, from, buffer, start, end);
+    this.#text = this.#chunked ? '\r\n' : '';
+  }
+
+  /** Ends the message and sends what was gathered. */
+  end(trailers: readonly string[] | undefined): void {
+    if (this.#chunked) this.#text += lastChunk(trailers);
+    this.flush();
+  }
+
+  /** Sends what was gathered; called at the end of every read. */
+  flush(): void {
+    if (this.#text === '') return;
+    const text = this.#text;
+    this.#text = '';
+    this.wire.write(text);
+  }
+}

@@ -1,0 +1,237 @@
+// One bound port: accepts connections and gives each to the filter chain that matches. Owned by proxy.ts.
+import { createServer, type Server, type Socket } from 'node:net';
+import { messageOf, systemCode } from '../lib/errors.ts';
+import type { Problem } from '../model/problem.ts';
+import type { FilterChain, Listener } from '../model/snapshot.ts';
+import type { ChainRef, PreparedHttp, PreparedTcp } from './chain.ts';
+import { chooseChain, needsFirstLook } from './choose-chain.ts';
+import { connectionInfoOf } from './connection-info.ts';
+import type { ProxyContext } from './context.ts';
+import { Downstream } from './downstream.ts';
+import type { SelfPeer } from './events.ts';
+import type { PeerIdentity } from './peer-identity.ts';
+import { portOwner } from './port-owner.ts';
+import { type FirstLook, sniff } from './sniff.ts';
+import { TcpSession } from './tcp.ts';
+import type { Terminator } from './terminate.ts';
+import { Wire, type WireUser } from './wire.ts';
+
+export interface LiveChain {
+  readonly chain: FilterChain;
+  readonly ref: ChainRef;
+  readonly terminator: Terminator | undefined;
+  /** What `ref` shows from the swap on. */
+  readonly next: PreparedHttp | PreparedTcp;
+}
+
+export interface BoundAddress {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+const NOBODY: WireUser = { onData: () => {}, onEnd: () => {}, onDrain: () => {}, onClose: () => {} };
+
+const BACKLOG = 1024;
+
+const bindProblem = (listener: Listener, error: unknown): Problem => {
+  const where = `${listener.address}:${listener.port}`;
+  const code = systemCode(error);
+  const path = listener.name;
+  if (code === 'EADDRINUSE') {
+    const owner = portOwner(listener.port);
+    return {
+      code: 'PORT_TAKEN',
+      severity: 'error',
+      message: `${where} is already in use${owner ? ` by ${owner}` : ' by another program'}`,
+      path,
+      hint: 'stop that program, or give this listener another port',
+    };
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
+    const message = `this user may not listen on ${where}`;
+    return { code: 'PORT_FORBIDDEN', severity: 'error', message, path, hint: 'take a port from 1024 up' };
+  }
+  const message = `can not listen on ${where}: ${messageOf(error)}`;
+  return { code: 'LISTEN_FAILED', severity: 'error', message, path };
+};
+
+export class BoundListener {
+  listener: Listener;
+  readonly #context: ProxyContext;
+  readonly #self: SelfPeer;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #http = new Set<Downstream>();
+  #chains: readonly LiveChain[];
+  #looks: boolean;
+  #onEmpty: (() => void) | undefined;
+
+  private constructor(context: ProxyContext, self: SelfPeer, listener: Listener, chains: readonly LiveChain[]) {
+    this.#context = context;
+    this.#self = self;
+    this.listener = listener;
+    this.#chains = chains;
+    this.#looks = needsFirstLook(listener.chains);
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+      this.#accept(socket),
+    );
+  }
+
+  /** Binds it, or says why that can't be done. */
+  static open(
+    context: ProxyContext,
+    self: SelfPeer,
+    listener: Listener,
+    chains: readonly LiveChain[],
+  ): Promise<BoundListener | Problem> {
+    const bound = new BoundListener(context, self, listener, chains);
+    const server = bound.#server;
+    return new Promise((resolve) => {
+      server.once('error', (error) => resolve(bindProblem(listener, error)));
+      server.listen({ host: listener.address, port: listener.port, backlog: BACKLOG }, () => {
+        server.removeAllListeners('error');
+        // E.g. too many open files: clients wait in the backlog, what is open goes on.
+        server.on('error', (error) =>
+          context.log.warn('could not accept a connection', { listener: listener.name, error }),
+        );
+        resolve(bound);
+      });
+    });
+  }
+
+  get bound(): BoundAddress {
+    const address = this.#server.address();
+    const { name } = this.listener;
+    if (address === null || typeof address === 'string') return { name, address: this.listener.address, port: 0 };
+    return { name, address: address.address, port: address.port };
+  }
+
+  get chains(): readonly LiveChain[] {
+    return this.#chains;
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** The swap: connections see the new chains at their next request. */
+  update(listener: Listener, chains: readonly LiveChain[]): void {
+    const kept = new Set(chains.map((live) => live.ref));
+    for (const old of this.#chains) if (!kept.has(old.ref)) old.ref.gone = true;
+    for (const live of chains) live.ref.current = live.next;
+    this.listener = listener;
+    this.#chains = chains;
+    this.#looks = needsFirstLook(listener.chains);
+  }
+
+  /** Accepts nothing more; what is open goes on. */
+  stopAccepting(): void {
+    if (this.#server.listening) this.#server.close();
+  }
+
+  /** It is no longer configured: what is open is finished. */
+  retire(): void {
+    this.stopAccepting();
+    for (const live of this.#chains) live.ref.gone = true;
+  }
+
+  closeIdle(): void {
+    for (const connection of this.#http) connection.closeIdle();
+  }
+
+  destroy(): void {
+    this.stopAccepting();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Resolves when the last connection is closed. */
+  empty(): Promise<void> {
+    if (this.#sockets.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const before = this.#onEmpty;
+      this.#onEmpty = () => {
+        before?.();
+        resolve();
+      };
+    });
+  }
+
+  #accept(socket: Socket): void {
+    const { stats, limits } = this.#context;
+    socket.on('error', () => {});
+    if (stats.connections >= limits.maxConnections) {
+      socket.destroy();
+      return;
+    }
+    stats.connections++;
+    stats.totalConnections++;
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      stats.connections--;
+      this.#sockets.delete(socket);
+      if (this.#sockets.size > 0) return;
+      this.#onEmpty?.();
+      this.#onEmpty = undefined;
+    });
+    if (this.#looks) sniff(this.#context, socket, (look, bytes) => this.#dispatch(socket, look, bytes));
+    else this.#dispatch(socket, { transport: 'plain', serverName: '' }, undefined);
+  }
+
+  #dispatch(socket: Socket, look: FirstLook, bytes: Buffer | undefined): void {
+    const live = this.#looks ? chooseChain(this.#chains, look) : this.#chains[0];
+    if (!live) {
+      socket.destroy();
+      return;
+    }
+    const { terminator } = live;
+    if (!live.chain.tls || look.transport === 'plain') {
+      this.#start(live.ref, socket, 'none', look.serverName, undefined, bytes);
+      return;
+    }
+    if (!terminator) {
+      socket.destroy();
+      return;
+    }
+    if (bytes) socket.unshift(bytes);
+    terminator.secure(socket, (secured, peer) => {
+      this.#start(
+        live.ref,
+        secured,
+        terminator.mode === 'mesh' ? 'mutual' : 'simple',
+        look.serverName,
+        peer,
+        undefined,
+      );
+    });
+  }
+
+  #start(
+    ref: ChainRef,
+    socket: Socket,
+    tls: 'mutual' | 'simple' | 'none',
+    serverName: string,
+    peer: PeerIdentity | undefined,
+    bytes: Buffer | undefined,
+  ): void {
+    const info = connectionInfoOf(socket, tls, serverName, peer);
+    const wire = new Wire(socket, NOBODY);
+    if (ref.current.type === 'tcp') {
+      this.#startTcp(ref.current, wire, info, bytes);
+      return;
+    }
+    const connection = new Downstream(this.#context, wire, ref, info, this.#self);
+    wire.user = connection;
+    this.#http.add(connection);
+    socket.once('close', () => this.#http.delete(connection));
+    if (bytes) wire.receive(bytes, bytes.length);
+    if (!wire.paused) socket.resume();
+  }
+
+  #startTcp(tcp: PreparedTcp, wire: Wire, info: ReturnType<typeof connectionInfoOf>, bytes: Buffer | undefined): void {
+    const { direction, pick, cluster, authorize, policyPort, handler } = tcp;
+    const { idleTimeoutMs, service } = handler;
+    const plan = { direction, pick, cluster, authorize, policyPort, idleTimeoutMs, service };
+    new TcpSession(this.#context, wire, info, this.#self, plan, bytes).start();
+  }
+}

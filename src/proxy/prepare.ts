@@ -1,0 +1,159 @@
+// Snapshot → what the proxy runs on: routers, policies, chains. Equal parts are taken over as they are. Called by proxy.ts.
+import { messageOf, WeftError } from '../lib/errors.ts';
+import type { Problem } from '../model/problem.ts';
+import type { FilterChain, Listener, RouteTable, Snapshot, TlsSecret } from '../model/snapshot.ts';
+import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
+import { prepareWeightedPick } from './balancer.ts';
+import { ChainRef, type PreparedHttp, type PreparedTcp, type PreparedTunnel } from './chain.ts';
+import type { Clusters } from './clusters.ts';
+import type { ProxyContext } from './context.ts';
+import type { LiveChain } from './listener.ts';
+import { prepareRoutes, type Router } from './router.ts';
+import { meshTerminator, serverTerminator, type Terminator } from './terminate.ts';
+
+export interface PreparedTable {
+  readonly table: RouteTable;
+  readonly router: Router;
+  readonly tunnels: ReadonlyMap<string, PreparedTunnel>;
+}
+
+const EMPTY_TABLE = (name: string): RouteTable => ({ name, virtualHosts: [], tunnels: [] });
+
+const problemOf = (error: unknown, path: string): Problem => {
+  const code = error instanceof WeftError ? error.code : 'CONFIG_INVALID';
+  const hint = error instanceof WeftError ? error.hint : undefined;
+  return { code, severity: 'error', message: messageOf(error), path, ...(hint !== undefined && { hint }) };
+};
+
+export class Preparation {
+  readonly problems: Problem[] = [];
+  readonly tables = new Map<string, PreparedTable>();
+  readonly #context: ProxyContext;
+  readonly #clusters: Clusters;
+  readonly #snapshot: Snapshot;
+
+  constructor(
+    context: ProxyContext,
+    clusters: Clusters,
+    snapshot: Snapshot,
+    before: ReadonlyMap<string, PreparedTable>,
+  ) {
+    this.#context = context;
+    this.#clusters = clusters;
+    this.#snapshot = snapshot;
+    for (const table of snapshot.routes.values()) this.#prepareTable(table, before.get(table.name));
+  }
+
+  #prepareTable(table: RouteTable, before: PreparedTable | undefined): void {
+    if (before?.table === table) {
+      this.tables.set(table.name, before);
+      return;
+    }
+    try {
+      const router = prepareRoutes(table, this.#context.random);
+      this.problems.push(...router.problems);
+      const tunnels = new Map<string, PreparedTunnel>();
+      for (const tunnel of table.tunnels) {
+        const prepared = { tunnel, pick: prepareWeightedPick(tunnel.targets, this.#context.random) };
+        for (const authority of tunnel.authorities) tunnels.set(authority, prepared);
+      }
+      this.tables.set(table.name, { table, router, tunnels });
+    } catch (error) {
+      this.problems.push(problemOf(error, table.name));
+      if (before) this.tables.set(table.name, before);
+    }
+  }
+
+  /** The chains of a listener; one that can't be prepared stays as it was, or takes no connections. */
+  chains(listener: Listener, before: readonly LiveChain[]): LiveChain[] {
+    const live: LiveChain[] = [];
+    for (const chain of listener.chains) {
+      const old = before.find((candidate) => candidate.chain.name === chain.name);
+      try {
+        live.push(this.#prepareChain(listener, chain, old));
+      } catch (error) {
+        this.problems.push(problemOf(error, `${listener.name}/${chain.name}`));
+        if (old) live.push(old);
+      }
+    }
+    return live;
+  }
+
+  #prepareChain(listener: Listener, chain: FilterChain, old: LiveChain | undefined): LiveChain {
+    const prepared = this.#prepareHandler(listener, chain, old?.ref.current);
+    const terminator = this.#prepareTerminator(chain, old);
+    // The same chain goes on for its open connections.
+    if (old && old.ref.current.type === prepared.type && old.chain.tls?.mode === chain.tls?.mode) {
+      return { chain, ref: old.ref, terminator, next: prepared };
+    }
+    return { chain, ref: new ChainRef(prepared), terminator, next: prepared };
+  }
+
+  #prepareHandler(
+    listener: Listener,
+    chain: FilterChain,
+    old: PreparedHttp | PreparedTcp | undefined,
+  ): PreparedHttp | PreparedTcp {
+    const { handler } = chain;
+    const { direction, port } = listener;
+    const cluster = (name: string) => this.#clusters.get(name);
+    const keeps = old?.handler.authorization === handler.authorization;
+    const protocol = handler.type;
+    const authorize: Authorization | undefined = keeps
+      ? old.authorize
+      : handler.authorization.length > 0
+        ? prepareAuthorization(handler.authorization, protocol)
+        : undefined;
+    if (handler.type === 'tcp') {
+      const pick = prepareWeightedPick(handler.targets, this.#context.random);
+      const policyPort = this.#workloadPort(direction, handler.targets[0]?.cluster) ?? port;
+      return { type: 'tcp', handler, direction, pick, authorize, policyPort, cluster };
+    }
+    const found = this.tables.get(handler.routes);
+    const table = found?.table ?? EMPTY_TABLE(handler.routes);
+    const router = found?.router ?? prepareRoutes(table, this.#context.random);
+    const policyPort = this.#workloadPort(direction, firstCluster(table)) ?? port;
+    const tunnels = found?.tunnels ?? new Map();
+    return { type: 'http', handler, direction, router, tunnels, authorize, policyPort, listenerPort: port, cluster };
+  }
+
+  /** Inbound, policies name the port of the program, to which the chain's cluster leads. */
+  #workloadPort(direction: Listener['direction'], clusterName: string | undefined): number | undefined {
+    if (direction !== 'inbound' || clusterName === undefined) return undefined;
+    const discovery = this.#snapshot.clusters.get(clusterName)?.discovery;
+    return discovery?.type === 'static' ? discovery.endpoints[0]?.port : undefined;
+  }
+
+  #prepareTerminator(chain: FilterChain, old: LiveChain | undefined): Terminator | undefined {
+    const { tls } = chain;
+    if (!tls) return undefined;
+    const before = old?.terminator?.mode === tls.mode ? old.terminator : undefined;
+    if (tls.mode === 'mesh') {
+      if (before) return before;
+      const { svid } = this.#context;
+      if (!svid)
+        throw new WeftError('NO_IDENTITY', 'a chain for mesh peers needs an identity, and this proxy has none');
+      return meshTerminator(this.#context, svid);
+    }
+    const secrets: TlsSecret[] = [];
+    for (const name of tls.secrets) {
+      const secret = this.#snapshot.secrets.get(name);
+      if (secret) secrets.push(secret);
+      else
+        this.problems.push(
+          problemOf(new WeftError('CERTIFICATE_MISSING', `there is no certificate ${name}`), chain.name),
+        );
+    }
+    if (!before) return serverTerminator(this.#context, secrets);
+    before.update(secrets);
+    return before;
+  }
+}
+
+const firstCluster = (table: RouteTable): string | undefined => {
+  for (const { routes } of table.virtualHosts) {
+    for (const { action } of routes)
+      if (action.type === 'forward' && action.targets[0]) return action.targets[0].cluster;
+  }
+  return undefined;
+};

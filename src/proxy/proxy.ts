@@ -1,0 +1,231 @@
+// The data plane of one process: takes snapshots, listens, passes traffic on, tells of it. Opened by app/.
+import type { Clock, Timer } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { TrafficEvent } from '../model/event.ts';
+import type { SvidSource } from '../model/identity.ts';
+import type { ProxyNode } from '../model/node.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Listener, Snapshot } from '../model/snapshot.ts';
+import { Clusters } from './clusters.ts';
+import { DEFAULT_LIMITS, makeParser, type ProxyContext, type ProxyLimits, ProxyStats } from './context.ts';
+import { Deadlines } from './deadlines.ts';
+import { openDialer } from './dial.ts';
+import { SelfPeer } from './events.ts';
+import { type BoundAddress, BoundListener, type LiveChain } from './listener.ts';
+import { Preparation, type PreparedTable } from './prepare.ts';
+import { type Resolve, resolveBySystem } from './resolver.ts';
+
+export interface ProxyOptions {
+  readonly node: ProxyNode;
+  /** Needed for mesh TLS, on either side. */
+  readonly svid?: SvidSource;
+  /** Called for every finished request and connection; must be quick and must not throw. */
+  onEvent(event: TrafficEvent): void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly limits?: Partial<ProxyLimits>;
+  readonly resolve?: Resolve;
+}
+
+export interface ClusterCounts {
+  readonly requests: number;
+  readonly failures: number;
+  readonly active: number;
+  readonly endpoints: number;
+  /** Connections to endpoints, in use or idle. */
+  readonly connections: number;
+}
+
+export interface ProxyCounts {
+  readonly connections: number;
+  readonly totalConnections: number;
+  readonly requests: number;
+  readonly activeRequests: number;
+  readonly clusters: Readonly<Record<string, ClusterCounts>>;
+}
+
+export interface Proxy {
+  /** Prepares everything, binds new ports, then swaps. What can't be used stays as it was and is told. */
+  apply(snapshot: Snapshot): Promise<Problem[]>;
+  /** Resolves after the first snapshot was applied. */
+  readonly ready: Promise<void>;
+  listeners(): BoundAddress[];
+  stats(): ProxyCounts;
+  /** Stops accepting, lets requests finish and tells clients to go; closes what is left after `timeoutMs`. */
+  drain(timeoutMs: number): Promise<void>;
+  /** At once. */
+  close(): Promise<void>;
+}
+
+/** How long unused connections get for a next request, which is answered and told to close, before they are closed. */
+const IDLE_GRACE_MS = 1000;
+
+const placeOf = (listener: Listener): string =>
+  listener.port === 0 ? listener.name : `${listener.address}:${listener.port}`;
+
+class LiveProxy implements Proxy {
+  readonly ready: Promise<void>;
+  readonly #context: ProxyContext;
+  readonly #clusters: Clusters;
+  readonly #self: SelfPeer;
+  /** By address and port, or by name where the system chooses the port. */
+  readonly #bound = new Map<string, BoundListener>();
+  readonly #leaving = new Set<BoundListener>();
+  readonly #timers = new Set<Timer>();
+  readonly #stopWatch: (() => void) | undefined;
+  #tables: ReadonlyMap<string, PreparedTable> = new Map();
+  #queue: Promise<unknown> = Promise.resolve();
+  #setReady!: () => void;
+  #closed = false;
+
+  constructor(options: ProxyOptions) {
+    const { node, svid, clock, random, log } = options;
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const deadlines = new Deadlines(clock);
+    this.#context = {
+      node,
+      svid,
+      onEvent: (event) => options.onEvent(event),
+      clock,
+      random,
+      log,
+      limits,
+      ...makeParser(limits),
+      deadlines,
+      dialer: openDialer(deadlines, svid),
+      stats: new ProxyStats(),
+      draining: false,
+    };
+    this.#clusters = new Clusters(this.#context, options.resolve ?? resolveBySystem);
+    this.#self = new SelfPeer(node);
+    this.ready = new Promise((resolve) => {
+      this.#setReady = resolve;
+    });
+    this.#stopWatch = svid?.watch(() => this.#renew());
+  }
+
+  apply(snapshot: Snapshot): Promise<Problem[]> {
+    const done = this.#queue.then(() => this.#apply(snapshot));
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+
+  async #apply(snapshot: Snapshot): Promise<Problem[]> {
+    if (this.#closed || this.#context.draining) return [];
+    this.#clusters.update(snapshot);
+    const preparation = new Preparation(this.#context, this.#clusters, snapshot, this.#tables);
+    const { problems } = preparation;
+    const wanted = new Map([...snapshot.listeners.values()].map((listener) => [placeOf(listener), listener]));
+    const swaps: [BoundListener, Listener, LiveChain[]][] = [];
+    for (const [place, listener] of wanted) {
+      const bound = this.#bound.get(place);
+      const chains = preparation.chains(listener, bound?.chains ?? []);
+      if (bound) swaps.push([bound, listener, chains]);
+      else await this.#bind(place, listener, chains, wanted, problems);
+    }
+    if (this.#closed) return problems;
+    // From here on nothing waits: all of it becomes true at once.
+    for (const [bound, listener, chains] of swaps) bound.update(listener, chains);
+    for (const place of [...this.#bound.keys()]) if (!wanted.has(place)) this.#retire(place);
+    this.#tables = preparation.tables;
+    this.#clusters.retire(snapshot);
+    this.#setReady();
+    return problems;
+  }
+
+  async #bind(
+    place: string,
+    listener: Listener,
+    chains: readonly LiveChain[],
+    wanted: ReadonlyMap<string, Listener>,
+    problems: Problem[],
+  ): Promise<void> {
+    // A listener that goes may hold the port under another address, such as 0.0.0.0.
+    for (const [other, bound] of this.#bound) {
+      if (!wanted.has(other) && bound.listener.port === listener.port) this.#retire(other);
+    }
+    const result = await BoundListener.open(this.#context, this.#self, listener, chains);
+    if (!(result instanceof BoundListener)) problems.push(result);
+    else if (this.#closed) result.destroy();
+    else this.#bound.set(place, result);
+  }
+
+  #retire(place: string): void {
+    const bound = this.#bound.get(place);
+    if (!bound) return;
+    this.#bound.delete(place);
+    bound.retire();
+    this.#leaving.add(bound);
+    const timer = this.#context.clock.after(IDLE_GRACE_MS, () => bound.closeIdle());
+    this.#timers.add(timer);
+    void bound.empty().then(() => {
+      timer.cancel();
+      this.#timers.delete(timer);
+      this.#leaving.delete(bound);
+    });
+  }
+
+  /** New connections prove the new certificate; those that are open stay. */
+  #renew(): void {
+    for (const bound of this.#bound.values()) {
+      for (const { terminator } of bound.chains) if (terminator?.mode === 'mesh') terminator.update([]);
+    }
+  }
+
+  listeners(): BoundAddress[] {
+    return [...this.#bound.values()].map((listener) => listener.bound);
+  }
+
+  stats(): ProxyCounts {
+    const { connections, totalConnections, requests, activeRequests } = this.#context.stats;
+    const clusters: Record<string, ClusterCounts> = {};
+    for (const state of this.#clusters.values()) {
+      const { endpoints } = state.balancer;
+      clusters[state.cluster.name] = {
+        requests: state.requests,
+        failures: state.failures,
+        active: state.active,
+        endpoints: endpoints.length,
+        connections: endpoints.reduce((sum, endpoint) => sum + (endpoint.pool?.open ?? 0), 0),
+      };
+    }
+    return { connections, totalConnections, requests, activeRequests, clusters };
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    await this.#queue;
+    this.#context.draining = true;
+    const all = [...this.#bound.values(), ...this.#leaving];
+    for (const bound of all) bound.stopAccepting();
+    const { clock } = this.#context;
+    const timers: Timer[] = [];
+    const timeout = new Promise<void>((resolve) => {
+      timers.push(clock.after(timeoutMs, resolve, true));
+    });
+    const closeIdle = () => {
+      for (const bound of all) bound.closeIdle();
+    };
+    timers.push(clock.after(Math.min(IDLE_GRACE_MS, timeoutMs / 2), closeIdle, true));
+    await Promise.race([timeout, Promise.all(all.map((bound) => bound.empty()))]);
+    for (const timer of timers) timer.cancel();
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#queue;
+    this.#stopWatch?.();
+    for (const timer of this.#timers) timer.cancel();
+    const all = [...this.#bound.values(), ...this.#leaving];
+    for (const bound of all) bound.destroy();
+    await Promise.all(all.map((bound) => bound.empty()));
+    this.#bound.clear();
+    this.#leaving.clear();
+    this.#clusters.close();
+    this.#context.deadlines.close();
+  }
+}
+
+export const openProxy = (options: ProxyOptions): Proxy => new LiveProxy(options);

@@ -1,0 +1,97 @@
+// What every HTTP request gets before routing: ids, trace context, forwarding headers, the caller's certificate.
+// Called by exchange.ts. Same meaning as Envoy's connection manager has in the Envoy form.
+import type { Random } from '../lib/random.ts';
+import type { ConnectionInfo } from './connection-info.ts';
+import type { RequestMessage } from './http1/head.ts';
+
+export interface RequestIds {
+  requestId: string;
+  traceparent: string;
+  /** Where the request first came from, as far as it can be believed. */
+  remoteAddress: string;
+}
+
+const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+
+const hex32 = (random: Random): string => {
+  const n = Math.floor(random.next() * 4_294_967_296);
+  return HEX[n >>> 24]! + HEX[(n >>> 16) & 255]! + HEX[(n >>> 8) & 255]! + HEX[n & 255]!;
+};
+
+const UUID_VARIANT = ['8', '9', 'a', 'b'];
+
+/** A random UUID, version 4. */
+export const makeRequestId = (random: Random): string => {
+  const b = hex32(random);
+  const c = hex32(random);
+  const variant = UUID_VARIANT[Number.parseInt(c[0]!, 16) & 3]!;
+  return `${hex32(random)}-${b.slice(0, 4)}-4${b.slice(5)}-${variant}${c.slice(1, 4)}-${c.slice(4)}${hex32(random)}`;
+};
+
+const makeTraceparent = (random: Random): string => {
+  const trace = hex32(random) + hex32(random) + hex32(random) + hex32(random);
+  // All zeroes are not allowed; one in 2^32 would be the first word alone.
+  return `00-${trace === '0'.repeat(32) ? `${trace.slice(1)}1` : trace}-${hex32(random)}${hex32(random).slice(0, 7)}1-01`;
+};
+
+// W3C trace context, version 00; later versions may be longer.
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
+const REQUEST_ID_LENGTH = 128;
+
+const FORWARDED = 'x-forwarded-for';
+const PROTO = 'x-forwarded-proto';
+const FORWARDED_HOST = 'x-forwarded-host';
+const REQUEST_ID = 'x-request-id';
+const TRACE = 'traceparent';
+const CLIENT_CERT = 'x-forwarded-client-cert';
+
+const lastAddress = (list: string): string => list.slice(list.lastIndexOf(',') + 1).trim();
+
+/** Changes the headers in place, in one pass, and returns what events and policies need of them. */
+export const addRequestHeaders = (
+  message: RequestMessage,
+  info: ConnectionInfo,
+  edge: boolean,
+  ownId: string | undefined,
+  random: Random,
+): RequestIds => {
+  const { headers } = message;
+  const ids: RequestIds = { requestId: '', traceparent: '', remoteAddress: '' };
+  let proto = false;
+  let traces = 0;
+  let kept = 0;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!;
+    const value = headers[i + 1]!;
+    // x or t: nothing else is looked at.
+    const first = name.charCodeAt(0);
+    if (first === 120) {
+      if (name === CLIENT_CERT) continue;
+      if (edge && (name === FORWARDED || name === PROTO || name === FORWARDED_HOST || name === REQUEST_ID)) continue;
+      if (name === REQUEST_ID) {
+        if (ids.requestId !== '' || value === '' || value.length > REQUEST_ID_LENGTH) continue;
+        ids.requestId = value;
+      } else if (name === FORWARDED) ids.remoteAddress = lastAddress(value);
+      else if (name === PROTO) proto = true;
+    } else if (first === 116 && name === TRACE) {
+      if (traces++ > 0 || !TRACEPARENT.test(value)) continue;
+      ids.traceparent = value;
+    }
+    headers[kept++] = name;
+    headers[kept++] = value;
+  }
+  headers.length = kept;
+  if (edge) headers.push(FORWARDED, info.peerAddress, FORWARDED_HOST, message.host);
+  if (ids.remoteAddress === '') ids.remoteAddress = info.peerAddress;
+  if (!proto) headers.push(PROTO, info.tls === 'none' ? 'http' : 'https');
+  if (ids.requestId === '') {
+    ids.requestId = makeRequestId(random);
+    headers.push(REQUEST_ID, ids.requestId);
+  }
+  if (ids.traceparent === '') {
+    ids.traceparent = makeTraceparent(random);
+    headers.push(TRACE, ids.traceparent);
+  }
+  if (info.peer) headers.push(CLIENT_CERT, `By=${ownId ?? ''};URI=${info.peer.spiffeId}`);
+  return ids;
+};

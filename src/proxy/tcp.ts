@@ -1,0 +1,202 @@
+// One TCP connection through the proxy: authorization, an endpoint, bytes both ways, one event. Called by listener.ts
+// and for CONNECT.
+import type { TrafficEvent } from '../model/event.ts';
+import { INVALID_CLUSTER, type Listener, type ServiceRef, type WeightedCluster } from '../model/snapshot.ts';
+import type { Authorization, Decision } from '../policy/authorization.ts';
+import type { ClusterState } from './clusters.ts';
+import type { ConnectionInfo } from './connection-info.ts';
+import type { ProxyContext } from './context.ts';
+import type { CancelDial } from './dial.ts';
+import { makeEvent, type SelfPeer } from './events.ts';
+import type { PoolEndpoint } from './pool.ts';
+import { Tunnel } from './tunnel.ts';
+import type { Wire, WireUser } from './wire.ts';
+
+export interface TcpPlan {
+  readonly direction: Listener['direction'];
+  readonly pick: () => WeightedCluster | undefined;
+  readonly cluster: (name: string) => ClusterState | undefined;
+  readonly authorize: Authorization | undefined;
+  readonly policyPort: number;
+  readonly idleTimeoutMs: number;
+  readonly service: ServiceRef | undefined;
+  /** What the caller of CONNECT is told; nothing where bytes speak for themselves. */
+  readonly onReady?: () => void;
+  /** Has to end the connection. */
+  readonly onRefused?: (status: number, reason: string) => void;
+}
+
+const MAX_ATTEMPTS = 4;
+
+export class TcpSession implements WireUser {
+  readonly #context: ProxyContext;
+  readonly #wire: Wire;
+  readonly #info: ConnectionInfo;
+  readonly #self: SelfPeer;
+  readonly #plan: TcpPlan;
+  readonly #startMs: number;
+  readonly #started: number;
+  readonly #flags: string[] = [];
+  readonly #tried = new Set<PoolEndpoint>();
+  #early: Buffer | undefined;
+  #cluster: ClusterState | undefined;
+  #endpoint: PoolEndpoint | undefined;
+  #cancel: CancelDial | undefined;
+  #decision: Decision | undefined;
+  #received = 0;
+  #sent = 0;
+  #over = false;
+
+  constructor(context: ProxyContext, wire: Wire, info: ConnectionInfo, self: SelfPeer, plan: TcpPlan, early?: Buffer) {
+    this.#context = context;
+    this.#wire = wire;
+    this.#info = info;
+    this.#self = self;
+    this.#plan = plan;
+    this.#early = early;
+    this.#startMs = context.clock.now();
+    this.#started = context.deadlines.now();
+    wire.user = this;
+    // Held back until there is an upstream.
+    wire.pause();
+  }
+
+  start(): void {
+    const plan = this.#plan;
+    if (plan.authorize) {
+      this.#decision = plan.authorize({
+        identity: this.#info.peer?.identity,
+        peerAddress: this.#info.peerAddress,
+        remoteAddress: this.#info.peerAddress,
+        localAddress: this.#info.localAddress,
+        localPort: plan.policyPort,
+        sni: this.#info.sni,
+      });
+      if (this.#decision.verdict === 'deny') {
+        this.#refuse(403, 'RBAC: access denied', 'RBAC');
+        return;
+      }
+    }
+    const picked = plan.pick();
+    if (!picked || picked.cluster === INVALID_CLUSTER) {
+      this.#refuse(503, 'the backend is not valid', 'NC');
+      return;
+    }
+    const cluster = plan.cluster(picked.cluster);
+    if (!cluster) {
+      this.#refuse(503, 'the cluster is not known', 'NC');
+      return;
+    }
+    this.#cluster = cluster;
+    cluster.requests++;
+    const { resolving } = cluster;
+    if (resolving) void resolving.then(() => this.#attempt());
+    else this.#attempt();
+  }
+
+  #attempt(): void {
+    if (this.#over) return;
+    const cluster = this.#cluster!;
+    const state = cluster.balancer.pick(this.#tried);
+    if (!state) {
+      this.#refuse(503, 'no healthy upstream', 'UH');
+      return;
+    }
+    if (state.active >= cluster.cluster.maxConnections) {
+      this.#refuse(503, 'too many connections', 'UO');
+      return;
+    }
+    this.#endpoint = state;
+    this.#tried.add(state);
+    state.active++;
+    this.#cancel = this.#context.dialer.dial(state.endpoint, cluster.cluster, this, {
+      onConnected: (wire) => this.#connected(wire),
+      onFailed: (error) => {
+        state.active--;
+        cluster.failures++;
+        this.#context.log.debug('no connection to an endpoint', { cluster: cluster.cluster.name, error });
+        const others = cluster.balancer.endpoints.some((other) => !this.#tried.has(other));
+        if (others && this.#tried.size < MAX_ATTEMPTS) this.#attempt();
+        else this.#refuse(503, 'upstream connect error', 'UF');
+      },
+    });
+  }
+
+  #connected(upstream: Wire): void {
+    this.#cancel = undefined;
+    this.#plan.onReady?.();
+    const early = this.#early;
+    this.#early = undefined;
+    new Tunnel(this.#context.deadlines, this.#wire, upstream, {
+      idleTimeoutMs: this.#plan.idleTimeoutMs,
+      fromClient: early,
+      fromUpstream: undefined,
+      onDone: ({ received, sent, end }) => {
+        this.#endpoint!.active--;
+        this.#received = received;
+        this.#sent = sent;
+        if (end === 'idle') this.#flags.push('SI');
+        if (end === 'upstream-reset') this.#flags.push('UC');
+        if (end === 'client-reset') this.#flags.push('DC');
+        this.#finish();
+      },
+    });
+  }
+
+  #refuse(status: number, reason: string, flag: string): void {
+    if (this.#over) return;
+    this.#flags.push(flag);
+    this.#finish();
+    if (this.#plan.onRefused) this.#plan.onRefused(status, reason);
+    else this.#wire.destroy();
+  }
+
+  onData(buffer: Buffer, start: number, end: number): void {
+    const kept = this.#wire.keep(buffer, start, end);
+    this.#early = this.#early ? Buffer.concat([this.#early, kept]) : kept;
+    this.#wire.pause();
+  }
+
+  onEnd(): void {}
+
+  onDrain(): void {}
+
+  onClose(): void {
+    if (this.#over) return;
+    this.#flags.push('DC');
+    if (this.#cancel) {
+      this.#cancel();
+      this.#endpoint!.active--;
+    }
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const decision = this.#decision;
+    const policy: TrafficEvent['policy'] = decision && {
+      verdict: decision.verdict,
+      names: decision.names,
+      reason: decision.reason,
+    };
+    this.#context.onEvent(
+      makeEvent(this.#context, this.#self.get(this.#context), {
+        startMs: this.#startMs,
+        durationMs: this.#context.deadlines.now() - this.#started,
+        direction: this.#plan.direction,
+        info: this.#info,
+        service: this.#plan.service ?? this.#cluster?.cluster.service,
+        endpoint: this.#endpoint?.endpoint,
+        cluster: this.#cluster?.cluster.name,
+        route: undefined,
+        bytesReceived: this.#received,
+        bytesSent: this.#sent,
+        flags: this.#flags,
+        attempts: this.#tried.size,
+        policy,
+        http: undefined,
+      }),
+    );
+  }
+}

@@ -111,6 +111,9 @@ export const admitCreate = (
     creationTimestamp: timestamp(clock),
   };
   const created = { ...resource, metadata };
+  if (incoming.kind.group === '' && incoming.kind.kind === 'Namespace') {
+    return checkSize({ ...created, status: { phase: 'Active' } });
+  }
   return checkSize(incoming.kind.definition.statusSubresource ? withoutStatus(created) : created);
 };
 
@@ -120,6 +123,9 @@ const userMetadata = (metadata: ObjectMeta): ObjectMeta => {
   const own: Record<string, unknown> = { ...rest };
   for (const field of METADATA_OF_SERVER) delete own[field];
   delete own.deletionGracePeriodSeconds;
+  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences']) {
+    if (own[field] !== undefined && Object.keys(own[field] as object).length === 0) delete own[field];
+  }
   return own as unknown as ObjectMeta;
 };
 
@@ -162,7 +168,7 @@ export const admitUpdate = (
     );
   }
   if (part === 'status') {
-    const checked = check(incoming, { ...old, apiVersion: kind.apiVersion, status: identified.status ?? null });
+    const checked = check(incoming, { ...old, apiVersion: kind.apiVersion, status: body.status ?? null });
     const { status } = checked;
     return checkSize(status === undefined ? withoutStatus(old) : { ...old, status });
   }

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parse as parseYaml } from 'yaml';
 import { messageOf } from '../lib/errors.ts';
+import { decodeKubernetes, PROTOBUF } from './protobuf.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from './status.ts';
 
 export const MAX_BODY_BYTES = 1.5 * 1024 * 1024;
@@ -34,6 +35,7 @@ export const readBody = (req: IncomingMessage): Promise<Buffer> =>
   });
 
 export const parseBody = (bytes: Buffer, mediaType: string): unknown => {
+  if (mediaType === PROTOBUF) return decodeKubernetes(bytes);
   const isYaml = /^(application|text)\/(x-)?yaml$|\+yaml$/.test(mediaType);
   if (!isYaml && mediaType !== '' && mediaType !== 'application/json' && !mediaType.endsWith('+json')) {
     throw unsupportedMediaType(

@@ -17,6 +17,7 @@ interface DiscoveredResource {
   readonly kind: string;
   readonly verbs: readonly string[];
   readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
   readonly subresources: readonly Subresource[];
 }
 
@@ -38,6 +39,13 @@ const subresourcesOf = (kind: ServedKind): Subresource[] => {
   return found;
 };
 
+/** Names for several kinds at once, as `kubectl get all` and `kubectl get istio-io` use them. */
+const categoriesOf = ({ group, kind }: ServedKind): string[] => {
+  if (group === '' && kind === 'Service') return ['all'];
+  if (group === 'gateway.networking.k8s.io') return ['gateway-api'];
+  return group.endsWith('.istio.io') ? ['istio-io', group.replaceAll('.', '-')] : [];
+};
+
 const resourceOf = (kind: ServedKind): DiscoveredResource => ({
   plural: kind.plural,
   singular: kind.definition.singular,
@@ -45,6 +53,7 @@ const resourceOf = (kind: ServedKind): DiscoveredResource => ({
   kind: kind.kind,
   verbs: VERBS,
   shortNames: kind.definition.shortNames,
+  categories: categoriesOf(kind),
   subresources: subresourcesOf(kind),
 });
 
@@ -55,6 +64,7 @@ const virtual = (plural: string, kind: string, verbs: readonly string[], namespa
   kind,
   verbs,
   shortNames: plural === 'events' ? ['ev'] : [],
+  categories: [],
   subresources: [],
 });
 
@@ -152,6 +162,7 @@ const aggregatedResource = ({ group, version }: DiscoveredVersion, resource: Dis
   singularResource: resource.singular,
   verbs: resource.verbs,
   ...(resource.shortNames.length > 0 ? { shortNames: resource.shortNames } : {}),
+  ...(resource.categories.length > 0 ? { categories: resource.categories } : {}),
   ...(resource.subresources.length > 0
     ? {
         subresources: resource.subresources.map(({ name, kind, verbs }) => ({
@@ -171,6 +182,7 @@ const classicResources = (resource: DiscoveredResource) => [
     kind: resource.kind,
     verbs: resource.verbs,
     ...(resource.shortNames.length > 0 ? { shortNames: resource.shortNames } : {}),
+    ...(resource.categories.length > 0 ? { categories: resource.categories } : {}),
   },
   ...resource.subresources.map(({ name, kind, verbs }) => ({
     name: `${resource.plural}/${name}`,

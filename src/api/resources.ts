@@ -117,8 +117,10 @@ export class Resources {
   #events(req: IncomingMessage, res: ServerResponse, query: Query): void {
     if (req.method !== 'GET') throw methodNotAllowed(req);
     const resourceVersion = String(this.#options.store.revision());
-    if (!query.watch)
-      return sendJson(res, 200, { kind: 'EventList', apiVersion: 'v1', metadata: { resourceVersion }, items: [] });
+    if (!query.watch) {
+      sendJson(res, 200, { kind: 'EventList', apiVersion: 'v1', metadata: { resourceVersion }, items: [] });
+      return;
+    }
     const forget = this.#options.track(() => res.end());
     const timer = this.#options.clock.after((query.timeoutSeconds ?? 1800) * 1000, () => res.end());
     res.once('close', () => {
@@ -259,20 +261,22 @@ export class Resources {
 
   #sendList(call: Call, entries: readonly StoreEntry[], metadata: { resourceVersion: string }): void {
     const { kind, accepted, query, res } = call;
+    sendJson(res, 200, this.#renderList(kind, accepted, query, entries, metadata));
+  }
+
+  #renderList(
+    kind: ServedKind,
+    { form, version }: Accepted,
+    { includeObject }: Query,
+    entries: readonly StoreEntry[],
+    metadata: { resourceVersion: string },
+  ): unknown {
     const items = entries.map((entry) => toWire(kind, entry));
-    if (accepted.form === 'table') {
-      const options = {
-        version: accepted.version,
-        includeObject: query.includeObject,
-        nowMs: this.#options.clock.now(),
-      };
-      return sendJson(res, 200, tableOf(kind, items, metadata, options));
+    if (form === 'table') {
+      return tableOf(kind, items, metadata, { version, includeObject, nowMs: this.#options.clock.now() });
     }
-    if (accepted.form === 'metadata') {
-      const apiVersion = `meta.k8s.io/${accepted.version}`;
-      const partial = items.map((item) => metadataOnly(item, accepted.version));
-      return sendJson(res, 200, { kind: 'PartialObjectMetadataList', apiVersion, metadata, items: partial });
-    }
-    sendJson(res, 200, { kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata, items });
+    if (form !== 'metadata') return { kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata, items };
+    const partial = items.map((item) => metadataOnly(item, version));
+    return { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items: partial };
   }
 }

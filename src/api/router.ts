@@ -166,8 +166,10 @@ export class Router {
   #sendRoot(root: 'api' | 'apis', req: IncomingMessage, res: ServerResponse): void {
     const { discovery } = this.#options;
     const { form, version } = negotiate(req.headers.accept, ['object', 'discovery']);
-    if (form !== 'discovery')
-      return sendJson(res, 200, root === 'api' ? discovery.coreVersions() : discovery.groupList());
+    if (form !== 'discovery') {
+      sendJson(res, 200, root === 'api' ? discovery.coreVersions() : discovery.groupList());
+      return;
+    }
     const type = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
     sendJson(res, 200, discovery.aggregated(root, version), type);
   }

@@ -12,7 +12,7 @@ const SET = new RegExp(String.raw`^(${KEY})\s+(in|notin)\s*\(([^()]*)\)$`);
 const COMPARE = new RegExp(String.raw`^(${KEY})\s*(==|=|!=|>|<)\s*([-A-Za-z0-9_.]*)$`);
 const EXISTS = new RegExp(String.raw`^(!?)\s*(${KEY})$`);
 
-const valueOf = (labels: Labels, key: string): string | undefined =>
+const labelOf = (labels: Labels, key: string): string | undefined =>
   Object.hasOwn(labels, key) ? labels[key] : undefined;
 
 const parseRequirement = (text: string): Requirement => {
@@ -20,21 +20,21 @@ const parseRequirement = (text: string): Requirement => {
   if (set) {
     const [, key, operator, list] = set as unknown as [string, string, string, string];
     const values = new Set(list.split(',').map((value) => value.trim()));
-    if (operator === 'in') return (labels) => values.has(valueOf(labels, key) ?? '\0');
-    return (labels) => !values.has(valueOf(labels, key) ?? '\0');
+    if (operator === 'in') return (labels) => values.has(labelOf(labels, key) ?? '\0');
+    return (labels) => !values.has(labelOf(labels, key) ?? '\0');
   }
   const compare = COMPARE.exec(text);
   if (compare) {
     const [, key, operator, value] = compare as unknown as [string, string, string, string];
-    if (operator === '!=') return (labels) => valueOf(labels, key) !== value;
-    if (operator === '>') return (labels) => Number(valueOf(labels, key)) > Number(value);
-    if (operator === '<') return (labels) => Number(valueOf(labels, key)) < Number(value);
-    return (labels) => valueOf(labels, key) === value;
+    if (operator === '!=') return (labels) => labelOf(labels, key) !== value;
+    if (operator === '>') return (labels) => Number(labelOf(labels, key)) > Number(value);
+    if (operator === '<') return (labels) => Number(labelOf(labels, key)) < Number(value);
+    return (labels) => labelOf(labels, key) === value;
   }
   const exists = EXISTS.exec(text);
   if (!exists) throw badRequest(`unable to parse requirement "${text}" of the label selector`);
   const [, not, key] = exists as unknown as [string, string, string];
-  return (labels) => (valueOf(labels, key) === undefined) === (not === '!');
+  return (labels) => (labelOf(labels, key) === undefined) === (not === '!');
 };
 
 /** Cuts at commas that are not inside parentheses. */

@@ -92,17 +92,20 @@ class Watch {
   #follow(): void {
     const { store, clock, random } = this.#context;
     if (this.#ended) return;
-    // A revision that is still to come was counted by another store: only a new list can help.
-    if (this.#revision > store.revision()) return this.#gone(`resourceVersion ${this.#revision} is not of this store`);
+    if (this.#revision > store.revision()) {
+      // Still to come, so counted by another store: only a new list can help.
+      this.#gone(`resourceVersion ${this.#revision} is not of this store`);
+      return;
+    }
     try {
       const caughtUp = () => {
         this.#caughtUp = true;
       };
       this.#ends.push(store.watch(prefixOf(this.#scope), this.#revision, (events) => this.#forward(events), caughtUp));
     } catch (error) {
-      if (isWeftError(error, 'STORE_GONE'))
-        return this.#gone(`too old resource version: ${this.#revision} (${store.compacted()})`);
-      throw error;
+      if (!isWeftError(error, 'STORE_GONE')) throw error;
+      this.#gone(`too old resource version: ${this.#revision} (${store.compacted()})`);
+      return;
     }
     const seconds = this.#query.timeoutSeconds;
     const lifetimeMs = seconds === undefined ? MIN_WATCH_MS * (1 + random.next()) : seconds * 1000;

@@ -159,10 +159,11 @@ const passFiles = (
 };
 
 const run = async (options: Options, terminal: Terminal): Promise<void> => {
-  if (!options.filename?.length) throw new WeftError('USAGE', 'name the files', { hint: 'weft apply -f FILE' });
+  const { filename: paths = [] } = options;
+  if (paths.length === 0) throw new WeftError('USAGE', 'name the files', { hint: 'weft apply -f FILE' });
   const mode = requireFormat(options.validate, ['strict', 'warn', 'ignore'], '--validate');
   const dryRun = dryRunOf(options);
-  const set = await readManifests(options.filename, terminal);
+  const set = await readManifests(paths, terminal);
   await withClient(options, terminal, async ({ client, namespace }) => {
     const { plan, problems } = checkManifests(set.manifests, {
       namespace,
@@ -172,7 +173,7 @@ const run = async (options: Options, terminal: Terminal): Promise<void> => {
     if (!passFiles([...set.problems, ...problems], mode, set.files, terminal)) return;
     if (plan.length === 0)
       throw new WeftError('NO_RESOURCES', 'there is no resource in the files', {
-        at: options.filename?.join(', ') ?? '',
+        at: paths.map((path) => (path === '-' ? 'standard input' : path)).join(', '),
       });
     const work = new Run(client, terminal, { dryRun, fieldValidation: VALIDATION[mode] });
     const unchanged = dryRun === undefined && plan.length > 1 ? await work.check(plan) : new Map();

@@ -28,12 +28,9 @@ const workloadsOf = async (client: Client, service: Resource, terminal: Terminal
   const selected = items.filter((workload) => isSubset(selector, labelsOf(workload)));
   if (selected.length === 0) {
     const wanted = Object.entries(selector).map(([name, value]) => `${name}=${value}`);
-    return [
-      [
-        'Workloads',
-        [`  none has the labels ${wanted.join(', ')}; "weft run --service ${service.metadata.name}" starts one`],
-      ],
-    ];
+    const start = `weft run --service ${selector.app ?? service.metadata.name}`;
+    const version = selector.version === undefined ? '' : ` --version ${selector.version}`;
+    return [['Workloads', [`  none has the labels ${wanted.join(', ')}; "${start}${version}" starts one`]]];
   }
   const columns = kind.columns.filter(({ wide }) => !wide);
   const heads = ['Name', ...columns.map(({ name }) => name)].map((name) => ({ name, state: true }));

@@ -34,6 +34,17 @@ const formatFacts = (pairs: readonly Pair[]): string[] => {
 
 const capital = (name: string) => name.charAt(0).toUpperCase() + name.slice(1);
 
+/** What users wrote: the spec, or the fields that a kind without one has. Secret values show as their size. */
+const contentOf = (resource: Resource): Readonly<Record<string, unknown>> => {
+  const { apiVersion: _a, kind, metadata: _m, status: _s, ...content } = resource as Resource & { data?: object };
+  if (kind !== 'Secret' || !content.data) return content;
+  const sizes = Object.entries(content.data).map(([name, value]) => [
+    name,
+    formatSize(Buffer.byteLength(String(value), 'base64')),
+  ]);
+  return { ...content, data: Object.fromEntries(sizes) };
+};
+
 /** Names, versions, labels, and what the kind's columns say of it. */
 export const factLines = (kind: Kind, resource: Resource, nowMs: number): string[] => {
   const { metadata } = resource;
@@ -46,6 +57,10 @@ export const factLines = (kind: Kind, resource: Resource, nowMs: number): string
       ],
     )
     .filter(([name]) => name !== 'Labels' && name !== 'Data');
+  const shown = new Set(columns.map(([name]) => name));
+  const scalars = Object.entries(contentOf(resource))
+    .filter(([name, value]) => typeof value !== 'object' && !shown.has(capital(name)))
+    .map(([name, value]): Pair => [capital(name), [String(value)]]);
   return formatFacts([
     ['Name', [metadata.name]],
     ['Namespace', metadata.namespace ? [metadata.namespace] : []],
@@ -56,6 +71,7 @@ export const factLines = (kind: Kind, resource: Resource, nowMs: number): string
     ['Annotations', mapLines(metadata.annotations, [LAST_APPLIED])],
     ['Owner', (metadata.ownerReferences ?? []).map((owner) => `${owner.kind}/${owner.name}`)],
     ...columns,
+    ...scalars,
   ]);
 };
 
@@ -80,17 +96,6 @@ export const conditionLines = (resource: Resource, paint: Paint): string[] => {
   return lines;
 };
 
-/** What users wrote: the spec, or the fields that a kind without one has. Secret values show as their size. */
-const contentOf = (resource: Resource): Readonly<Record<string, unknown>> => {
-  const { apiVersion: _a, kind, metadata: _m, status: _s, ...content } = resource as Resource & { data?: object };
-  if (kind !== 'Secret' || !content.data) return content;
-  const sizes = Object.entries(content.data).map(([name, value]) => [
-    name,
-    formatSize(Buffer.byteLength(String(value), 'base64')),
-  ]);
-  return { ...content, data: Object.fromEntries(sizes) };
-};
-
 const yamlLines = async (value: unknown): Promise<string[]> =>
   (await toYaml(value))
     .trimEnd()
@@ -112,7 +117,9 @@ const describeOne = async (client: Client, kind: Kind, resource: Resource, termi
   };
   section('Conditions', conditionLines(resource, paintWith(terminal.hasColour)));
   for (const [title, lines] of await relatedLines(client, resource, terminal)) section(title, lines);
-  for (const [name, value] of Object.entries(contentOf(resource))) section(capital(name), await yamlLines(value));
+  for (const [name, value] of Object.entries(contentOf(resource))) {
+    if (typeof value === 'object') section(capital(name), await yamlLines(value));
+  }
   const rest = restOfStatus(resource);
   if (Object.keys(rest).length) section('Status', await yamlLines(rest));
 };

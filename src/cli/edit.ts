@@ -1,5 +1,5 @@
 // `weft edit`: one resource in the user's editor; what the API refuses is opened again with the reason at the top.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -8,7 +8,7 @@ import type { Client } from '../client/client.ts';
 import type { Kind } from '../kinds/kind.ts';
 import { parseManifests } from '../kinds/yaml.ts';
 import { systemClock } from '../lib/clock.ts';
-import { isWeftError, WeftError } from '../lib/errors.ts';
+import { WeftError } from '../lib/errors.ts';
 import type { Resource } from '../model/resource.ts';
 import { planOne } from './apply-plan.ts';
 import { newCommand } from './command.ts';
@@ -89,8 +89,7 @@ const save = async (body: string, session: Session): Promise<Saved> => {
     return { resource };
   } catch (error) {
     if (!(error instanceof WeftError) || error.code.startsWith('CLIENT_')) throw error;
-    const isConflict = isWeftError(error, 'API_CONFLICT');
-    const hint = isConflict ? 'close without a change, and edit it again' : error.hint;
+    const hint = error.code === 'API_CONFLICT' ? 'close without a change, and edit it again' : error.hint;
     const lines = [...error.message.split('\n'), ...(hint ? [`try: ${hint}`] : [])];
     return { reasons: lines.map((text) => ({ text })) };
   }
@@ -111,10 +110,9 @@ const report = async ({ client, kind, terminal }: Session, resource: Resource): 
   }
 };
 
-/** Opens the editor until the API takes the change or the user gives up. Answers whether the file may go. */
-const editLoop = async (session: Session, file: string): Promise<boolean> => {
+/** Opens the editor until the API takes the change (then the new resource) or the user gives up (then undefined). */
+const editLoop = async (session: Session, original: string, file: string): Promise<Resource | undefined> => {
   const { terminal } = session;
-  const original = await toYaml(editable(session.live));
   let opened = withComments(original, HEADER);
   for (;;) {
     writeFileSync(file, opened, { mode: 0o600 });
@@ -123,20 +121,37 @@ const editLoop = async (session: Session, file: string): Promise<boolean> => {
     const body = withoutComments(text);
     if (body.trim() === '' || body === original) {
       terminal.note('Edit cancelled, no changes made.');
-      return true;
+      return undefined;
     }
-    if (text === opened) {
-      terminal.exitCode = 1;
-      terminal.note(`Edit cancelled; your changes are kept in ${file}`);
-      return false;
-    }
+    if (text === opened) throw new WeftError('EDIT_CANCELLED', 'edit cancelled, nothing was changed');
     const saved = await save(body, session);
-    if ('resource' in saved) {
-      await report(session, saved.resource);
-      return true;
-    }
+    if ('resource' in saved) return saved.resource;
     opened = withReasons(body, saved.reasons);
   }
+};
+
+/** Whether the file holds work that must not be thrown away. */
+const holdsChanges = (file: string, original: string): boolean => {
+  const body = existsSync(file) ? withoutComments(readFileSync(file, 'utf8')) : '';
+  return body.trim() !== '' && body !== original;
+};
+
+const editOne = async (session: Session): Promise<void> => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-edit-'));
+  const file = join(folder, `${session.live.metadata.name}.yaml`);
+  const original = await toYaml(editable(session.live));
+  let isKept = false;
+  let saved: Resource | undefined;
+  try {
+    saved = await editLoop(session, original, file);
+  } catch (error) {
+    isKept = holdsChanges(file, original);
+    if (isKept) session.terminal.note(`your changes are kept in ${file}`);
+    throw error;
+  } finally {
+    if (!isKept) rmSync(folder, { recursive: true, force: true });
+  }
+  if (saved) await report(session, saved);
 };
 
 const run = async (args: readonly string[], options: ConnectionOptions, terminal: Terminal): Promise<void> => {
@@ -144,17 +159,7 @@ const run = async (args: readonly string[], options: ConnectionOptions, terminal
   await withClient(options, terminal, async ({ client, namespace }) => {
     const scope = { namespace: kind.namespaced ? namespace : undefined };
     const live = await orNotFound(client, kind, name, scope.namespace, client.get(kind, name, scope));
-    const folder = mkdtempSync(join(tmpdir(), 'weft-edit-'));
-    const file = join(folder, `${name}.yaml`);
-    let isDone = false;
-    try {
-      isDone = await editLoop({ client, kind, live, terminal }, file);
-    } catch (error) {
-      terminal.note(`your changes are kept in ${file}`);
-      throw error;
-    } finally {
-      if (isDone) rmSync(folder, { recursive: true, force: true });
-    }
+    await editOne({ client, kind, live, terminal });
   });
 };
 

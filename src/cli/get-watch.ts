@@ -2,7 +2,7 @@
 import type { Client, Selection, TableRow } from '../client/client.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Resource } from '../model/resource.ts';
-import { formatResources, sortedRows, type TableFormatter, toYaml } from './get-output.ts';
+import { formatResources, sortedRows, TableFormatter, toYaml } from './get-output.ts';
 import { type GetRequest, selectionOf } from './get-request.ts';
 import type { Wanted } from './kind-names.ts';
 import { orNotFound } from './not-found.ts';

@@ -76,9 +76,15 @@ const MAX_SHOWN = 50;
 
 const placeOf = ({ file, line, column }: ManifestProblem): string => `${file}:${line}:${column}`;
 
+/** As they stand in the files; files in the order in which they come up. */
+const inOrder = (problems: readonly ManifestProblem[]): ManifestProblem[] => {
+  const byFile = Map.groupBy(problems, ({ file }) => file);
+  return [...byFile.values()].flatMap((list) => list.sort((a, b) => a.line - b.line || a.column - b.column));
+};
+
 /** Prints each problem with its place and next step, and how many more there are. */
 export const printProblems = (problems: readonly ManifestProblem[], terminal: Terminal): void => {
-  for (const problem of problems.slice(0, MAX_SHOWN)) {
+  for (const problem of inOrder(problems).slice(0, MAX_SHOWN)) {
     const { code, message, hint } = problem;
     terminal.note(formatError(new WeftError(code, message, { at: placeOf(problem), ...(hint && { hint }) })));
   }
@@ -86,7 +92,7 @@ export const printProblems = (problems: readonly ManifestProblem[], terminal: Te
 };
 
 export const printWarnings = (problems: readonly ManifestProblem[], terminal: Terminal): void => {
-  for (const problem of problems.slice(0, MAX_SHOWN)) {
+  for (const problem of inOrder(problems).slice(0, MAX_SHOWN)) {
     const hint = problem.hint ? ` (${problem.hint})` : '';
     terminal.note(`warning: ${placeOf(problem)}: ${problem.message}${hint}`);
   }

@@ -1,0 +1,181 @@
+// The gRPC service that signs CSRs, for a server that app opens: authorized by a join token or the present certificate.
+
+import type { PeerCertificate } from 'node:tls';
+import {
+  type handleUnaryCall,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+} from '@grpc/grpc-js';
+import type { Clock } from '../lib/clock.ts';
+import { isWeftError, messageOf, WeftError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { formatSpiffeId, parseSpiffeId } from '../model/identity.ts';
+import type { Authority } from './authority.ts';
+import { CREATE_CERTIFICATE_PATH, decodeCertificateRequest, encodeCertificateResponse } from './ca-messages.ts';
+import { certificatesOf } from './pem.ts';
+import { openRateLimit } from './rate-limit.ts';
+
+/** The part of a gRPC server call that tells who makes it. */
+export interface PeerCall {
+  getAuthContext(): { readonly sslPeerCertificate?: PeerCertificate };
+}
+
+export interface JoinTokens {
+  /** Whom a join token is for. Throws a WeftError whose message may be shown to the caller. */
+  verifyJoin(token: string): Promise<{ readonly namespace: string; readonly serviceAccount: string }>;
+}
+
+export interface CaServiceOptions {
+  readonly authority: Authority;
+  readonly tokens: JoinTokens;
+  /** The SPIFFE id of a verified client certificate. */
+  readonly peerOf: (call: PeerCall) => string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface CaService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: { readonly createCertificate: handleUnaryCall<Buffer, Buffer> };
+}
+
+const bytes = (value: Buffer): Buffer => value;
+
+const definition: ServiceDefinition = {
+  createCertificate: {
+    path: CREATE_CERTIFICATE_PATH,
+    requestStream: false,
+    responseStream: false,
+    // Messages stay bytes here, so that a malformed one gets a clear answer of ours.
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  },
+};
+
+class CallRefused extends Error {
+  readonly status: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.status = code;
+  }
+}
+
+const MAX_TOKEN_BYTES = 8 * 1024;
+
+const bearerOf = (call: ServerUnaryCall<Buffer, Buffer>): string | undefined => {
+  const [value] = call.metadata.get('authorization');
+  if (value === undefined) return undefined;
+  const match = /^Bearer +([\w.~+/=-]+)$/i.exec(String(value));
+  if (!match || match[1]!.length > MAX_TOKEN_BYTES) {
+    throw new CallRefused(status.UNAUTHENTICATED, 'the authorization metadata is not "Bearer <join token>"');
+  }
+  return match[1];
+};
+
+const addressOf = (call: ServerUnaryCall<Buffer, Buffer>): string => call.getPeer().replace(/:\d+$/, '');
+
+class CertificateService {
+  readonly #options: CaServiceOptions;
+  readonly #rootPems: readonly string[];
+  readonly #signings;
+  readonly #failures;
+
+  constructor(options: CaServiceOptions) {
+    this.#options = options;
+    this.#rootPems = certificatesOf(options.authority.bundlePem, 'the trust bundle');
+    // All replicas of a service account may start at once; after that each renews a few times a day.
+    this.#signings = openRateLimit({ burst: 200, perSecond: 10, clock: options.clock });
+    this.#failures = openRateLimit({ burst: 30, perSecond: 1, clock: options.clock });
+  }
+
+  async create(call: ServerUnaryCall<Buffer, Buffer>): Promise<Buffer> {
+    const { authority, log } = this.#options;
+    if (!this.#failures.has(addressOf(call))) {
+      throw new CallRefused(status.RESOURCE_EXHAUSTED, 'too many refused requests from this address; try again later');
+    }
+    const spiffeId = await this.#callerOf(call);
+    if (!this.#signings.take(spiffeId)) {
+      throw new CallRefused(status.RESOURCE_EXHAUSTED, `too many certificate requests of ${spiffeId}; try again later`);
+    }
+    const request = decodeCertificateRequest(call.request);
+    const signed = authority.sign(request.csrPem, { spiffeId, ttlMs: request.validitySeconds * 1000 });
+    log.debug('signed', { spiffeId, until: new Date(signed.notAfter).toISOString() });
+    // Root last, as Istio's clients expect it.
+    return encodeCertificateResponse([...signed.chainPem, ...this.#rootPems]);
+  }
+
+  /** Turns what went wrong into the answer; what is our own fault shows no details. */
+  refusalOf(error: unknown, call: ServerUnaryCall<Buffer, Buffer>): { code: number; details: string } {
+    const { log } = this.#options;
+    if (isWeftError(error, 'CA_UNWRITABLE') || isWeftError(error, 'CA_EXPIRED')) {
+      log.error('could not sign', { reason: error.message });
+      return { code: status.UNAVAILABLE, details: error.message };
+    }
+    if (!(error instanceof CallRefused) && !isWeftError(error)) {
+      log.error('could not sign', { reason: messageOf(error) });
+      return { code: status.INTERNAL, details: 'the certificate could not be signed; the control plane logs why' };
+    }
+    this.#failures.take(addressOf(call));
+    log.warn('refused a certificate request', { peer: addressOf(call), reason: error.message });
+    return {
+      code: error instanceof CallRefused ? error.status : status.INVALID_ARGUMENT,
+      details: error.message,
+    };
+  }
+
+  /** The identity that the caller has proven: by its token, else by its certificate. */
+  async #callerOf(call: ServerUnaryCall<Buffer, Buffer>): Promise<string> {
+    const peer = this.#peerOf(call);
+    const token = bearerOf(call);
+    if (token === undefined) {
+      if (peer !== undefined) return peer;
+      throw new CallRefused(
+        status.UNAUTHENTICATED,
+        'neither a join token nor a valid certificate of this mesh was given',
+      );
+    }
+    const spiffeId = await this.#verifyToken(token);
+    if (peer !== undefined && peer !== spiffeId) {
+      throw new CallRefused(status.PERMISSION_DENIED, `the join token is for ${spiffeId}, the certificate for ${peer}`);
+    }
+    return spiffeId;
+  }
+
+  /** The id of a certificate that still holds: a connection may outlive the certificate it was opened with. */
+  #peerOf(call: ServerUnaryCall<Buffer, Buffer>): string | undefined {
+    const { authority, clock, peerOf } = this.#options;
+    const peer = peerOf(call);
+    const end = Date.parse(call.getAuthContext().sslPeerCertificate?.valid_to ?? '');
+    if (peer === undefined || !(end > clock.now())) return undefined;
+    return parseSpiffeId(peer)?.trustDomain === authority.trustDomain ? peer : undefined;
+  }
+
+  async #verifyToken(token: string): Promise<string> {
+    const { authority, tokens } = this.#options;
+    try {
+      const spiffeId = formatSpiffeId({ trustDomain: authority.trustDomain, ...(await tokens.verifyJoin(token)) });
+      if (parseSpiffeId(spiffeId)) return spiffeId;
+      throw new WeftError('JOIN_TOKEN_INVALID', 'the join token names no usable service account');
+    } catch (error) {
+      if (!isWeftError(error)) throw error;
+      throw new CallRefused(status.UNAUTHENTICATED, error.message);
+    }
+  }
+}
+
+/** The service for `grpc.Server.addService`. */
+export const caService = (options: CaServiceOptions): CaService => {
+  const service = new CertificateService(options);
+  const createCertificate = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void => {
+    service.create(call).then(
+      (response) => answer(null, response),
+      (error: unknown) => answer(service.refusalOf(error, call)),
+    );
+  };
+  return { definition, implementation: { createCertificate } };
+};

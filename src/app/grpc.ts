@@ -43,7 +43,7 @@ export const peerOf = (call: PeerCall): string | undefined => {
 type IdentityListener = Parameters<experimental.CertificateProvider['addIdentityCertificateListener']>[0];
 type CaListener = Parameters<experimental.CertificateProvider['addCaCertificateListener']>[0];
 
-/** Hands the newest certificate to grpc-js. */
+/** Hands the newest certificate to grpc-js; never inside its `add…`, whose caller is not listening yet then. */
 class IdentityProvider implements experimental.CertificateProvider {
   #identity: ServerIdentity;
   readonly #identityListeners = new Set<IdentityListener>();
@@ -70,7 +70,7 @@ class IdentityProvider implements experimental.CertificateProvider {
 
   addCaCertificateListener(listener: CaListener): void {
     this.#caListeners.add(listener);
-    this.#tellCa(listener);
+    queueMicrotask(() => this.#tellCa(listener));
   }
 
   removeCaCertificateListener(listener: CaListener): void {
@@ -79,7 +79,7 @@ class IdentityProvider implements experimental.CertificateProvider {
 
   addIdentityCertificateListener(listener: IdentityListener): void {
     this.#identityListeners.add(listener);
-    this.#tellIdentity(listener);
+    queueMicrotask(() => this.#tellIdentity(listener));
   }
 
   removeIdentityCertificateListener(listener: IdentityListener): void {

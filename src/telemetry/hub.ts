@@ -1,0 +1,183 @@
+// Where all traffic events meet in the control plane: the newest ones, live subscribers, counts. Fed by ingest, read by flows.
+import type { Clock } from '../lib/clock.ts';
+import type { TrafficEvent } from '../model/event.ts';
+import { Counts, type KeyCounts, type Sample } from './counts.ts';
+import { Ring } from './ring.ts';
+import { type FlowFilter, isAtCallee, isDenied, isFailed, matchesFilter, serviceOf, workloadOf } from './view.ts';
+
+/** What the control plane knows of a workload that an event names only by its address or its name. */
+export interface KnownWorkload {
+  /** `namespace/name`. */
+  readonly workload: string;
+  readonly version?: string | undefined;
+}
+
+export interface HubOptions {
+  readonly clock: Clock;
+  /** Events kept. */
+  readonly capacity?: number;
+  /** `namespace/name` of the ALLOW policies in force where a denied event happened, for engines that can't tell. */
+  readonly denialPolicies?: (event: TrafficEvent) => readonly string[];
+  /** The workload behind a peer, by its name or by the address (`host:port`) of its proxy. */
+  readonly workloadOf?: (peer: TrafficEvent['destination']) => KnownWorkload | undefined;
+}
+
+export interface ServiceStats extends KeyCounts {
+  /** `namespace/name`. */
+  readonly service: string;
+  readonly version?: string;
+}
+
+export interface EdgeStats extends KeyCounts {
+  /** `namespace/name` of the workload, else of the service account, else `outside`. */
+  readonly source: string;
+  /** `namespace/name` of the service, else of the workload, else `unknown`. */
+  readonly destination: string;
+}
+
+export interface Stats {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly windowSeconds: number;
+  readonly events: number;
+  readonly services: readonly ServiceStats[];
+  readonly edges: readonly EdgeStats[];
+}
+
+export interface Subscription {
+  close(): void;
+}
+
+export interface Hub {
+  add(event: TrafficEvent): void;
+  /** The newest `limit` that match, oldest first. */
+  recent(limit: number, filter?: FlowFilter): TrafficEvent[];
+  /** Every event that matches, from now on; `onEnd` when the hub closes. */
+  subscribe(filter: FlowFilter, onEvent: (event: TrafficEvent) => void, onEnd: () => void): Subscription;
+  stats(): Stats;
+  /** Ends all subscriptions. */
+  close(): void;
+}
+
+const CAPACITY = 10_000;
+const MAX_KEYS = 4_000;
+const SEPARATOR = '\n';
+
+interface Subscriber {
+  readonly filter: FlowFilter;
+  readonly onEvent: (event: TrafficEvent) => void;
+  readonly onEnd: () => void;
+}
+
+const statusOf = ({ http }: TrafficEvent): string => {
+  if (!http) return 'tcp';
+  return http.status ? `${Math.floor(http.status / 100)}xx` : 'none';
+};
+
+const sourceName = (event: TrafficEvent): string => {
+  const { source } = event;
+  const account = /\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(source.identity ?? '');
+  return workloadOf(source) ?? (account ? `${account[1]}/${account[2]}` : 'outside');
+};
+
+const byKey = (a: { key: string }, b: { key: string }): number => (a.key < b.key ? -1 : 1);
+
+class EventHub implements Hub {
+  readonly #options: HubOptions;
+  readonly #events: Ring<TrafficEvent>;
+  readonly #subscribers = new Set<Subscriber>();
+  readonly #services = new Counts(MAX_KEYS);
+  readonly #edges = new Counts(MAX_KEYS);
+  #count = 0;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    this.#events = new Ring(options.capacity ?? CAPACITY);
+  }
+
+  add(received: TrafficEvent): void {
+    const destination = this.#options.workloadOf?.(received.destination);
+    const event = this.#completed(received, destination);
+    this.#count++;
+    this.#events.push(event);
+    this.#tally(event, destination?.version);
+    for (const subscriber of this.#subscribers) {
+      if (matchesFilter(event, subscriber.filter)) subscriber.onEvent(event);
+    }
+  }
+
+  /** With what the proxy could not know. */
+  #completed(event: TrafficEvent, known: KnownWorkload | undefined): TrafficEvent {
+    const { denialPolicies, workloadOf: find } = this.#options;
+    let { source, destination, policy } = event;
+    if (known && destination.workload === undefined) destination = { ...destination, workload: known.workload };
+    if (source.workload === undefined) {
+      const caller = find?.(source);
+      if (caller) source = { ...source, workload: caller.workload };
+    }
+    if (policy?.verdict === 'deny' && policy.names.length === 0 && denialPolicies) {
+      policy = { ...policy, names: denialPolicies(event) };
+    }
+    const same = source === event.source && destination === event.destination && policy === event.policy;
+    return same ? event : { ...event, source, destination, ...(policy && { policy }) };
+  }
+
+  #tally(event: TrafficEvent, version: string | undefined): void {
+    if (!isAtCallee(event)) return;
+    const { destination } = event;
+    const now = this.#options.clock.now();
+    const service = serviceOf(destination) ?? workloadOf(destination) ?? 'unknown';
+    const sample: Sample = {
+      status: statusOf(event),
+      durationMs: event.durationMs,
+      failed: isFailed(event),
+      denied: isDenied(event),
+    };
+    this.#services.add(`${service}${SEPARATOR}${version ?? ''}`, now, sample);
+    this.#edges.add(`${sourceName(event)}${SEPARATOR}${service}`, now, sample);
+  }
+
+  recent(limit: number, filter: FlowFilter = {}): TrafficEvent[] {
+    const found: TrafficEvent[] = [];
+    if (limit <= 0) return found;
+    for (const event of this.#events.newestFirst()) {
+      if (!matchesFilter(event, filter)) continue;
+      if (found.push(event) >= limit) break;
+    }
+    return found.reverse();
+  }
+
+  subscribe(filter: FlowFilter, onEvent: (event: TrafficEvent) => void, onEnd: () => void): Subscription {
+    const subscriber = { filter, onEvent, onEnd };
+    this.#subscribers.add(subscriber);
+    return { close: () => this.#subscribers.delete(subscriber) };
+  }
+
+  stats(): Stats {
+    const now = this.#options.clock.now();
+    const rows = (counts: Counts) =>
+      [...counts.read(now)].map(([key, value]) => ({ key, parts: key.split(SEPARATOR), value })).sort(byKey);
+    return {
+      now,
+      windowSeconds: 60,
+      events: this.#count,
+      services: rows(this.#services).map(({ parts: [service, version], value }) => ({
+        service: service!,
+        ...(version && { version }),
+        ...value,
+      })),
+      edges: rows(this.#edges).map(({ parts: [source, destination], value }) => ({
+        source: source!,
+        destination: destination ?? source!,
+        ...value,
+      })),
+    };
+  }
+
+  close(): void {
+    for (const subscriber of [...this.#subscribers]) subscriber.onEnd();
+    this.#subscribers.clear();
+  }
+}
+
+export const openHub = (options: HubOptions): Hub => new EventHub(options);

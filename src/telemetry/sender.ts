@@ -1,0 +1,205 @@
+// Sends a proxy's TrafficEvents to the control plane. Runs in the proxy's process, so: batches, a bounded queue, no waiting.
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { Client, type ClientWritableStream, credentials, Metadata } from '@grpc/grpc-js';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { messageOf, WeftError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { Random } from '../lib/random.ts';
+import type { TrafficEvent } from '../model/event.ts';
+import type { ProxyNode } from '../model/node.ts';
+import { Ring } from './ring.ts';
+import { EVENTS_PATH, encodeBatch, MAX_BATCH } from './wire.ts';
+
+/** PEM: what proves the proxy, and the roots that the control plane's certificate is checked against. */
+export interface SenderTls {
+  readonly caPem: string;
+  readonly chainPem: string;
+  readonly keyPem: string;
+  /** The name that the control plane's certificate must have; absent: the host of the address. */
+  readonly serverName?: string;
+}
+
+export interface EventSenderOptions {
+  /** `host:port`. */
+  readonly address: string;
+  /** Asked on each connection, so that a renewed certificate is used. Undefined as answer: not yet, try again later. */
+  readonly tls: () => SenderTls | undefined;
+  readonly node: ProxyNode;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Events that wait at most, while the control plane is slow or away. */
+  readonly capacity?: number;
+}
+
+export interface EventSender {
+  /** Never blocks, never throws. */
+  send(event: TrafficEvent): void;
+  /** Events given, sent, and lost for want of room. */
+  stats(): { readonly queued: number; readonly sent: number; readonly dropped: number };
+  /** Sends what is waiting if it is connected, for `timeoutMs` at most, and ends. */
+  close(timeoutMs?: number): Promise<void>;
+}
+
+const BATCH_MS = 100;
+const CAPACITY = 10_000;
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 5_000;
+
+const CHANNEL_OPTIONS = {
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.enable_retries': 0,
+  // HTTP_PROXY in the environment is the mesh's own, for the workload.
+  'grpc.enable_http_proxy': 0,
+  'grpc.service_config_disable_resolution': 1,
+};
+
+/** An address is no server name in TLS (RFC 6066), so one stands in for it; the certificate is checked for the address. */
+const STAND_IN = 'control.weft';
+
+const openChannel = (address: string, tls: SenderTls): Client => {
+  const host = tls.serverName ?? address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  const { caPem, keyPem, chainPem } = tls;
+  const secure = credentials.createSsl(Buffer.from(caPem), Buffer.from(keyPem), Buffer.from(chainPem), {
+    checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate as PeerCertificate),
+  });
+  const override = isIP(host) ? STAND_IN : host;
+  return new Client(address, secure, { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': override });
+};
+
+const asBytes = (bytes: Buffer): Buffer => bytes;
+
+class BatchingSender implements EventSender {
+  readonly #options: EventSenderOptions;
+  readonly #queue: Ring<TrafficEvent>;
+  #channel: Client | undefined;
+  #call: ClientWritableStream<Buffer> | undefined;
+  /** False until the control plane has let the stream in, and while its buffers are full. */
+  #writable = false;
+  #flush: Timer | undefined;
+  #retry: Timer | undefined;
+  #failures = 0;
+  #sent = 0;
+  #dropped = 0;
+  #reportedDrops = 0;
+  #closed: (() => void) | undefined;
+  #closing = false;
+  #warned = false;
+
+  constructor(options: EventSenderOptions) {
+    this.#options = options;
+    this.#queue = new Ring(options.capacity ?? CAPACITY);
+    this.#connect();
+  }
+
+  send(event: TrafficEvent): void {
+    if (this.#closing) return;
+    if (this.#queue.push(event)) this.#dropped++;
+    if (!this.#writable) return;
+    if (this.#queue.length >= MAX_BATCH) this.#write();
+    else this.#flush ??= this.#options.clock.after(BATCH_MS, () => this.#write());
+  }
+
+  stats() {
+    return { queued: this.#queue.length, sent: this.#sent, dropped: this.#dropped };
+  }
+
+  close(timeoutMs = 1_000): Promise<void> {
+    this.#closing = true;
+    this.#retry?.cancel();
+    const call = this.#call;
+    if (!call || !this.#writable) {
+      this.#drop();
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(timeoutMs, () => this.#drop(), true);
+      this.#closed = () => {
+        timer.cancel();
+        resolve();
+      };
+      this.#write();
+      call.end();
+    });
+  }
+
+  #openChannel(): Client {
+    const { address, tls } = this.#options;
+    const proof = tls();
+    if (proof) return openChannel(address, proof);
+    throw new WeftError('TELEMETRY_UNPROVEN', 'there is no certificate yet');
+  }
+
+  #connect(): void {
+    let channel: Client;
+    try {
+      channel = this.#openChannel();
+    } catch (error) {
+      this.#reconnectLater(messageOf(error));
+      return;
+    }
+    this.#channel = channel;
+    const call = channel.makeClientStreamRequest(EVENTS_PATH, asBytes, asBytes, new Metadata(), {}, (error) => {
+      if (this.#call === call) this.#reconnectLater(error ? messageOf(error) : 'the control plane ended the stream');
+    });
+    this.#call = call;
+    // The answer's headers say that it listens; what was written before might be lost.
+    call.on('metadata', () => this.#call === call && this.#established());
+    call.on('drain', () => this.#call === call && this.#resume());
+    call.on('error', () => {});
+    call.write(encodeBatch({ node: this.#options.node.id, events: [] }));
+  }
+
+  #established(): void {
+    this.#failures = 0;
+    this.#warned = false;
+    this.#resume();
+  }
+
+  #resume(): void {
+    this.#writable = true;
+    if (this.#queue.length > 0) this.#write();
+  }
+
+  #write(): void {
+    this.#flush?.cancel();
+    this.#flush = undefined;
+    while (this.#writable && this.#call && this.#queue.length > 0) {
+      const events = this.#queue.take(MAX_BATCH);
+      const dropped = this.#dropped - this.#reportedDrops;
+      this.#reportedDrops = this.#dropped;
+      this.#sent += events.length;
+      // When the control plane is slow, events stay in the queue, whose bound is ours.
+      this.#writable = this.#call.write(encodeBatch({ events, ...(dropped && { dropped }) }));
+    }
+  }
+
+  #reconnectLater(reason: string): void {
+    const { clock, random, log, address } = this.#options;
+    this.#drop();
+    if (this.#closing) return;
+    const ceiling = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++);
+    this.#retry = clock.after(ceiling * (0.5 + random.next() / 2), () => this.#connect());
+    if (this.#warned) return;
+    this.#warned = true;
+    log.debug('traffic events wait: no stream to the control plane', { address, reason });
+  }
+
+  #drop(): void {
+    this.#flush?.cancel();
+    this.#flush = undefined;
+    const call = this.#call;
+    this.#call = undefined;
+    this.#writable = false;
+    call?.cancel();
+    this.#channel?.close();
+    this.#channel = undefined;
+    this.#closed?.();
+  }
+}
+
+/** Connects by itself, now and whenever the connection is lost. */
+export const openEventSender = (options: EventSenderOptions): EventSender => new BatchingSender(options);

@@ -93,7 +93,8 @@ export interface ScopedPolicy {
 
 export interface ScopedPeerMode {
   readonly scope: PolicyScope;
-  readonly mode: 'STRICT' | 'PERMISSIVE' | 'DISABLE';
+  /** `INHERIT`: what the namespace or the mesh says. */
+  readonly mode: 'STRICT' | 'PERMISSIVE' | 'DISABLE' | 'INHERIT';
   /** By the workload's port. */
   readonly portModes: Readonly<Record<number, 'STRICT' | 'PERMISSIVE' | 'DISABLE'>>;
 }

@@ -26,6 +26,7 @@ export interface ServiceSpec {
   readonly externalName?: string;
   readonly externalIPs?: readonly string[];
   readonly publishNotReadyAddresses?: boolean;
+  readonly sessionAffinity?: string;
 }
 
 export interface ServicePortSpec {

@@ -1,0 +1,19 @@
+// Names of clusters and server names, as Istio writes them, so that tools which know them understand Weft's. Used by compile and snapshots.
+
+/** The full DNS name of a service; a ServiceEntry has its host. */
+export const serviceHost = ({
+  name,
+  namespace,
+  ...rest
+}: {
+  name: string;
+  namespace: string;
+  origin?: string;
+}): string => (rest.origin === 'ServiceEntry' ? name : `${name}.${namespace}.svc.cluster.local`);
+
+export const outboundCluster = (port: number, host: string): string => `outbound|${port}||${host}`;
+
+export const inboundCluster = (port: number): string => `inbound|${port}||`;
+
+/** The server name by which a caller says which service and port it wants. */
+export const meshServerName = (port: number, host: string): string => `outbound_.${port}_._.${host}`;

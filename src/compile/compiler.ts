@@ -1,0 +1,128 @@
+// compile: all resources at one revision → the Mesh, statuses and problems. Pure, but for what it remembers to keep the identity of equal parts. Called by control.
+
+import type { GatewaySpec } from '../kinds/gateway/types.ts';
+import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
+import type { HttpRouteSpec } from '../kinds/http-route/types.ts';
+import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
+import type { Mesh } from '../model/mesh.ts';
+import type { ProxyNode } from '../model/node.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Resource } from '../model/resource.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type { GatewayAddress } from './gateways.ts';
+import { type Inputs, openInputs, resourceKey } from './input.ts';
+import { istioStatusOf, type Status } from './istio-status.ts';
+import { keepEqual, openStage } from './keep.ts';
+import { openMeshServices } from './mesh-services.ts';
+import { openWorkloads } from './mesh-workloads.ts';
+import { openRouting, type Routing } from './routing.ts';
+import { openSecurity } from './security.ts';
+import { openSnapshots } from './snapshot.ts';
+
+export interface CompilerOptions {
+  readonly trustDomain: string;
+  /** Policies of this namespace are for the whole mesh; `weft-system` unless told otherwise. */
+  readonly rootNamespace?: string;
+}
+
+export interface CompileOptions {
+  readonly revision: number;
+  /** Milliseconds since the epoch, for conditions that change now. */
+  readonly nowMs: number;
+  /** The gateways that are connected; absent while that isn't known: statuses keep what they say. */
+  readonly gatewayAddresses?: readonly GatewayAddress[];
+}
+
+/** A status that differs from what the resource has. */
+export interface StatusPatch {
+  /** The resource as it was compiled. */
+  readonly resource: Resource;
+  readonly status: unknown;
+}
+
+export interface Compiled {
+  readonly mesh: Mesh;
+  /** By resourceKey; only those that changed. */
+  readonly statuses: ReadonlyMap<string, StatusPatch>;
+  readonly problems: readonly Problem[];
+}
+
+export interface Compiler {
+  /** What is equal to the last run's is the same object: endpoints, services, workloads, gateways, policies, maps. */
+  compile(resources: Iterable<Resource>, options: CompileOptions): Compiled;
+  /** What one proxy must do; the same object until something changes for it. */
+  snapshotFor(mesh: Mesh, node: ProxyNode): Snapshot;
+}
+
+export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: CompilerOptions): Compiler => {
+  const readInputs = openInputs();
+  const workloads = openWorkloads(trustDomain);
+  const services = openMeshServices();
+  const routing = openRouting();
+  const routingStage = openStage<Routing>();
+  const security = openSecurity({ trustDomain, rootNamespace });
+  const snapshots = openSnapshots();
+  return {
+    compile(resources, { revision, nowMs, gatewayAddresses }) {
+      const inputs = readInputs(resources);
+      const parts = workloads.read(inputs);
+      const found = services.read(inputs, parts);
+      const routingInputs = {
+        classes: inputs.of<GatewayClassSpec>('gateway.networking.k8s.io/GatewayClass'),
+        gateways: inputs.of<GatewaySpec>('gateway.networking.k8s.io/Gateway'),
+        routes: inputs.of<HttpRouteSpec>('gateway.networking.k8s.io/HTTPRoute'),
+        grants: inputs.of<ReferenceGrantSpec>('gateway.networking.k8s.io/ReferenceGrant'),
+        secrets: inputs.of('Secret'),
+        namespaces: inputs.of('Namespace'),
+        services: found.own.map(({ shape }) => shape),
+      };
+      const known = gatewayAddresses?.map(({ gateway = '', address }) => `${gateway} ${address}`) ?? ['?'];
+      const routed = routingStage([...Object.values(routingInputs), known], () =>
+        routing(routingInputs, { nowMs, addresses: gatewayAddresses }),
+      );
+      const secured = security(inputs, found.own, nowMs);
+      const mesh: Mesh = {
+        revision,
+        trustDomain,
+        services: services.assemble(found.all, routed.serviceRoutes),
+        workloads: workloads.assemble(parts, found.all),
+        gateways: routed.gateways,
+        policies: secured.policies,
+        peerModes: secured.peerModes,
+      };
+      return {
+        mesh,
+        statuses: changedStatuses([
+          ...routed.statuses,
+          ...secured.statuses,
+          ...entryStatuses(found.entryProblems, inputs, nowMs),
+        ]),
+        problems: [
+          ...inputs.problems,
+          ...parts.flatMap(({ problems }) => problems),
+          ...found.problems,
+          ...routed.problems,
+          ...secured.problems,
+        ],
+      };
+    },
+    snapshotFor: (mesh, node) => snapshots.snapshotFor(mesh, node),
+  };
+};
+
+const entryStatuses = (problems: readonly Problem[], inputs: Inputs, nowMs: number): Status[] =>
+  inputs.of('networking.istio.io/ServiceEntry').map((input) => {
+    const own = problems.filter(
+      ({ resource }) => resource?.name === input.name && (resource.namespace ?? 'default') === input.namespace,
+    );
+    return istioStatusOf(input, own, nowMs);
+  });
+
+const changedStatuses = (statuses: readonly Status[]): Map<string, StatusPatch> => {
+  const changed = new Map<string, StatusPatch>();
+  for (const { input, status } of statuses) {
+    if (keepEqual(input.stored.status, status) === input.stored.status) continue;
+    changed.set(resourceKey(input.stored), { resource: input.stored, status });
+  }
+  return changed;
+};

@@ -1,0 +1,168 @@
+// Gateways of Weft's class: checks their listeners, attaches routes to them, and words their statuses. Used by routing.ts.
+import type { GatewaySpec, GatewayStatus, ListenerStatus } from '../kinds/gateway/types.ts';
+import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
+import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
+import { bySpecificity, coversHostname } from './hostnames.ts';
+import type { CompiledRoute } from './http-routes.ts';
+import { byAge, type Input } from './input.ts';
+import { type CheckedListener, checkListeners, type ListenerLookups, type PortOwners } from './listeners.ts';
+import { sortRoutes } from './route-order.ts';
+
+export interface Attachment {
+  readonly route: CompiledRoute;
+  readonly hostnames: readonly string[];
+}
+
+export interface GatewayPart {
+  readonly input: Input<GatewaySpec>;
+  readonly accepted: Verdict;
+  readonly listeners: readonly {
+    readonly checked: CheckedListener;
+    /** Filled while routes are attached. */
+    readonly attached: Attachment[];
+  }[];
+}
+
+/** Where a gateway process that serves a Gateway (or all, without `gateway`) can be reached. */
+export interface GatewayAddress {
+  /** `namespace/name`. */
+  readonly gateway?: string;
+  readonly address: string;
+}
+
+/** Older Gateways first: they keep a port that a later one wants for another protocol. */
+export const checkGateways = (inputs: readonly Input<GatewaySpec>[], lookups: ListenerLookups): GatewayPart[] => {
+  const taken: PortOwners = new Map();
+  return [...inputs].sort(byAge).map((input) => {
+    const accepted = acceptedOf(input);
+    const listeners = checkListeners(input, accepted.status === 'True' ? taken : new Map(), lookups);
+    return { input, accepted, listeners: listeners.map((checked) => ({ checked, attached: [] })) };
+  });
+};
+
+const acceptedOf = ({ spec }: Input<GatewaySpec>): Verdict => {
+  if (spec.infrastructure?.parametersRef) {
+    return no('Accepted', 'InvalidParameters', 'spec.infrastructure.parametersRef is not supported');
+  }
+  if (spec.tls?.backend) {
+    return no('Accepted', 'Invalid', 'spec.tls.backend: client certificates for backends are not supported');
+  }
+  const bad = spec.addresses?.find(({ type, value }) => type !== 'IPAddress' || !value);
+  if (bad) {
+    const what = bad.type === 'IPAddress' ? 'an address without a value' : `an address of type ${bad.type}`;
+    return no('Accepted', 'UnsupportedAddress', `${what} is not supported; give an IPAddress`);
+  }
+  return yes('Accepted', 'Accepted');
+};
+
+/** The Gateway as the mesh has it; undefined when nothing of it can be served. */
+export const meshGatewayOf = ({ input, accepted, listeners }: GatewayPart): MeshGateway | undefined => {
+  if (accepted.status !== 'True') return undefined;
+  const { spec, resource, namespace, name } = input;
+  return {
+    namespace,
+    name,
+    labels: { ...resource.metadata.labels, ...spec.infrastructure?.labels },
+    addresses: spec.addresses?.map(({ value = '' }) => value) ?? [],
+    listeners: listeners
+      .filter(({ checked }) => checked.programmed)
+      .map(({ checked, attached }) => listenerOf(checked, attached)),
+  };
+};
+
+const listenerOf = (
+  { spec, hostname, secrets }: CheckedListener,
+  attached: readonly Attachment[],
+): GatewayListener => ({
+  name: spec.name,
+  port: spec.port,
+  protocol: spec.protocol as GatewayListener['protocol'],
+  ...(hostname ? { hostname } : {}),
+  secrets,
+  hosts: hostsOf(attached),
+});
+
+/** The routes of each host name; behind those of its own, in their order, come those of wider names that cover it. */
+const hostsOf = (attached: readonly Attachment[]): GatewayListener['hosts'] => {
+  const byHost = new Map<string, CompiledRoute[]>();
+  for (const { route, hostnames } of attached) {
+    for (const hostname of hostnames) {
+      const list = byHost.get(hostname);
+      if (list) list.push(route);
+      else byHost.set(hostname, [route]);
+    }
+  }
+  const names = [...byHost.keys()].sort(bySpecificity);
+  const own = new Map(
+    names.map((hostname) => {
+      const routes = [...(byHost.get(hostname) ?? [])].sort((a, b) => byAge(a.input, b.input));
+      return [hostname, sortRoutes(routes.map((route) => route.routes))];
+    }),
+  );
+  const wide = names.filter((hostname) => hostname.startsWith('*'));
+  return names.map((hostname) => {
+    const wider = wide.filter((other) => other !== hostname && coversHostname(other, hostname));
+    const routes = [hostname, ...wider].flatMap((name) => own.get(name) ?? []);
+    return { hostname, routes: wider.length > 0 ? [...new Set(routes)] : routes };
+  });
+};
+
+/** `addresses` undefined: it is not known yet which gateways are connected, so the present ones are kept. */
+export const gatewayStatus = (
+  { input, accepted, listeners }: GatewayPart,
+  addresses: readonly GatewayAddress[] | undefined,
+  nowMs: number,
+): GatewayStatus => {
+  const { resource, stored, key, spec } = input;
+  const before = (stored.status ?? {}) as GatewayStatus;
+  const serving = addresses
+    ?.filter(({ gateway }) => gateway === undefined || gateway === key)
+    .map(({ address }) => ({ type: 'IPAddress', value: address }));
+  const found =
+    serving?.length && spec.addresses?.length
+      ? spec.addresses.map(({ type, value = '' }) => ({ type, value }))
+      : serving;
+  const shown = found ? unique(found) : (before.addresses ?? []);
+  const conditions = conditionsOf(
+    gatewayVerdicts(accepted, listeners, shown.length > 0),
+    before.conditions,
+    resource,
+    nowMs,
+  );
+  return {
+    addresses: accepted.status === 'True' ? shown : [],
+    conditions,
+    listeners: listeners.map(({ checked, attached }): ListenerStatus => {
+      const last = before.listeners?.find(({ name }) => name === checked.spec.name);
+      return {
+        name: checked.spec.name,
+        supportedKinds: checked.supportedKinds,
+        attachedRoutes: new Set(attached.map(({ route }) => route.input.key)).size,
+        conditions: conditionsOf(checked.verdicts, last?.conditions, resource, nowMs),
+      };
+    }),
+  };
+};
+
+const unique = <T extends { readonly value: string }>(addresses: readonly T[]): T[] =>
+  [...new Map(addresses.map((address) => [address.value, address])).values()].sort((a, b) =>
+    a.value < b.value ? -1 : 1,
+  );
+
+const gatewayVerdicts = (accepted: Verdict, listeners: GatewayPart['listeners'], reachable: boolean): Verdict[] => {
+  const bad = listeners.filter(({ checked }) => !checked.programmed).map(({ checked }) => checked.spec.name);
+  const listenersOk = bad.length === 0;
+  const message = `these listeners can't be used: ${bad.join(', ')}; their conditions say why`;
+  if (accepted.status !== 'True') return [accepted, no('Programmed', 'Invalid', accepted.message)];
+  const acceptance = listenersOk
+    ? accepted
+    : bad.length < listeners.length
+      ? yes('Accepted', 'ListenersNotValid', message)
+      : no('Accepted', 'ListenersNotValid', message);
+  if (bad.length === listeners.length) return [acceptance, no('Programmed', 'Invalid', message)];
+  if (!reachable) {
+    const hint = 'no gateway is connected; start one with: weft proxy --role gateway';
+    return [acceptance, no('Programmed', 'AddressNotAssigned', hint)];
+  }
+  return [acceptance, yes('Programmed', 'Programmed')];
+};

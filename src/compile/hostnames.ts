@@ -1,0 +1,29 @@
+// Host names of listeners and routes: exact, `*.suffix`, or any. Used where routes meet listeners, and for snapshots of gateways.
+
+/** True when every name that `inner` stands for is one of `outer`'s. */
+export const coversHostname = (outer: string | undefined, inner: string): boolean => {
+  if (outer === undefined || outer === '*') return true;
+  if (outer === inner) return true;
+  // "*.a.b" covers "x.a.b" and "*.x.a.b", not "a.b".
+  return outer.startsWith('*.') && inner.replace(/^\*\./, '').endsWith(outer.slice(1));
+};
+
+/** The names that both stand for; undefined when there are none. */
+export const intersectHostnames = (a: string, b: string): string | undefined => {
+  if (coversHostname(a, b)) return b;
+  return coversHostname(b, a) ? a : undefined;
+};
+
+/** The names under which a route is reached at a listener. Empty: it can't attach. */
+export const attachedHostnames = (listener: string | undefined, route: readonly string[] | undefined): string[] => {
+  const own = listener?.toLowerCase() ?? '*';
+  if (!route?.length) return [own];
+  const found = route.map((hostname) => intersectHostnames(own, hostname.toLowerCase()));
+  return [...new Set(found.filter((hostname) => hostname !== undefined))];
+};
+
+/** Exact names before wildcards, longer before shorter, any last. */
+export const bySpecificity = (a: string, b: string): number => {
+  const rank = (hostname: string) => (hostname === '*' ? 2 : hostname.startsWith('*') ? 1 : 0);
+  return rank(a) - rank(b) || b.length - a.length || (a < b ? -1 : a > b ? 1 : 0);
+};

@@ -1,0 +1,207 @@
+// Listeners of Gateways: which can be used, which routes they take, and why not. Used by gateways.ts.
+import type { GatewaySpec, LabelSelector, ListenerSpec, SecretRef } from '../kinds/gateway/types.ts';
+import type { TlsSecret } from '../model/snapshot.ts';
+import { no, type Verdict, yes } from './conditions.ts';
+import type { Input } from './input.ts';
+import type { CertificateResult, Grants } from './references.ts';
+
+const GATEWAY_GROUP = 'gateway.networking.k8s.io';
+
+export interface RouteKind {
+  readonly group: string;
+  readonly kind: string;
+}
+
+export interface CheckedListener {
+  readonly spec: ListenerSpec;
+  readonly hostname?: string;
+  readonly supportedKinds: readonly RouteKind[];
+  readonly secrets: readonly TlsSecret[];
+  /** True when it is served. */
+  readonly programmed: boolean;
+  readonly verdicts: readonly Verdict[];
+}
+
+export interface ListenerLookups {
+  readonly grants: Grants;
+  /** The Secret of a key, read as a certificate; undefined when there is none. */
+  readonly certificate: (key: string) => CertificateResult | undefined;
+}
+
+export const checkListeners = (
+  gateway: Input<GatewaySpec>,
+  taken: PortOwners,
+  lookups: ListenerLookups,
+): CheckedListener[] => {
+  const earlier: ListenerSpec[] = [];
+  return gateway.spec.listeners.map((spec) => {
+    const accepted = acceptedOf(gateway, spec);
+    const conflicted = accepted.status === 'True' ? conflictOf(gateway, spec, earlier, taken) : yesNoConflict;
+    if (accepted.status === 'True' && conflicted.status === 'False') earlier.push(spec);
+    return checkListener(gateway, spec, accepted, conflicted, lookups);
+  });
+};
+
+const checkListener = (
+  gateway: Input<GatewaySpec>,
+  spec: ListenerSpec,
+  accepted: Verdict,
+  conflicted: Verdict,
+  lookups: ListenerLookups,
+): CheckedListener => {
+  const { supportedKinds, invalid } = routeKindsOf(spec);
+  const { secrets, problem } = spec.protocol === 'HTTPS' ? secretsOf(gateway, spec, lookups) : { secrets: [] };
+  const resolved =
+    problem ?? (invalid ? no('ResolvedRefs', 'InvalidRouteKinds', invalid) : yes('ResolvedRefs', 'ResolvedRefs'));
+  const usable = accepted.status === 'True' && conflicted.status === 'False';
+  // A listener whose routes are of no known kind still answers 404; one without a certificate can't answer at all.
+  const programmed = usable && (spec.protocol !== 'HTTPS' || secrets.length > 0);
+  const reason = conflicted.status === 'True' ? conflicted : accepted.status === 'False' ? accepted : resolved;
+  return {
+    spec,
+    ...(spec.hostname ? { hostname: spec.hostname.toLowerCase() } : {}),
+    supportedKinds,
+    secrets,
+    programmed,
+    verdicts: [
+      conflicted.status === 'True' ? no('Accepted', conflicted.reason, conflicted.message) : accepted,
+      conflicted,
+      resolved,
+      programmed ? yes('Programmed', 'Programmed') : no('Programmed', 'Invalid', reason.message),
+    ],
+  };
+};
+
+const yesNoConflict: Verdict = { type: 'Conflicted', status: 'False', reason: 'NoConflicts', message: '' };
+
+const acceptedOf = (gateway: Input<GatewaySpec>, { protocol, tls }: ListenerSpec): Verdict => {
+  if (protocol !== 'HTTP' && protocol !== 'HTTPS') {
+    return no('Accepted', 'UnsupportedProtocol', `protocol ${protocol} is not supported; use HTTP or HTTPS`);
+  }
+  if (protocol === 'HTTPS' && !tls) return no('Accepted', 'Invalid', 'protocol HTTPS needs tls with certificateRefs');
+  // Serving without the check of client certificates that was asked for would let anyone in.
+  if (protocol === 'HTTPS' && gateway.spec.tls?.frontend) {
+    return no('Accepted', 'UnsupportedValue', 'spec.tls.frontend: checking client certificates is not supported');
+  }
+  return yes('Accepted', 'Accepted');
+};
+
+/** Which protocol has a port, and for which Gateway; over all Gateways that share an address. */
+export type PortOwners = Map<string, { readonly protocol: string; readonly gateway: string }>;
+
+const conflictOf = (
+  gateway: Input<GatewaySpec>,
+  spec: ListenerSpec,
+  earlier: readonly ListenerSpec[],
+  taken: PortOwners,
+): Verdict => {
+  const { port, protocol, hostname, name } = spec;
+  const same = earlier.find(
+    (other) => other.port === port && other.protocol === protocol && other.hostname === hostname,
+  );
+  if (same) {
+    const what = hostname ? `hostname ${hostname}` : 'no hostname';
+    return conflict('HostnameConflict', `listener ${same.name} has port ${port} with ${what} too`);
+  }
+  const addresses = gateway.spec.addresses?.map(({ value }) => value ?? '') ?? [];
+  for (const address of addresses.length ? addresses : ['']) {
+    const id = `${address} ${port}`;
+    const owner = taken.get(id);
+    if (owner && owner.protocol !== protocol) {
+      const where = owner.gateway === gateway.key ? '' : ` of Gateway ${owner.gateway}`;
+      return conflict(
+        'ProtocolConflict',
+        `port ${port} is ${owner.protocol} at an earlier listener${where}; ${name} wants ${protocol}`,
+      );
+    }
+    taken.set(id, owner ?? { protocol, gateway: gateway.key });
+  }
+  return yesNoConflict;
+};
+
+const conflict = (reason: string, message: string): Verdict => ({
+  type: 'Conflicted',
+  status: 'True',
+  reason,
+  message,
+});
+
+const routeKindsOf = ({ protocol, allowedRoutes }: ListenerSpec): { supportedKinds: RouteKind[]; invalid?: string } => {
+  const known: RouteKind[] =
+    protocol === 'HTTP' || protocol === 'HTTPS' ? [{ group: GATEWAY_GROUP, kind: 'HTTPRoute' }] : [];
+  const { kinds } = allowedRoutes;
+  if (!kinds?.length) return { supportedKinds: known };
+  const isKnown = ({ group, kind }: RouteKind) => known.some((entry) => entry.group === group && entry.kind === kind);
+  const bad = kinds.filter((entry) => !isKnown(entry)).map(({ group, kind }) => `${group}/${kind}`);
+  const supportedKinds = known.filter((entry) =>
+    kinds.some(({ group, kind }) => entry.group === group && entry.kind === kind),
+  );
+  if (bad.length === 0) return { supportedKinds };
+  return {
+    supportedKinds,
+    invalid: `routes of kind ${bad.join(', ')} are not supported on a listener with protocol ${protocol}`,
+  };
+};
+
+const secretsOf = (
+  gateway: Input<GatewaySpec>,
+  { tls }: ListenerSpec,
+  lookups: ListenerLookups,
+): { secrets: TlsSecret[]; problem?: Verdict } => {
+  const secrets: TlsSecret[] = [];
+  let problem: Verdict | undefined;
+  for (const ref of tls?.certificateRefs ?? []) {
+    const result = secretOf(gateway, ref, lookups);
+    if ('secret' in result) secrets.push(result.secret);
+    else problem ??= result.problem;
+  }
+  return { secrets, ...(problem ? { problem } : {}) };
+};
+
+const secretOf = (
+  { namespace: from }: Input,
+  { group, kind, name, namespace = from }: SecretRef,
+  { grants, certificate }: ListenerLookups,
+): { secret: TlsSecret } | { problem: Verdict } => {
+  const refused = (reason: string, message: string) => ({ problem: no('ResolvedRefs', reason, message) });
+  if (group !== '' || kind !== 'Secret') {
+    return refused('InvalidCertificateRef', `${kind} is not supported for certificates; use a Secret`);
+  }
+  const to = { group: '', kind: 'Secret', namespace, name };
+  if (!grants.allows({ from: { group: GATEWAY_GROUP, kind: 'Gateway', namespace: from }, to })) {
+    const message = `no ReferenceGrant in namespace ${namespace} lets Gateways of ${from} refer to Secret ${name}`;
+    return refused('RefNotPermitted', message);
+  }
+  const found = certificate(`${namespace}/${name}`);
+  if (!found) return refused('InvalidCertificateRef', `Secret ${namespace}/${name} does not exist`);
+  return 'secret' in found ? found : refused('InvalidCertificateRef', found.error);
+};
+
+/** Labels of a namespace, as Kubernetes sets them too. */
+export type NamespaceLabels = (namespace: string) => Readonly<Record<string, string>>;
+
+/** True when a listener takes routes of this namespace. */
+export const allowsNamespace = (
+  { allowedRoutes }: ListenerSpec,
+  gatewayNamespace: string,
+  routeNamespace: string,
+  labelsOf: NamespaceLabels,
+): boolean => {
+  const { from, selector } = allowedRoutes.namespaces;
+  if (from === 'All') return true;
+  if (from === 'Same') return gatewayNamespace === routeNamespace;
+  return selector !== undefined && matchesSelector(selector, labelsOf(routeNamespace));
+};
+
+const matchesSelector = (
+  { matchLabels = {}, matchExpressions = [] }: LabelSelector,
+  labels: Readonly<Record<string, string>>,
+): boolean =>
+  Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+  matchExpressions.every(({ key, operator, values = [] }) => {
+    const value = labels[key];
+    if (operator === 'Exists') return value !== undefined;
+    if (operator === 'DoesNotExist') return value === undefined;
+    const listed = value !== undefined && values.includes(value);
+    return operator === 'In' ? listed : !listed;
+  });

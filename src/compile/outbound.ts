@@ -1,0 +1,182 @@
+// What sidecars share for their outbound calls: clusters, endpoint sets, virtual hosts and tunnels of every service. Computed once per Mesh. Used by snapshot.ts.
+import type { Mesh, MeshService, ServicePort } from '../model/mesh.ts';
+import type { Route } from '../model/route.ts';
+import type { Cluster, EndpointSet, RouteTable, ServiceRef, Tunnel, VirtualHost } from '../model/snapshot.ts';
+import { meshServerName, outboundCluster, serviceHost } from './cluster-names.ts';
+import { keepEqual, keepMap } from './keep.ts';
+
+export interface Outbound {
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  readonly endpoints: ReadonlyMap<string, EndpointSet>;
+  /** Short names depend on the namespace of the caller. */
+  tableFor(namespace: string): RouteTable;
+  /** The port of a service that a caller in this namespace means by `host`. */
+  find(namespace: string, host: string, port: number): PortPart | undefined;
+}
+
+/** One service port, ready for snapshots. */
+export interface PortPart {
+  readonly port: ServicePort;
+  readonly ref: ServiceRef;
+  readonly cluster: Cluster;
+  readonly endpoints?: EndpointSet;
+  readonly routes: readonly Route[];
+}
+
+interface ServiceParts {
+  readonly ports: readonly PortPart[];
+  /** For callers of its own namespace, who may use the short name, and for others. */
+  readonly near: Names;
+  readonly far: Names;
+}
+
+interface Names {
+  readonly hosts: readonly VirtualHost[];
+  readonly tunnels: readonly Tunnel[];
+}
+
+/** How long an unused connection is kept: to a sidecar, which waits longer, and to a plain server, which may close after 5 s. */
+const MESH_IDLE_MS = 60_000;
+export const PLAIN_IDLE_MS = 4000;
+export const CONNECT_TIMEOUT_MS = 5000;
+export const MAX_CONNECTIONS = 1024;
+export const MAX_PENDING = 1024;
+
+/** Remembers the parts of each service as long as the service is the same object. */
+export const openOutbound = (): ((mesh: Mesh) => Outbound) => {
+  let parts = new Map<string, { service: MeshService; parts: ServiceParts }>();
+  // By namespace: the tables of the run before, to keep their identity.
+  const tables = new Map<string, RouteTable>();
+  let lastServices: Mesh['services'] | undefined;
+  let last: Outbound | undefined;
+  return (mesh) => {
+    if (last && lastServices === mesh.services) return last;
+    const next: typeof parts = new Map();
+    for (const [key, service] of mesh.services) {
+      const before = parts.get(key);
+      next.set(key, before?.service === service ? before : { service, parts: buildService(service, before?.parts) });
+    }
+    parts = next;
+    lastServices = mesh.services;
+    last = buildOutbound([...next.values()], last?.clusters, last?.endpoints, tables);
+    return last;
+  };
+};
+
+const buildOutbound = (
+  services: readonly { service: MeshService; parts: ServiceParts }[],
+  lastClusters: Outbound['clusters'] | undefined,
+  lastEndpoints: Outbound['endpoints'] | undefined,
+  lastTables: Map<string, RouteTable>,
+): Outbound => {
+  const clusters = new Map<string, Cluster>();
+  const endpoints = new Map<string, EndpointSet>();
+  for (const { parts } of services) {
+    for (const port of parts.ports) {
+      clusters.set(port.cluster.name, port.cluster);
+      if (port.endpoints) endpoints.set(port.cluster.name, port.endpoints);
+    }
+  }
+  const tables = new Map<string, RouteTable>();
+  const byHost = new Map<string, ServiceParts>();
+  return {
+    clusters: keepMap(lastClusters, clusters),
+    endpoints: keepMap(lastEndpoints, endpoints),
+    tableFor(namespace) {
+      let table = tables.get(namespace);
+      if (!table) {
+        table = keepEqual(lastTables.get(namespace), buildTable(services, namespace));
+        tables.set(namespace, table);
+        lastTables.set(namespace, table);
+      }
+      return table;
+    },
+    find(namespace, host, port) {
+      if (byHost.size === 0) {
+        for (const { service, parts } of services) {
+          for (const name of service.hosts)
+            byHost.set(name.includes('.') ? name : `${service.namespace}|${name}`, parts);
+        }
+      }
+      const wanted = host.toLowerCase();
+      const parts = byHost.get(`${namespace}|${wanted}`) ?? byHost.get(wanted);
+      return parts?.ports.find((part) => part.port.port === port);
+    },
+  };
+};
+
+const buildTable = (
+  services: readonly { service: MeshService; parts: ServiceParts }[],
+  namespace: string,
+): RouteTable => {
+  const virtualHosts: VirtualHost[] = [];
+  const tunnels: Tunnel[] = [];
+  for (const { service, parts } of services) {
+    const names = service.namespace === namespace ? parts.near : parts.far;
+    virtualHosts.push(...names.hosts);
+    tunnels.push(...names.tunnels);
+  }
+  return { name: 'outbound', virtualHosts, tunnels };
+};
+
+const buildService = (service: MeshService, before: ServiceParts | undefined): ServiceParts => {
+  const ports = service.ports.map((port) => buildPort(service, port));
+  const far = service.origin === 'Service' ? service.hosts.slice(1) : service.hosts;
+  return keepEqual(before, { ports, near: namesOf(service, ports, service.hosts), far: namesOf(service, ports, far) });
+};
+
+const namesOf = (service: MeshService, ports: readonly PortPart[], hosts: readonly string[]): Names => ({
+  // A Service's port may carry HTTP whatever its name says; what a ServiceEntry declares is taken at its word.
+  hosts: ports
+    .filter(({ port }) => port.protocol === 'http' || service.origin === 'Service')
+    .map(({ port: { port }, ref, routes }) => ({
+      name: `${ref.namespace}/${ref.name}:${port}`,
+      domains: hosts.flatMap((host) => (port === 80 ? [host, `${host}:80`] : [`${host}:${port}`])),
+      routes,
+      service: ref,
+    })),
+  tunnels: ports
+    .map(({ port, ref, cluster }) => ({
+      authorities: hosts.filter((host) => !host.startsWith('*')).map((host) => `${host}:${port.port}`),
+      protocol: port.protocol,
+      targets: [{ cluster: cluster.name, weight: 1 }],
+      service: ref,
+    }))
+    .filter(({ authorities }) => authorities.length > 0),
+});
+
+const buildPort = (service: MeshService, port: ServicePort): PortPart => {
+  const host = serviceHost(service);
+  const name = outboundCluster(port.port, host);
+  const ref = { namespace: service.namespace, name: service.name, port: port.port };
+  const mesh = port.endpoints.some((endpoint) => endpoint.mesh);
+  const inMesh = mesh || (service.origin === 'Service' && !port.dns);
+  const identities = [...new Set(port.endpoints.flatMap(({ identity }) => identity ?? []))].sort();
+  const cluster: Cluster = {
+    name,
+    discovery: port.dns ? { type: 'dns', ...port.dns } : { type: 'eds' },
+    protocol: port.protocol === 'http' || port.routes.length > 0 ? 'http1' : 'tcp',
+    tls: inMesh ? { mode: 'mesh', sni: meshServerName(port.port, host), identities } : { mode: 'none' },
+    loadBalancing: 'least-request',
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    idleTimeoutMs: inMesh && port.endpoints.every((endpoint) => endpoint.mesh) ? MESH_IDLE_MS : PLAIN_IDLE_MS,
+    maxConnections: MAX_CONNECTIONS,
+    maxPendingRequests: MAX_PENDING,
+    service: ref,
+  };
+  return {
+    port,
+    ref,
+    cluster,
+    ...(port.dns ? {} : { endpoints: { cluster: name, endpoints: port.endpoints } }),
+    routes: port.routes.length > 0 ? port.routes : [defaultRoute(name)],
+  };
+};
+
+/** Everything goes to the one cluster. */
+export const defaultRoute = (cluster: string): Route => ({
+  name: 'default',
+  match: { path: { type: 'prefix', value: '/' }, headers: [], queryParams: [] },
+  filters: [],
+  action: { type: 'forward', targets: [{ cluster, weight: 1, filters: [] }] },
+});

@@ -1,0 +1,211 @@
+// The Gateway API part of compile: classes, Gateways and HTTPRoutes together, because each one's status depends on the others.
+
+import type { GatewaySpec } from '../kinds/gateway/types.ts';
+import { CONTROLLER_NAME, type GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
+import type { HttpRouteSpec } from '../kinds/http-route/types.ts';
+import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
+import type { MeshGateway } from '../model/mesh.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Condition } from '../model/resource.ts';
+import type { Route } from '../model/route.ts';
+import { attachRoute, type Parents, type ParentVerdict, routeStatus } from './attach.ts';
+import { openBackends } from './backends.ts';
+import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
+import { checkGateways, type GatewayAddress, type GatewayPart, gatewayStatus, meshGatewayOf } from './gateways.ts';
+import { type CompiledRoute, openHttpRoutes } from './http-routes.ts';
+import { byAge, type Input } from './input.ts';
+import { keepEqual } from './keep.ts';
+import { notSupported, problemOf, warning } from './problem.ts';
+import { openCertificates, openGrants } from './references.ts';
+import { sortRoutes } from './route-order.ts';
+import type { ServiceShape } from './services.ts';
+
+export interface RoutingInputs {
+  readonly classes: readonly Input<GatewayClassSpec>[];
+  readonly gateways: readonly Input<GatewaySpec>[];
+  readonly routes: readonly Input<HttpRouteSpec>[];
+  readonly grants: readonly Input<ReferenceGrantSpec>[];
+  readonly secrets: readonly Input[];
+  readonly namespaces: readonly Input[];
+  /** Of Services, not of ServiceEntries. */
+  readonly services: readonly ServiceShape[];
+}
+
+export interface Routing {
+  readonly gateways: ReadonlyMap<string, MeshGateway>;
+  /** By `namespace/name port` of the Service. */
+  readonly serviceRoutes: ReadonlyMap<string, readonly Route[]>;
+  readonly statuses: readonly { readonly input: Input; readonly status: unknown }[];
+  readonly problems: readonly Problem[];
+}
+
+interface Time {
+  readonly nowMs: number;
+  readonly addresses: readonly GatewayAddress[] | undefined;
+}
+
+export const openRouting = () => {
+  const compileRoutes = openHttpRoutes();
+  const readCertificate = openCertificates();
+  let gateways: ReadonlyMap<string, MeshGateway> = new Map();
+  let serviceRoutes: ReadonlyMap<string, readonly Route[]> = new Map();
+  return (inputs: RoutingInputs, time: Time): Routing => {
+    const grants = openGrants(inputs.grants);
+    const services = new Map(inputs.services.map((shape) => [shape.key, shape]));
+    const secrets = new Map(inputs.secrets.map((input) => [input.key, input]));
+    const certificate = (key: string) => {
+      const secret = secrets.get(key);
+      return secret && readCertificate(secret);
+    };
+    const owned = ownGateways(inputs);
+    const parts = checkGateways(owned.own, { grants, certificate });
+    const compiled = compileRoutes(inputs.routes, openBackends(services, grants));
+    const parents = openParents(parts, owned.foreign, services, inputs.namespaces);
+    const attached = [...compiled]
+      .sort((a, b) => byAge(a.input, b.input))
+      .map((route) => ({ route, verdicts: attachRoute(route, parents) }));
+    gateways = keepEqual(gateways, meshGateways(parts));
+    serviceRoutes = keepEqual(serviceRoutes, sortServiceRoutes(parents.serviceRoutes));
+    return {
+      gateways,
+      serviceRoutes,
+      statuses: [
+        ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
+        ...parts.map((part) => ({ input: part.input, status: gatewayStatus(part, time.addresses, time.nowMs) })),
+        ...attached
+          .filter(({ route, verdicts }) => verdicts.length > 0 || route.input.stored.status !== undefined)
+          .map(({ route, verdicts }) => ({ input: route.input, status: routeStatus(route, verdicts, time.nowMs) })),
+      ],
+      problems: [...owned.problems, ...parts.flatMap(gatewayProblems), ...attached.flatMap(routeProblems)],
+    };
+  };
+};
+
+const isOwnClass = ({ spec }: Input<GatewayClassSpec>): boolean => spec.controllerName === CONTROLLER_NAME;
+
+/** The features of the Gateway API that Weft has, as its conformance suite names them. */
+const FEATURES = [
+  'Gateway',
+  'GatewayPort8080',
+  'HTTPRoute',
+  'HTTPRouteBackendRequestHeaderModification',
+  'HTTPRouteBackendTimeout',
+  'HTTPRouteDestinationPortMatching',
+  'HTTPRouteHostRewrite',
+  'HTTPRouteMethodMatching',
+  'HTTPRouteParentRefPort',
+  'HTTPRoutePathRedirect',
+  'HTTPRoutePathRewrite',
+  'HTTPRoutePortRedirect',
+  'HTTPRouteQueryParamMatching',
+  'HTTPRouteRequestTimeout',
+  'HTTPRouteResponseHeaderModification',
+  'HTTPRouteSchemeRedirect',
+  'Mesh',
+  'ReferenceGrant',
+].map((name) => ({ name }));
+
+const classStatus = ({ spec, resource, stored }: Input<GatewayClassSpec>, nowMs: number): unknown => {
+  const verdict = spec.parametersRef
+    ? no('Accepted', 'InvalidParameters', 'spec.parametersRef is not supported')
+    : yes('Accepted', 'Accepted');
+  const before = (stored.status ?? {}) as { conditions?: readonly Condition[] };
+  return { conditions: conditionsOf([verdict], before.conditions, resource, nowMs), supportedFeatures: FEATURES };
+};
+
+const ownGateways = ({ classes, gateways }: RoutingInputs) => {
+  const byName = new Map(classes.map((input) => [input.name, input]));
+  const own: Input<GatewaySpec>[] = [];
+  const foreign = new Set<string>();
+  const problems: Problem[] = [];
+  for (const input of gateways) {
+    const found = byName.get(input.spec.gatewayClassName);
+    if (found && isOwnClass(found) && !found.spec.parametersRef) own.push(input);
+    else foreign.add(input.key);
+    if (!found) {
+      const message = `GatewayClass ${input.spec.gatewayClassName} does not exist`;
+      const hint = "Weft's own class is named weft";
+      problems.push(problemOf(input, 'CLASS_NOT_FOUND', message, { path: 'spec.gatewayClassName', hint }));
+    }
+  }
+  return { own, foreign, problems };
+};
+
+const openParents = (
+  parts: readonly GatewayPart[],
+  foreign: ReadonlySet<string>,
+  services: ReadonlyMap<string, ServiceShape>,
+  namespaces: readonly Input[],
+): Parents => {
+  const labels = new Map(namespaces.map(({ name, resource }) => [name, resource.metadata.labels]));
+  return {
+    gateways: new Map(parts.map((part) => [part.input.key, part])),
+    foreign,
+    services,
+    namespaceLabels: (name) => ({ ...labels.get(name), 'kubernetes.io/metadata.name': name }),
+    serviceRoutes: new Map(),
+  };
+};
+
+const meshGateways = (parts: readonly GatewayPart[]): Map<string, MeshGateway> => {
+  const found = new Map<string, MeshGateway>();
+  for (const part of parts) {
+    const gateway = meshGatewayOf(part);
+    if (gateway) found.set(part.input.key, gateway);
+  }
+  return found;
+};
+
+const sortServiceRoutes = (byPort: ReadonlyMap<string, readonly CompiledRoute[]>): Map<string, readonly Route[]> =>
+  new Map([...byPort].map(([key, routes]) => [key, sortRoutes(routes.map((route) => route.routes))]));
+
+const gatewayProblems = ({ input, accepted, listeners }: GatewayPart): Problem[] => {
+  const { allowedListeners, defaultScope } = input.spec;
+  const found: Problem[] = [];
+  if (accepted.status !== 'True') found.push(problemOf(input, 'GATEWAY_NOT_ACCEPTED', accepted.message));
+  for (const [i, { checked }] of listeners.entries()) {
+    const bad = checked.verdicts.find(isBad);
+    if (bad) {
+      const message = `listener ${checked.spec.name}: ${bad.message}`;
+      found.push(problemOf(input, 'LISTENER_NOT_PROGRAMMED', message, { path: `spec.listeners[${i}]` }));
+    }
+  }
+  if (allowedListeners && (allowedListeners.namespaces?.from ?? 'None') !== 'None') {
+    found.push(warning(notSupported(input, 'spec.allowedListeners', 'attaching ListenerSets')));
+  }
+  if (defaultScope && defaultScope !== 'None') {
+    found.push(
+      warning(notSupported(input, 'spec.defaultScope', 'a default Gateway', 'name the Gateway in parentRefs')),
+    );
+  }
+  return found;
+};
+
+const isBad = ({ type, status }: Verdict): boolean => (type === 'Conflicted' ? status === 'True' : status !== 'True');
+
+const routeProblems = ({
+  route,
+  verdicts,
+}: {
+  readonly route: CompiledRoute;
+  readonly verdicts: readonly ParentVerdict[];
+}): Problem[] => {
+  const { input, resolvedRefs, unsupported } = route;
+  const found = unsupported.map(({ path, what }) =>
+    notSupported(input, path, what, 'remove it; until then the whole route is left out'),
+  );
+  for (const [i, { accepted }] of verdicts.entries()) {
+    if (accepted.status === 'True' || accepted === route.accepted) continue;
+    found.push(problemOf(input, 'ROUTE_NOT_ACCEPTED', accepted.message, { path: `spec.parentRefs[${i}]` }));
+  }
+  if (resolvedRefs.status !== 'True') {
+    const hint = 'requests for this backend get 500';
+    found.push(problemOf(input, 'BACKEND_NOT_FOUND', resolvedRefs.message, { path: 'spec.rules', hint }));
+  }
+  if (input.spec.useDefaultGateways && input.spec.useDefaultGateways !== 'None') {
+    found.push(
+      warning(notSupported(input, 'spec.useDefaultGateways', 'a default Gateway', 'name the Gateway in parentRefs')),
+    );
+  }
+  return found;
+};

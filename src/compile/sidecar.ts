@@ -1,0 +1,196 @@
+// The snapshot of a sidecar: its inbound listener, its outbound proxy, its fixed local ports. Used by snapshot.ts.
+import type { Mesh, ScopedPolicy, Workload } from '../model/mesh.ts';
+import type { LocalPort, ProxyNode } from '../model/node.ts';
+import type { AuthorizationPolicy } from '../model/policy.ts';
+import {
+  type Cluster,
+  type FilterChain,
+  type HttpHandler,
+  INVALID_CLUSTER,
+  type Listener,
+  type RouteTable,
+  type ServiceRef,
+  type Snapshot,
+  type TcpHandler,
+} from '../model/snapshot.ts';
+import { inboundCluster, meshServerName, serviceHost } from './cluster-names.ts';
+import {
+  CONNECT_TIMEOUT_MS,
+  defaultRoute,
+  MAX_CONNECTIONS,
+  MAX_PENDING,
+  type Outbound,
+  PLAIN_IDLE_MS,
+} from './outbound.ts';
+import { peerModeOf } from './peer-modes.ts';
+import { matchesLabels } from './selection.ts';
+
+/** Longer than callers keep an unused connection, so that the caller closes first. */
+export const HTTP_IDLE_MS = 300_000;
+export const HEAD_TIMEOUT_MS = 10_000;
+const TCP_IDLE_MS = 3_600_000;
+
+interface Parts {
+  readonly listeners: Map<string, Listener>;
+  readonly routes: Map<string, RouteTable>;
+  readonly clusters: Map<string, Cluster>;
+}
+
+/** Without the clusters that all sidecars share: there may be thousands, and they are the same object for all. */
+export interface SidecarParts extends Omit<Snapshot, 'clusters'> {
+  readonly own: ReadonlyMap<string, Cluster>;
+}
+
+export const buildSidecar = (mesh: Mesh, node: ProxyNode, outbound: Outbound): SidecarParts => {
+  const parts: Parts = { listeners: new Map(), routes: new Map(), clusters: new Map() };
+  if (node.inbound) addInbound(mesh, node, node.inbound, parts);
+  if (node.outbound) {
+    const table = outbound.tableFor(node.namespace);
+    parts.routes.set(table.name, table);
+    const handler = httpHandler(table.name, { explicitProxy: true });
+    add(parts, { name: 'outbound', ...node.outbound, direction: 'outbound', chains: [chain('outbound', {}, handler)] });
+  }
+  for (const local of node.localPorts) addLocalPort(node, local, outbound, parts);
+  const { listeners, routes, clusters } = parts;
+  const { revision } = mesh;
+  return { revision, listeners, routes, own: clusters, endpoints: outbound.endpoints, secrets: new Map() };
+};
+
+const add = ({ listeners }: Parts, listener: Listener): void => {
+  listeners.set(listener.name, listener);
+};
+
+const chain = (
+  name: string,
+  match: Partial<FilterChain['match']>,
+  handler: FilterChain['handler'],
+  tls?: FilterChain['tls'],
+): FilterChain => ({ name, match: { serverNames: [], ...match }, ...(tls ? { tls } : {}), handler });
+
+const httpHandler = (routes: string, rest: Partial<HttpHandler> = {}): HttpHandler => ({
+  type: 'http',
+  routes,
+  authorization: [],
+  explicitProxy: false,
+  edge: false,
+  idleTimeoutMs: HTTP_IDLE_MS,
+  headTimeoutMs: HEAD_TIMEOUT_MS,
+  ...rest,
+});
+
+const tcpHandler = (cluster: string, rest: Partial<TcpHandler> = {}): TcpHandler => ({
+  type: 'tcp',
+  targets: [{ cluster, weight: 1 }],
+  authorization: [],
+  idleTimeoutMs: TCP_IDLE_MS,
+  ...rest,
+});
+
+/** The workload as the mesh knows it, or as its proxy describes it until it is registered. */
+type Self = Pick<Workload, 'namespace' | 'labels' | 'services'>;
+
+const addInbound = (mesh: Mesh, node: ProxyNode, address: { address: string; port: number }, parts: Parts): void => {
+  const known = mesh.workloads.get(`${node.namespace}/${node.name}`);
+  const self: Self = known ?? { namespace: node.namespace, labels: node.labels, services: [] };
+  const [firstPort] = Object.values(node.ports);
+  for (const port of new Set([...self.services.map(({ targetPort }) => targetPort), ...Object.values(node.ports)])) {
+    const cluster = appCluster(port, node.appAddress);
+    parts.clusters.set(cluster.name, cluster);
+    parts.routes.set(cluster.name, {
+      name: cluster.name,
+      virtualHosts: [{ name: cluster.name, domains: ['*'], routes: [defaultRoute(cluster.name)] }],
+      tunnels: [],
+    });
+  }
+  const chains = self.services.map((via) => serviceChain(mesh, self, via));
+  if (firstPort !== undefined) chains.push(...fallbackChains(mesh, self, firstPort));
+  add(parts, { name: 'inbound', ...address, direction: 'inbound', chains });
+};
+
+const appCluster = (port: number, address: string): Cluster => ({
+  name: inboundCluster(port),
+  discovery: { type: 'static', endpoints: [{ address, port, mesh: false, weight: 1, health: 'healthy' }] },
+  protocol: 'http1',
+  tls: { mode: 'none' },
+  loadBalancing: 'round-robin',
+  connectTimeoutMs: CONNECT_TIMEOUT_MS,
+  idleTimeoutMs: PLAIN_IDLE_MS,
+  maxConnections: MAX_CONNECTIONS,
+  maxPendingRequests: MAX_PENDING,
+});
+
+const serviceChain = (mesh: Mesh, self: Self, via: Workload['services'][number]): FilterChain => {
+  const service = mesh.services.get(via.service);
+  const host = service ? serviceHost(service) : via.service;
+  const ref = service && { namespace: service.namespace, name: service.name, port: via.port };
+  const target = service?.origin === 'Service' ? [`Service/${service.name}`] : [];
+  const serverName = meshServerName(via.port, host);
+  const handler = portHandler(via.protocol, via.targetPort, policiesFor(mesh.policies, self, target), ref);
+  return chain(serverName, { transport: 'tls', serverNames: [serverName] }, handler, { mode: 'mesh' });
+};
+
+/** For callers that name no service: what they reach is the first port, under the policies of every service on it. */
+const fallbackChains = (mesh: Mesh, self: Self, port: number): FilterChain[] => {
+  const here = self.services.filter(({ targetPort }) => targetPort === port);
+  const targets = here.flatMap(({ service }) => {
+    const found = mesh.services.get(service);
+    return found?.origin === 'Service' ? [`Service/${found.name}`] : [];
+  });
+  const [first] = here;
+  const found = first && mesh.services.get(first.service);
+  const ref = found && { namespace: found.namespace, name: found.name, port: first.port };
+  const handler = portHandler(first?.protocol ?? 'http', port, policiesFor(mesh.policies, self, targets), ref);
+  // Mutual TLS is taken in every mode: sidecars always offer it.
+  const chains = [chain('mesh', { transport: 'tls' }, handler, { mode: 'mesh' })];
+  if (peerModeOf(mesh.peerModes, self, port) !== 'STRICT') chains.push(chain('plain', { transport: 'plain' }, handler));
+  return chains;
+};
+
+const portHandler = (
+  protocol: 'http' | 'tcp',
+  port: number,
+  authorization: readonly AuthorizationPolicy[],
+  service: ServiceRef | undefined,
+): FilterChain['handler'] => {
+  const rest = { authorization, ...(service ? { service } : {}) };
+  const cluster = inboundCluster(port);
+  return protocol === 'http' ? httpHandler(cluster, rest) : tcpHandler(cluster, rest);
+};
+
+/** Policies that reach a workload; `targets` are the services that it stands for here. */
+const policiesFor = (
+  policies: readonly ScopedPolicy[],
+  { namespace, labels }: Self,
+  targets: readonly string[],
+): AuthorizationPolicy[] =>
+  policies
+    .filter(({ scope }) => {
+      if (scope.namespace !== undefined && scope.namespace !== namespace) return false;
+      if (scope.target !== undefined) return targets.includes(scope.target);
+      return scope.labels === undefined || matchesLabels(scope.labels, labels);
+    })
+    .map(({ policy }) => policy);
+
+const DEFAULT_LOCAL = '127.0.0.1';
+
+const addLocalPort = (node: ProxyNode, local: LocalPort, outbound: Outbound, parts: Parts): void => {
+  const { address, port, host, servicePort } = local;
+  const name = address === DEFAULT_LOCAL ? `local/${port}` : `local/${address}:${port}`;
+  const found = outbound.find(node.namespace, host, servicePort);
+  // A port of a service that isn't there yet is bound all the same, and closes what connects.
+  let handler: FilterChain['handler'] = tcpHandler(
+    found?.cluster.name ?? INVALID_CLUSTER,
+    found ? { service: found.ref } : {},
+  );
+  if (found && found.cluster.protocol === 'http1') {
+    const virtualHost = {
+      name: `${found.ref.namespace}/${found.ref.name}:${servicePort}`,
+      domains: ['*'],
+      routes: found.routes,
+      service: found.ref,
+    };
+    parts.routes.set(name, { name, virtualHosts: [virtualHost], tunnels: [] });
+    handler = httpHandler(name);
+  }
+  add(parts, { name, address, port, direction: 'outbound', chains: [chain(name, {}, handler)] });
+};

@@ -1,0 +1,91 @@
+// snapshotFor: what one proxy must do, cut out of the Mesh. Remembers the last snapshot of each node, so that equal parts are the same objects. Used by compiler.ts.
+import { isDeepStrictEqual } from 'node:util';
+import type { Mesh } from '../model/mesh.ts';
+import type { ProxyNode } from '../model/node.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { buildGateway } from './gateway-snapshot.ts';
+import { keepEqual, keepMap } from './keep.ts';
+import { type Outbound, openOutbound } from './outbound.ts';
+import { buildSidecar } from './sidecar.ts';
+
+export interface Snapshots {
+  /** The same object until something changes for the node; `revision` is then that of its last change. */
+  snapshotFor(mesh: Mesh, node: ProxyNode): Snapshot;
+}
+
+interface Memo {
+  readonly node: ProxyNode;
+  readonly mesh: Mesh;
+  readonly snapshot: Snapshot;
+  /** Sidecars: what `clusters` was made of. */
+  readonly shared?: Snapshot['clusters'];
+  readonly own?: Snapshot['clusters'];
+}
+
+// Nodes come and go; those not asked for longest are forgotten first, at the cost of one full push.
+const MAX_NODES = 20_000;
+
+export const openSnapshots = (): Snapshots => {
+  const outboundOf = openOutbound();
+  const memos = new Map<string, Memo>();
+  return {
+    snapshotFor(mesh, node) {
+      const found = memos.get(node.id);
+      const before = found && (found.node === node || isDeepStrictEqual(found.node, node)) ? found : undefined;
+      if (before && isSameMesh(before.mesh, mesh)) return before.snapshot;
+      const outbound = outboundOf(mesh);
+      const memo =
+        node.role === 'gateway' ? gatewayMemo(mesh, node, outbound, before) : sidecarMemo(mesh, node, outbound, before);
+      memos.delete(node.id);
+      memos.set(node.id, memo);
+      if (memos.size > MAX_NODES) memos.delete(memos.keys().next().value!);
+      return memo.snapshot;
+    },
+  };
+};
+
+/** True when nothing but the revision differs. */
+const isSameMesh = (a: Mesh, b: Mesh): boolean =>
+  a.services === b.services &&
+  a.workloads === b.workloads &&
+  a.gateways === b.gateways &&
+  a.policies === b.policies &&
+  a.peerModes === b.peerModes;
+
+const gatewayMemo = (mesh: Mesh, node: ProxyNode, outbound: Outbound, before: Memo | undefined): Memo => {
+  const built = buildGateway(mesh, node, outbound);
+  const snapshot = keepSnapshot(before?.snapshot, {
+    ...built,
+    clusters: keepMap(before?.snapshot.clusters, built.clusters),
+    endpoints: keepMap(before?.snapshot.endpoints, built.endpoints),
+  });
+  return { node, mesh, snapshot };
+};
+
+const sidecarMemo = (mesh: Mesh, node: ProxyNode, outbound: Outbound, before: Memo | undefined): Memo => {
+  const { own: built, ...rest } = buildSidecar(mesh, node, outbound);
+  const own = keepEqual(before?.own, built);
+  const shared = outbound.clusters;
+  // The shared part is large: it is put together again only when it or the node's own part changed.
+  const merged = before && before.own === own && before.shared === shared ? before.snapshot.clusters : undefined;
+  const clusters = merged ?? new Map([...shared, ...own]);
+  return { node, mesh, snapshot: keepSnapshot(before?.snapshot, { ...rest, clusters }), shared, own };
+};
+
+/** Clusters and endpoints have kept their identity already. */
+const keepSnapshot = (previous: Snapshot | undefined, next: Snapshot): Snapshot => {
+  const kept: Snapshot = {
+    ...next,
+    listeners: keepEqual(previous?.listeners, next.listeners),
+    routes: keepEqual(previous?.routes, next.routes),
+    secrets: keepEqual(previous?.secrets, next.secrets),
+  };
+  const same =
+    previous !== undefined &&
+    kept.listeners === previous.listeners &&
+    kept.routes === previous.routes &&
+    kept.clusters === previous.clusters &&
+    kept.endpoints === previous.endpoints &&
+    kept.secrets === previous.secrets;
+  return same ? previous : kept;
+};

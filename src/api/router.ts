@@ -110,7 +110,8 @@ export class Router {
   }
 
   #extra(url: URL, req: IncomingMessage, res: ServerResponse, user: User): boolean {
-    for (const [prefix, handler] of this.#options.extra) {
+    for (const [given, handler] of this.#options.extra) {
+      const prefix = given.replace(/\/$/, '');
       if (url.pathname !== prefix && !url.pathname.startsWith(`${prefix}/`)) continue;
       if (!isAdmin(user)) throw forbidden(`User "${user.name}" cannot use ${prefix}`);
       // Streams may be silent for long.

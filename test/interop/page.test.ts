@@ -81,6 +81,21 @@ withPage('shows services, workloads with identities, and past flows', shop, asyn
   assert.equal(await page.locator('#state').textContent(), 'live');
 });
 
+const countsOf = (version: string, requests: number, denied = 0) => ({
+  service: 'default/reviews',
+  version,
+  total: requests,
+  lastMinute: { requests, failed: denied, denied, statuses: {}, averageMs: 1, perSecond: requests / 60 },
+});
+
+withPage('shows rates, and how requests spread over versions', shop, async (page, api) => {
+  await row(page, 'services', 'default/reviews').waitFor();
+  api.stats = { services: [countsOf('v1', 540, 3), countsOf('v2', 60)] };
+  await row(page, 'services', 'default/reviews').getByText('v1 90%, v2 10%').waitFor();
+  const cells = await row(page, 'services', 'default/reviews').locator('td').allTextContents();
+  assert.deepEqual(cells.slice(3), ['10', '3', '0', 'v1 90%, v2 10%']);
+});
+
 withPage('shows a denied call as it happens, in words, newest first', shop, async (page, api) => {
   await row(page, 'flows', 'GET /reviews').waitFor();
   api.emit(denied);

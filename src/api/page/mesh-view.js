@@ -28,8 +28,6 @@ const workloadsCell = (healthy, all) => {
     : { text: `${healthy} of ${all} healthy`, state: 'bad' };
 };
 
-const portText = ({ name, port }) => (name ? `${port} ${name}` : String(port));
-
 const byName = (a, b) => (a.key < b.key ? -1 : 1);
 
 const countCell = (count, state) => ({ text: count, state: count ? state : 'zero' });
@@ -46,16 +44,18 @@ export const servicesView = (services, workloadTable, stats) => {
       const key = keyOf(service.metadata);
       const mine = workloads.filter(({ object }) => isSelected(service, object));
       const healthy = mine.filter(({ cell }) => isHealthy(cell('health'))).length;
-      const { perSecond, denied, failed } = counts.get(key) ?? { perSecond: 0, denied: 0, failed: 0 };
+      const count = counts.get(key) ?? NO_COUNTS;
+      const { perSecond, denied, failed } = count;
       return {
         key,
         cells: [
           key,
-          (service.spec?.ports ?? []).map(portText).join(', '),
+          (service.spec?.ports ?? []).map(({ port }) => port).join(', '),
           workloadsCell(healthy, mine.length),
           { text: rateText(perSecond), state: perSecond ? '' : 'zero' },
           countCell(denied, 'bad'),
           countCell(failed, 'bad'),
+          sharesText(count),
         ],
       };
     })
@@ -77,4 +77,27 @@ export const workloadsView = (workloadTable) =>
     .sort(byName);
 
 /** Requests of the last minute by the service that was called, from `/weft/v1/stats`. */
-const countsByService = (stats) => new Map((stats.services ?? []).map((entry) => [keyOf(entry), entry]));
+const countsByService = (stats) => {
+  const counts = new Map();
+  for (const { service, version, lastMinute } of stats.services ?? []) {
+    const sum = counts.get(service) ?? { perSecond: 0, requests: 0, denied: 0, failed: 0, versions: [] };
+    const { perSecond, requests, denied } = lastMinute;
+    counts.set(service, {
+      perSecond: sum.perSecond + perSecond,
+      requests: sum.requests + requests,
+      denied: sum.denied + denied,
+      // A denied request is a failed one too; here each is said once.
+      failed: sum.failed + lastMinute.failed - denied,
+      versions: version && requests ? [...sum.versions, { version, requests }] : sum.versions,
+    });
+  }
+  return counts;
+};
+
+const NO_COUNTS = { perSecond: 0, requests: 0, denied: 0, failed: 0, versions: [] };
+
+/** How requests spread over versions, where there are several: `v1 90%, v2 10%`. */
+const sharesText = ({ versions, requests }) =>
+  versions.length < 2
+    ? ''
+    : versions.map((entry) => `${entry.version} ${Math.round((100 * entry.requests) / requests)}%`).join(', ');

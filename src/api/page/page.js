@@ -21,6 +21,7 @@ const services = openTable(at('services'), [
   { name: 'Requests/s', className: numbers },
   { name: 'Denied', className: numbers },
   { name: 'Failed', className: numbers },
+  { name: 'Versions', className: mono },
 ]);
 const workloads = openTable(at('workloads'), [
   { name: 'Name', className: mono },

@@ -1,19 +1,17 @@
 // Counts of requests by key over the last minute and since the start. Bounded: keys that are too many share one.
 
-/** What is counted under one key. */
-export interface Tally {
+/** What is counted under one key; all but `total` over the last minute. */
+export interface KeyCounts {
+  /** Since the control plane started. */
+  readonly total: number;
   readonly requests: number;
+  readonly perSecond: number;
+  /** Without those that were denied. */
   readonly failed: number;
   readonly denied: number;
   /** By class of status, `2xx`; `tcp` for connections, `none` where there was no answer. */
   readonly statuses: Readonly<Record<string, number>>;
   readonly averageMs: number;
-}
-
-export interface KeyCounts {
-  /** Since the control plane started. */
-  readonly total: number;
-  readonly lastMinute: Tally & { readonly perSecond: number };
 }
 
 export interface Sample {
@@ -23,7 +21,7 @@ export interface Sample {
   readonly denied: boolean;
 }
 
-const WINDOW_SECONDS = 60;
+export const WINDOW_SECONDS = 60;
 /** A slot holds this many seconds. */
 const SLOT_SECONDS = 2;
 const SLOTS = WINDOW_SECONDS / SLOT_SECONDS;
@@ -74,10 +72,7 @@ class Window {
     }
     const { requests, failed, denied, statuses } = sum;
     const averageMs = requests ? sum.durationMs / requests : 0;
-    return {
-      total: this.total,
-      lastMinute: { requests, failed, denied, statuses, averageMs, perSecond: requests / WINDOW_SECONDS },
-    };
+    return { total: this.total, requests, perSecond: requests / WINDOW_SECONDS, failed, denied, statuses, averageMs };
   }
 }
 

@@ -1,7 +1,7 @@
 // Where all traffic events meet in the control plane: the newest ones, live subscribers, counts. Fed by ingest, read by flows.
 import type { Clock } from '../lib/clock.ts';
 import type { TrafficEvent } from '../model/event.ts';
-import { Counts, type KeyCounts, type Sample } from './counts.ts';
+import { Counts, type KeyCounts, type Sample, WINDOW_SECONDS } from './counts.ts';
 import { Ring } from './ring.ts';
 import { type FlowFilter, isAtCallee, isDenied, isFailed, matchesFilter, serviceOf, workloadOf } from './view.ts';
 
@@ -22,23 +22,33 @@ export interface HubOptions {
   readonly workloadOf?: (peer: TrafficEvent['destination']) => KnownWorkload | undefined;
 }
 
-export interface ServiceStats extends KeyCounts {
-  /** `namespace/name`. */
-  readonly service: string;
-  readonly version?: string;
+/** A name in its namespace; the namespace is empty for what has none, e.g. a host outside the mesh. */
+export interface StatsName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface VersionStats extends KeyCounts {
+  /** Empty where the version is not known. */
+  readonly version: string;
+}
+
+export interface ServiceStats extends StatsName, KeyCounts {
+  readonly versions: readonly VersionStats[];
 }
 
 export interface EdgeStats extends KeyCounts {
-  /** `namespace/name` of the workload, else of the service account, else `outside`. */
-  readonly source: string;
-  /** `namespace/name` of the service, else of the workload, else `unknown`. */
-  readonly destination: string;
+  /** The workload, else the service account, else `outside`. */
+  readonly source: StatsName;
+  /** The service, else the workload, else `unknown`. */
+  readonly destination: StatsName;
 }
 
 export interface Stats {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly windowSeconds: number;
+  /** Taken since the start. */
   readonly events: number;
   readonly services: readonly ServiceStats[];
   readonly edges: readonly EdgeStats[];
@@ -80,13 +90,28 @@ const sourceName = (event: TrafficEvent): string => {
   return workloadOf(source) ?? (account ? `${account[1]}/${account[2]}` : 'outside');
 };
 
-const byKey = (a: { key: string }, b: { key: string }): number => (a.key < b.key ? -1 : 1);
+const statsName = (text: string): StatsName => {
+  const slash = text.indexOf('/');
+  return slash < 0 ? { namespace: '', name: text } : { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
+};
+
+/** Keys are two names, divided by the separator. */
+const pairsOf = (counts: Counts, now: number): { first: string; second: string; counts: KeyCounts }[] =>
+  [...counts.read(now)]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => {
+      const [first = '', second = ''] = key.split(SEPARATOR);
+      return { first, second, counts: value };
+    });
 
 class EventHub implements Hub {
   readonly #options: HubOptions;
   readonly #events: Ring<TrafficEvent>;
   readonly #subscribers = new Set<Subscriber>();
   readonly #services = new Counts(MAX_KEYS);
+  /** By service and version. */
+  readonly #versions = new Counts(MAX_KEYS);
+  /** By source and service. */
   readonly #edges = new Counts(MAX_KEYS);
   #count = 0;
 
@@ -130,10 +155,11 @@ class EventHub implements Hub {
     const sample: Sample = {
       status: statusOf(event),
       durationMs: event.durationMs,
-      failed: isFailed(event),
+      failed: isFailed(event) && !isDenied(event),
       denied: isDenied(event),
     };
-    this.#services.add(`${service}${SEPARATOR}${version ?? ''}`, now, sample);
+    this.#services.add(service, now, sample);
+    this.#versions.add(`${service}${SEPARATOR}${version ?? ''}`, now, sample);
     this.#edges.add(`${sourceName(event)}${SEPARATOR}${service}`, now, sample);
   }
 
@@ -155,21 +181,20 @@ class EventHub implements Hub {
 
   stats(): Stats {
     const now = this.#options.clock.now();
-    const rows = (counts: Counts) =>
-      [...counts.read(now)].map(([key, value]) => ({ key, parts: key.split(SEPARATOR), value })).sort(byKey);
+    const versions = Map.groupBy(pairsOf(this.#versions, now), (pair) => pair.first);
     return {
       now,
-      windowSeconds: 60,
+      windowSeconds: WINDOW_SECONDS,
       events: this.#count,
-      services: rows(this.#services).map(({ parts: [service, version], value }) => ({
-        service: service!,
-        ...(version && { version }),
-        ...value,
+      services: pairsOf(this.#services, now).map(({ first, counts }) => ({
+        ...statsName(first),
+        ...counts,
+        versions: (versions.get(first) ?? []).map((pair) => ({ version: pair.second, ...pair.counts })),
       })),
-      edges: rows(this.#edges).map(({ parts: [source, destination], value }) => ({
-        source: source!,
-        destination: destination ?? source!,
-        ...value,
+      edges: pairsOf(this.#edges, now).map(({ first, second, counts }) => ({
+        source: statsName(first),
+        destination: statsName(second),
+        ...counts,
       })),
     };
   }

@@ -1,0 +1,142 @@
+// Clusters in Envoy's terms.
+import { create } from '@bufbuild/protobuf';
+import {
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
+import { TransportSocketSchema } from '../../gen/envoy/config/core/v3/base_pb.js';
+import { InternalUpstreamTransportSchema } from '../../gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js';
+import { RawBufferSchema } from '../../gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
+import { HttpProtocolOptionsSchema } from '../../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import type { Cluster } from '../../model/snapshot.ts';
+import type { EncodedResource } from '../form.ts';
+import { ENVOY } from '../type-urls.ts';
+import { loadAssignment, socketAddress } from './endpoints.ts';
+import { configured, duration, fromAds, type Init, pack, resourceOf } from './message.ts';
+import { upstreamTls } from './tls.ts';
+
+const UNLIMITED = 0xffffffff;
+
+const LB_POLICY: Readonly<Record<Cluster['loadBalancing'], Cluster_LbPolicy>> = {
+  'least-request': Cluster_LbPolicy.LEAST_REQUEST,
+  'round-robin': Cluster_LbPolicy.ROUND_ROBIN,
+  random: Cluster_LbPolicy.RANDOM,
+};
+
+const plainText = configured('envoy.transport_sockets.raw_buffer', RawBufferSchema, {});
+
+const discoveryOf = ({ name, discovery }: Cluster): Init<typeof ClusterSchema> => {
+  switch (discovery.type) {
+    case 'eds':
+      return {
+        clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+        edsClusterConfig: { edsConfig: fromAds() },
+      };
+    case 'static':
+      return {
+        clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+        loadAssignment: loadAssignment(name, discovery.endpoints),
+      };
+    case 'dns':
+      return {
+        clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS },
+        dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
+        respectDnsTtl: true,
+        loadAssignment: {
+          clusterName: name,
+          endpoints: [
+            {
+              lbEndpoints: [
+                {
+                  hostIdentifier: {
+                    case: 'endpoint',
+                    value: { address: socketAddress(discovery.host, discovery.port) },
+                  },
+                },
+              ],
+            },
+          ],
+        },
+      };
+  }
+};
+
+/** Mutual TLS for endpoints that say so, plain text for all others. */
+const transportOf = ({ tls }: Cluster): Init<typeof ClusterSchema> =>
+  tls.mode === 'none'
+    ? {}
+    : {
+        transportSocketMatches: [
+          { name: 'mesh', match: { mesh: true }, transportSocket: upstreamTls(tls.sni, tls.identities) },
+          { name: 'plain', match: {}, transportSocket: plainText },
+        ],
+      };
+
+const limitsOf = ({ maxConnections, maxPendingRequests }: Cluster): Init<typeof ClusterSchema> => ({
+  circuitBreakers: {
+    thresholds: [{ maxConnections: UNLIMITED, maxPendingRequests, maxRequests: UNLIMITED, maxRetries: UNLIMITED }],
+    perHostThresholds: [{ maxConnections }],
+  },
+});
+
+export const encodeCluster = (cluster: Cluster): EncodedResource =>
+  resourceOf(cluster.name, ENVOY.cluster, ClusterSchema, {
+    name: cluster.name,
+    connectTimeout: duration(cluster.connectTimeoutMs),
+    lbPolicy: LB_POLICY[cluster.loadBalancing],
+    ...discoveryOf(cluster),
+    ...transportOf(cluster),
+    ...limitsOf(cluster),
+    // With no healthy endpoint at all the others are better than none; with one, they are not.
+    commonLbConfig: { healthyPanicThreshold: { value: 1 } },
+    ignoreHealthOnHostRemoval: true,
+    typedExtensionProtocolOptions: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
+        commonHttpProtocolOptions: { idleTimeout: duration(cluster.idleTimeoutMs) },
+        upstreamProtocolOptions: {
+          case: 'explicitHttpConfig',
+          value: { protocolConfig: { case: 'httpProtocolOptions', value: { enableTrailers: true } } },
+        },
+      }),
+    },
+  });
+
+/** Leads what is inside a CONNECT tunnel back into this Envoy, to the internal listener of the same name. */
+export const encodeInternalCluster = (name: string): EncodedResource =>
+  resourceOf(name, ENVOY.cluster, ClusterSchema, {
+    name,
+    connectTimeout: duration(5_000),
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [
+        {
+          lbEndpoints: [
+            {
+              hostIdentifier: {
+                case: 'endpoint',
+                value: {
+                  address: {
+                    address: {
+                      case: 'envoyInternalAddress',
+                      value: { addressNameSpecifier: { case: 'serverListenerName', value: name } },
+                    },
+                  },
+                },
+              },
+            },
+          ],
+        },
+      ],
+    },
+    circuitBreakers: {
+      thresholds: [
+        { maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED },
+      ],
+    },
+    transportSocket: configured('envoy.transport_sockets.internal_upstream', InternalUpstreamTransportSchema, {
+      transportSocket: create(TransportSocketSchema, plainText),
+    }),
+  });

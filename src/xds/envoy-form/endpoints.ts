@@ -1,0 +1,56 @@
+// Endpoints as Envoy's ClusterLoadAssignment.
+import { create } from '@bufbuild/protobuf';
+import { HealthStatus } from '../../gen/envoy/config/core/v3/health_check_pb.js';
+import type { LbEndpointSchema } from '../../gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
+import { ClusterLoadAssignmentSchema } from '../../gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { Endpoint, EndpointSet } from '../../model/snapshot.ts';
+import type { EncodedResource } from '../form.ts';
+import { ENVOY } from '../type-urls.ts';
+import { type Init, resourceOf } from './message.ts';
+
+const HEALTH: Readonly<Record<Endpoint['health'], HealthStatus>> = {
+  healthy: HealthStatus.HEALTHY,
+  unhealthy: HealthStatus.UNHEALTHY,
+  draining: HealthStatus.DRAINING,
+};
+
+export const socketAddress = (address: string, port: number) =>
+  ({
+    address: { case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } },
+  }) as const;
+
+/** Chooses between mutual TLS and plain text: see the transport socket matches of clusters. */
+export const meshMetadata = { filterMetadata: { 'envoy.transport_socket_match': { mesh: true } } };
+
+const endpointOf = (endpoint: Endpoint): Init<typeof LbEndpointSchema> => ({
+  hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint.address, endpoint.port) } },
+  healthStatus: HEALTH[endpoint.health],
+  loadBalancingWeight: Math.max(1, Math.min(128, Math.round(endpoint.weight))),
+  metadata: {
+    filterMetadata: {
+      ...(endpoint.mesh && meshMetadata.filterMetadata),
+      // For access logs: which workload answered.
+      ...(endpoint.workload && { weft: { workload: endpoint.workload } }),
+    },
+  },
+});
+
+const localityKey = ({ locality }: Endpoint): string =>
+  locality ? `${locality.region}/${locality.zone}/${locality.subzone}` : '';
+
+export const loadAssignment = (clusterName: string, endpoints: readonly Endpoint[]) => {
+  const byLocality = Object.groupBy(endpoints, localityKey) as Record<string, Endpoint[]>;
+  return create(ClusterLoadAssignmentSchema, {
+    clusterName,
+    endpoints: Object.values(byLocality).map((group) => {
+      const { locality } = group[0]!;
+      return {
+        ...(locality && { locality: { region: locality.region, zone: locality.zone, subZone: locality.subzone } }),
+        lbEndpoints: group.map(endpointOf),
+      };
+    }),
+  });
+};
+
+export const encodeEndpoints = ({ cluster, endpoints }: EndpointSet): EncodedResource =>
+  resourceOf(cluster, ENVOY.endpoints, ClusterLoadAssignmentSchema, loadAssignment(cluster, endpoints));

@@ -1,0 +1,175 @@
+// The Envoy form: a snapshot as Envoy's own resources, with the meaning that the model's comments give it. Used by the
+// server for nodes whose engine is Envoy.
+import type {
+  Cluster,
+  EndpointSet,
+  FilterChain,
+  Listener,
+  RouteTable,
+  Snapshot,
+  TlsSecret,
+} from '../../model/snapshot.ts';
+import { type EncodedResource, type Form, memoizeEncoding, type ResourceSet } from '../form.ts';
+import { ENVOY } from '../type-urls.ts';
+import { encodeCluster, encodeInternalCluster } from './cluster.ts';
+import { encodeEndpoints } from './endpoints.ts';
+import { encodeListener, explicitHandlers } from './listener.ts';
+import type { RouteContext } from './route.ts';
+import { encodeRouteTable } from './route-table.ts';
+import { encodeSecret } from './tls.ts';
+import { internalName } from './tunnels.ts';
+
+export interface EnvoyFormOptions {
+  /** Peers of inbound connections must be of it. */
+  readonly trustDomain: string;
+}
+
+const NONE: ResourceSet = new Map();
+
+/** Remembers by object, and by what else of the snapshot the encoding depends on, as text. */
+const rememberWith = <T extends object>(encode: (value: T, snapshot: Snapshot) => readonly EncodedResource[]) => {
+  const known = new WeakMap<T, { key: string; resources: readonly EncodedResource[] }>();
+  return (value: T, key: string, snapshot: Snapshot): readonly EncodedResource[] => {
+    const before = known.get(value);
+    if (before?.key === key) return before.resources;
+    const resources = encode(value, snapshot);
+    known.set(value, { key, resources });
+    return resources;
+  };
+};
+
+const firstCluster = (table: RouteTable | undefined): string | undefined => {
+  for (const { routes } of table?.virtualHosts ?? []) {
+    for (const { action } of routes)
+      if (action.type === 'forward' && action.targets[0]) return action.targets[0].cluster;
+  }
+  return undefined;
+};
+
+/** Inbound, policies speak of the port that the program listens on, to which the chain's cluster leads. */
+const policyPort = (snapshot: Snapshot, listener: Listener, { handler }: FilterChain): number => {
+  if (listener.direction !== 'inbound') return listener.port;
+  const name = handler.type === 'tcp' ? handler.targets[0]?.cluster : firstCluster(snapshot.routes.get(handler.routes));
+  const discovery = name === undefined ? undefined : snapshot.clusters.get(name)?.discovery;
+  return (discovery?.type === 'static' && discovery.endpoints[0]?.port) || listener.port;
+};
+
+/** How callers of a gateway reach each RouteTable; sidecars take callers at their word. */
+const routeContexts = (listeners: Snapshot['listeners']): Map<string, RouteContext> => {
+  const contexts = new Map<string, RouteContext>();
+  for (const { direction, port, chains } of listeners.values()) {
+    if (direction !== 'gateway') continue;
+    for (const { handler, tls } of chains) {
+      if (handler.type === 'http') contexts.set(handler.routes, { scheme: tls ? 'https' : 'http', port });
+    }
+  }
+  return contexts;
+};
+
+const internalClusters = (listeners: Snapshot['listeners']): EncodedResource[] =>
+  [...listeners.values()].flatMap((listener) =>
+    explicitHandlers(listener).map((handler) => encodeInternalCluster(internalName(handler.routes))),
+  );
+
+/** The same result for the same snapshot. */
+const perSnapshot = (make: (snapshot: Snapshot) => ResourceSet): ((snapshot: Snapshot) => ResourceSet) => {
+  const known = new WeakMap<Snapshot, ResourceSet>();
+  return (snapshot) => {
+    let set = known.get(snapshot);
+    if (!set) {
+      set = make(snapshot);
+      known.set(snapshot, set);
+    }
+    return set;
+  };
+};
+
+const setOf = (resources: Iterable<EncodedResource>): ResourceSet => {
+  const set = new Map<string, EncodedResource>();
+  for (const resource of resources) set.set(resource.name, resource);
+  return set;
+};
+
+const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
+  const clusters = memoizeEncoding<Cluster>((cluster) => [encodeCluster(cluster)]);
+  const endpoints = memoizeEncoding<EndpointSet>((set) => [encodeEndpoints(set)]);
+  const secrets = memoizeEncoding<TlsSecret>((secret) => [encodeSecret(secret)]);
+  const listener = rememberWith<Listener>((value, snapshot) =>
+    encodeListener(value, { trustDomain, policyPort: (chain) => policyPort(snapshot, value, chain) }),
+  );
+  const table = rememberWith<RouteTable>((value, snapshot) => [
+    encodeRouteTable(value, routeContexts(snapshot.listeners).get(value.name)),
+  ]);
+  const noEndpoints = new WeakMap<Cluster, EncodedResource>();
+
+  /** Envoy waits for the endpoints of every cluster, so one that has none says so. */
+  const withEmpty = (snapshot: Snapshot): ResourceSet => {
+    const known = endpoints(snapshot.endpoints);
+    const missing: EncodedResource[] = [];
+    for (const cluster of snapshot.clusters.values()) {
+      if (cluster.discovery.type !== 'eds' || known.has(cluster.name)) continue;
+      const empty = noEndpoints.get(cluster) ?? encodeEndpoints({ cluster: cluster.name, endpoints: [] });
+      noEndpoints.set(cluster, empty);
+      missing.push(empty);
+    }
+    return missing.length > 0 ? setOf([...known.values(), ...missing]) : known;
+  };
+
+  const withInternal = (snapshot: Snapshot): ResourceSet => {
+    const own = clusters(snapshot.clusters);
+    const internal = internalClusters(snapshot.listeners);
+    return internal.length > 0 ? setOf([...own.values(), ...internal]) : own;
+  };
+
+  return {
+    clusters: perSnapshot(withInternal),
+    endpoints: perSnapshot(withEmpty),
+    secrets: (snapshot: Snapshot) => secrets(snapshot.secrets),
+    listeners: perSnapshot((snapshot) =>
+      setOf(
+        [...snapshot.listeners.values()].flatMap((value) => {
+          const ports = value.chains.map((chain) => policyPort(snapshot, value, chain));
+          return listener(value, ports.join(), snapshot);
+        }),
+      ),
+    ),
+    routes: perSnapshot((snapshot) => {
+      const contexts = routeContexts(snapshot.listeners);
+      return setOf(
+        [...snapshot.routes.values()].flatMap((value) => {
+          const context = contexts.get(value.name);
+          return table(value, context ? `${context.scheme} ${context.port}` : '', snapshot);
+        }),
+      );
+    }),
+  };
+};
+
+/** Each server has its own, so that what is encoded goes with it. */
+export const openEnvoyForm = (options: EnvoyFormOptions): Form => {
+  const encoders = openEncoders(options);
+  const byType: Readonly<Record<string, (snapshot: Snapshot) => ResourceSet>> = {
+    [ENVOY.cluster]: encoders.clusters,
+    [ENVOY.endpoints]: encoders.endpoints,
+    [ENVOY.secret]: encoders.secrets,
+    [ENVOY.listener]: encoders.listeners,
+    [ENVOY.routes]: encoders.routes,
+  };
+  return {
+    name: 'envoy',
+    types: new Set(Object.values(ENVOY)),
+    secretType: ENVOY.secret,
+    fullStateTypes: new Set([ENVOY.cluster, ENVOY.listener]),
+    namedTypes: new Set([ENVOY.endpoints, ENVOY.secret, ENVOY.routes]),
+    // Make before break: clusters and their endpoints before what leads to them, and nothing goes before its last user.
+    stages: [
+      { types: [ENVOY.cluster], removals: 'hold' },
+      { types: [ENVOY.endpoints, ENVOY.secret], removals: 'hold' },
+      { types: [ENVOY.listener], removals: 'send' },
+      { types: [ENVOY.routes], removals: 'hold' },
+      { types: [ENVOY.cluster, ENVOY.endpoints, ENVOY.secret, ENVOY.routes], removals: 'send' },
+    ],
+    companions: new Map([[ENVOY.cluster, ENVOY.endpoints]]),
+    resources: (snapshot, typeUrl) => byType[typeUrl]?.(snapshot) ?? NONE,
+  };
+};

@@ -1,0 +1,127 @@
+// HTTP handlers in Envoy's terms: the connection manager with what it must do to headers, paths and time-outs so that it
+// does what the own engine does. Used by listener.ts.
+import type { HeaderMutationSchema as MutationSchema } from '../../gen/envoy/config/common/mutation_rules/v3/mutation_rules_pb.js';
+import { HeaderValueOption_HeaderAppendAction as AppendAction } from '../../gen/envoy/config/core/v3/base_pb.js';
+import { HeaderMutationSchema } from '../../gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
+import { RouterSchema } from '../../gen/envoy/extensions/filters/http/router/v3/router_pb.js';
+import {
+  HttpConnectionManager_CodecType as CodecType,
+  HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  HttpConnectionManager_ForwardClientCertDetails as ForwardCert,
+  HttpConnectionManagerSchema,
+  type LocalReplyConfigSchema,
+  type ResponseMapperSchema,
+  HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
+} from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { HeaderMutationSchema as EarlyMutationSchema } from '../../gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
+import { UuidRequestIdConfigSchema } from '../../gen/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
+import type { HttpHandler } from '../../model/snapshot.ts';
+import type { AccessLogInit } from './access-log.ts';
+import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
+import { httpRbac } from './rbac.ts';
+import { tunnelClusterFilter } from './tunnel-cluster.ts';
+
+export interface HttpOptions {
+  readonly handler: HttpHandler;
+  /** The port that policies speak of. */
+  readonly policyPort: number;
+  /** True where the peer proved its identity: the program is told who it is. */
+  readonly mesh: boolean;
+  /** True inside a tunnel of an explicit proxy. */
+  readonly inner: boolean;
+  readonly statPrefix: string;
+  readonly accessLog: AccessLogInit[];
+}
+
+type Mutation = Init<typeof MutationSchema>;
+type Manager = Init<typeof HttpConnectionManagerSchema>;
+
+const remove = (name: string): Mutation => ({ action: { case: 'remove', value: name } });
+
+const set = (key: string, value: string): Mutation => ({
+  action: {
+    case: 'append',
+    value: { header: { key, value }, appendAction: AppendAction.OVERWRITE_IF_EXISTS_OR_ADD },
+  },
+});
+
+/** What callers from outside the mesh say of themselves is not believed. */
+const UNTRUSTED = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-request-id'];
+
+const edgeFields = (edge: boolean): Manager =>
+  edge
+    ? {
+        useRemoteAddress: true,
+        earlyHeaderMutationExtensions: [
+          extension('envoy.http.early_header_mutation.header_mutation', EarlyMutationSchema, {
+            mutations: UNTRUSTED.map(remove),
+          }),
+        ],
+      }
+    : { useRemoteAddress: false };
+
+/** Envoy's own headers say nothing to programs; x-forwarded-host is not Envoy's habit, but ours. */
+const headerFilter = (edge: boolean) =>
+  configured('envoy.filters.http.header_mutation', HeaderMutationSchema, {
+    mutations: {
+      requestMutations: [
+        ...['x-envoy-internal', 'x-envoy-external-address'].map(remove),
+        ...(edge ? [set('x-forwarded-host', '%REQ(:AUTHORITY)%')] : []),
+      ],
+    },
+  });
+
+const localReply = (flag: string, text: string): Init<typeof ResponseMapperSchema> => ({
+  filter: { filterSpecifier: { case: 'responseFlagFilter', value: { flags: [flag] } } },
+  bodyFormatOverride: {
+    format: { case: 'textFormatSource', value: { specifier: { case: 'inlineString', value: text } } },
+    contentType: 'text/plain; charset=utf-8',
+  },
+});
+
+const localReplies = (explicitProxy: boolean): Init<typeof LocalReplyConfigSchema> => ({
+  mappers: [
+    localReply(
+      'NR',
+      explicitProxy
+        ? 'no service "%REQ(:AUTHORITY)%" in the mesh; add a Service or ServiceEntry\n'
+        : 'no route for this host and path\n',
+    ),
+    localReply('NC', 'the backend of this route is not valid\n'),
+  ],
+});
+
+const filtersOf = ({ handler, policyPort, inner }: HttpOptions): NonNullable<Manager['httpFilters']> => [
+  headerFilter(handler.edge),
+  ...httpRbac(handler.authorization, policyPort),
+  ...(handler.explicitProxy && !inner ? [tunnelClusterFilter()] : []),
+  configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
+];
+
+export const httpManager = (options: HttpOptions) => {
+  const { handler, mesh, inner, statPrefix, accessLog } = options;
+  const { explicitProxy } = handler;
+  return configured('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
+    statPrefix,
+    codecType: CodecType.HTTP1,
+    routeSpecifier: { case: 'rds', value: { routeConfigName: handler.routes, configSource: fromAds() } },
+    httpFilters: filtersOf(options),
+    accessLog,
+    ...edgeFields(handler.edge),
+    // The id is the caller's or a random one, without a meaning inside.
+    requestIdExtension: { typedConfig: pack(UuidRequestIdConfigSchema, { packTraceReason: false }) },
+    forwardClientCertDetails: mesh ? ForwardCert.SANITIZE_SET : ForwardCert.SANITIZE,
+    ...(mesh && { setCurrentClientCertDetails: { uri: true } }),
+    serverHeaderTransformation: ServerHeader.PASS_THROUGH,
+    commonHttpProtocolOptions: { idleTimeout: duration(handler.idleTimeoutMs) },
+    requestHeadersTimeout: duration(handler.headTimeoutMs),
+    streamIdleTimeout: duration(0),
+    httpProtocolOptions: { acceptHttp10: true, enableTrailers: true },
+    // The same spelling for policies, routes and upstream as the own engine makes: see policy/path.
+    normalizePath: true,
+    mergeSlashes: false,
+    pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,
+    upgradeConfigs: [{ upgradeType: 'websocket' }, ...(explicitProxy && !inner ? [{ upgradeType: 'CONNECT' }] : [])],
+    localReplyConfig: localReplies(explicitProxy),
+  });
+};

@@ -1,0 +1,140 @@
+// Listeners and their filter chains in Envoy's terms.
+import { TrafficDirection } from '../../gen/envoy/config/core/v3/base_pb.js';
+import type {
+  FilterChainMatchSchema,
+  FilterChainSchema,
+} from '../../gen/envoy/config/listener/v3/listener_components_pb.js';
+import { ListenerSchema } from '../../gen/envoy/config/listener/v3/listener_pb.js';
+import { HttpInspectorSchema } from '../../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
+import { TlsInspectorSchema } from '../../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import type { FilterChain, HttpHandler, Listener } from '../../model/snapshot.ts';
+import type { EncodedResource } from '../form.ts';
+import { ENVOY } from '../type-urls.ts';
+import { explicitProxyAccessLog, httpAccessLog, tcpAccessLog } from './access-log.ts';
+import { socketAddress } from './endpoints.ts';
+import { httpManager } from './http.ts';
+import { configured, duration, type Init, resourceOf } from './message.ts';
+import { tcpRbac } from './rbac.ts';
+import { tcpProxy } from './tcp.ts';
+import { downstreamTls } from './tls.ts';
+import { internalName } from './tunnels.ts';
+
+export interface ListenerContext {
+  readonly trustDomain: string;
+  /** The port that policies of a chain speak of. */
+  readonly policyPort: (chain: FilterChain) => number;
+}
+
+type EnvoyChain = Init<typeof FilterChainSchema>;
+type ChainMatch = Init<typeof FilterChainMatchSchema>;
+
+const DIRECTION: Readonly<Record<Listener['direction'], TrafficDirection>> = {
+  inbound: TrafficDirection.INBOUND,
+  outbound: TrafficDirection.OUTBOUND,
+  gateway: TrafficDirection.INBOUND,
+};
+
+/** How long the first bytes may take: as the own engine has it for request heads. */
+const FIRST_BYTES_MS = 10_000;
+
+const matchOf = ({ match, tls }: FilterChain): ChainMatch => {
+  const transport = tls ? 'tls' : match.transport;
+  return {
+    transportProtocol: transport === 'tls' ? 'tls' : transport === 'plain' ? 'raw_buffer' : '',
+    serverNames: [...match.serverNames],
+  };
+};
+
+const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerContext): EnvoyChain['filters'] => {
+  const { handler } = chain;
+  const { direction } = listener;
+  const policyPort = context.policyPort(chain);
+  const log = { direction, ...(handler.service && { service: handler.service }) };
+  if (handler.type === 'http') {
+    const accessLog = handler.explicitProxy ? explicitProxyAccessLog(log) : httpAccessLog(log);
+    const mesh = chain.tls?.mode === 'mesh';
+    return [httpManager({ handler, policyPort, mesh, inner: false, statPrefix: direction, accessLog })];
+  }
+  const { targets, idleTimeoutMs } = handler;
+  return [
+    ...tcpRbac(handler.authorization, policyPort, direction),
+    tcpProxy({ targets, idleTimeoutMs, statPrefix: direction, accessLog: tcpAccessLog(log) }),
+  ];
+};
+
+const chainOf = (listener: Listener, chain: FilterChain, context: ListenerContext): EnvoyChain => ({
+  name: chain.name,
+  filterChainMatch: matchOf(chain),
+  filters: filtersOf(listener, chain, context) ?? [],
+  ...(chain.tls && { transportSocket: downstreamTls(chain.tls, context.trustDomain) }),
+});
+
+/** Envoy refuses two chains that match the same; of equal ones the first counts. */
+const distinctChains = (chains: readonly FilterChain[]): FilterChain[] => {
+  const taken = new Set<string>();
+  const kept: FilterChain[] = [];
+  for (const chain of chains) {
+    const { transportProtocol } = matchOf(chain);
+    const names = chain.match.serverNames.length > 0 ? chain.match.serverNames : [''];
+    const free = names.filter((name) => !taken.has(`${transportProtocol} ${name}`));
+    if (free.length === 0) continue;
+    for (const name of free) taken.add(`${transportProtocol} ${name}`);
+    const serverNames = free.filter((name) => name !== '');
+    kept.push(free.length === names.length ? chain : { ...chain, match: { ...chain.match, serverNames } });
+  }
+  return kept;
+};
+
+const needsFirstBytes = (chains: readonly FilterChain[]): boolean =>
+  chains.some((chain) => chain.tls || chain.match.transport || chain.match.serverNames.length > 0);
+
+const encodeOuter = (listener: Listener, context: ListenerContext): EncodedResource =>
+  resourceOf(listener.name, ENVOY.listener, ListenerSchema, {
+    name: listener.name,
+    address: socketAddress(listener.address, listener.port),
+    trafficDirection: DIRECTION[listener.direction],
+    // Else a port that another program of the same user has would be shared with it, without a word.
+    enableReusePort: false,
+    ...(needsFirstBytes(listener.chains) && {
+      listenerFilters: [configured('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})],
+      listenerFiltersTimeout: duration(FIRST_BYTES_MS),
+    }),
+    filterChains: distinctChains(listener.chains).map((chain) => chainOf(listener, chain, context)),
+  });
+
+/** Where HTTP tunnels of an explicit proxy lead: a listener inside this Envoy. See tunnels.ts. */
+const encodeInternal = (handler: HttpHandler, { direction }: Listener): EncodedResource => {
+  const name = internalName(handler.routes);
+  const common = { statPrefix: direction, idleTimeoutMs: handler.idleTimeoutMs };
+  const accessLog = httpAccessLog({ direction });
+  return resourceOf(name, ENVOY.listener, ListenerSchema, {
+    name,
+    listenerSpecifier: { case: 'internalListener', value: {} },
+    trafficDirection: DIRECTION[direction],
+    listenerFilters: [configured('envoy.filters.listener.http_inspector', HttpInspectorSchema, {})],
+    listenerFiltersTimeout: duration(handler.idleTimeoutMs),
+    filterChains: [
+      {
+        name: 'http',
+        filterChainMatch: { applicationProtocols: ['http/1.0', 'http/1.1'] },
+        filters: [httpManager({ handler, policyPort: 0, mesh: false, inner: true, accessLog, ...common })],
+      },
+    ],
+    defaultFilterChain: {
+      name: 'tcp',
+      filters: [tcpProxy({ targets: [], accessLog: tcpAccessLog({ direction }), ...common })],
+    },
+  });
+};
+
+export const explicitHandlers = (listener: Listener): HttpHandler[] =>
+  listener.chains.flatMap(({ handler }) => (handler.type === 'http' && handler.explicitProxy ? [handler] : []));
+
+/** The listener, and the internal ones that its tunnels lead to. A listener without chains is none. */
+export const encodeListener = (listener: Listener, context: ListenerContext): EncodedResource[] =>
+  listener.chains.length === 0
+    ? []
+    : [
+        encodeOuter(listener, context),
+        ...explicitHandlers(listener).map((handler) => encodeInternal(handler, listener)),
+      ];

@@ -1,0 +1,76 @@
+// RouteTables as Envoy's RouteConfigurations: virtual hosts, and the CONNECT routes of an explicit proxy among them.
+import type { RouteSchema, VirtualHostSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import { RouteConfigurationSchema } from '../../gen/envoy/config/route/v3/route_pb.js';
+import type { RouteTable, Tunnel } from '../../model/snapshot.ts';
+import type { EncodedResource } from '../form.ts';
+import { ENVOY } from '../type-urls.ts';
+import { bestDomain, planDomains } from './domains.ts';
+import { escapeRegex, type Init, resourceOf } from './message.ts';
+import { envoyRoutes, type RouteContext } from './route.ts';
+import { internalName, tunnelRoutes } from './tunnels.ts';
+
+type EnvoyRoute = Init<typeof RouteSchema>;
+type EnvoyHost = Init<typeof VirtualHostSchema>;
+
+const MAX_DIRECT_BODY_BYTES = 1024 * 1024;
+
+/** The routes of a tunnel, for some of its authorities alone. */
+const routesFor = (tunnel: Tunnel, authorities: readonly string[], table: string): EnvoyRoute[] => {
+  const regex = authorities.map(escapeRegex).join('|');
+  const authority = {
+    name: ':authority',
+    headerMatchSpecifier: {
+      case: 'stringMatch',
+      value: { matchPattern: { case: 'safeRegex', value: { regex: `(?i)(?:${regex})` } } },
+    },
+  } as const;
+  return tunnelRoutes(tunnel, internalName(table), { headers: [authority] });
+};
+
+interface PlacedTunnels {
+  /** By the domain of the virtual host that takes other requests for the same authorities. */
+  readonly within: ReadonlyMap<string, EnvoyRoute[]>;
+  /** For authorities that no virtual host takes. */
+  readonly hosts: readonly EnvoyHost[];
+}
+
+const placeTunnels = ({ name, tunnels }: RouteTable, domains: readonly string[]): PlacedTunnels => {
+  const within = new Map<string, EnvoyRoute[]>();
+  const hosts: EnvoyHost[] = [];
+  const taken = new Set<string>();
+  for (const tunnel of tunnels) {
+    const fresh = tunnel.authorities.filter((authority) => !taken.has(authority));
+    for (const authority of fresh) taken.add(authority);
+    for (const [domain, authorities] of Map.groupBy(fresh, (authority) => bestDomain(authority, domains))) {
+      const routes = routesFor(tunnel, authorities, name);
+      if (domain === undefined) hosts.push({ name: `tunnel/${authorities[0]}`, domains: authorities, routes });
+      else within.set(domain, [...(within.get(domain) ?? []), ...routes]);
+    }
+  }
+  return { within, hosts };
+};
+
+export const encodeRouteTable = (table: RouteTable, context: RouteContext | undefined): EncodedResource => {
+  const domains = table.virtualHosts.flatMap((host) => host.domains);
+  const plan = planDomains(
+    domains,
+    table.tunnels.flatMap((tunnel) => tunnel.authorities),
+  );
+  const { within, hosts } = placeTunnels(table, domains);
+  return resourceOf(table.name, ENVOY.routes, RouteConfigurationSchema, {
+    name: table.name,
+    ignorePortInHostMatching: plan.ignorePort,
+    maxDirectResponseBodySizeBytes: MAX_DIRECT_BODY_BYTES,
+    virtualHosts: [
+      ...table.virtualHosts.map((host) => ({
+        name: host.name,
+        domains: host.domains.flatMap((domain) => plan.expand(domain)),
+        routes: [
+          ...host.domains.flatMap((domain) => within.get(domain) ?? []),
+          ...host.routes.flatMap((route) => envoyRoutes(route, context)),
+        ],
+      })),
+      ...hosts,
+    ],
+  });
+};

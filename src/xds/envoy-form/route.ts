@@ -1,0 +1,156 @@
+// One route of the model as one or two of Envoy's.
+
+import { envoyHeaderEdits } from '../../filters/header-modifier/envoy.ts';
+import { envoyRedirect } from '../../filters/request-redirect/envoy.ts';
+import { envoyUrlRewrite } from '../../filters/url-rewrite/envoy.ts';
+import type { RetryPolicySchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import {
+  RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
+  type RouteActionSchema,
+  type RouteMatchSchema,
+  type RouteSchema,
+  type WeightedClusterSchema,
+} from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import { PreviousHostsPredicateSchema } from '../../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+import type { ForwardAction, RetryPolicy, Route, RouteMatch, ValueMatch } from '../../model/route.ts';
+import { configured, duration, type Init } from './message.ts';
+
+type EnvoyRoute = Init<typeof RouteSchema>;
+
+/** How requests reach a gateway's routes; absent where the caller's own words are all there is. */
+export interface RouteContext {
+  readonly scheme: 'http' | 'https';
+  readonly port: number;
+}
+
+// RFC 9110, 9.2.2.
+const IDEMPOTENT = 'GET|HEAD|OPTIONS|PUT|DELETE|TRACE';
+
+/** Nothing was sent: safe for every method. */
+const UNSENT = 'connect-failure,refused-stream,reset-before-request';
+const OTHER_ENDPOINTS = 3;
+
+const stringValue = ({ type, value }: Pick<ValueMatch, 'type' | 'value'>) =>
+  type === 'exact'
+    ? ({ matchPattern: { case: 'exact', value } } as const)
+    : ({ matchPattern: { case: 'safeRegex', value: { regex: value } } } as const);
+
+const headerValue = (match: ValueMatch) =>
+  ({ name: match.name, headerMatchSpecifier: { case: 'stringMatch', value: stringValue(match) } }) as const;
+
+const pathOf = ({ type, value }: RouteMatch['path']): NonNullable<Init<typeof RouteMatchSchema>['pathSpecifier']> => {
+  if (type === 'exact') return { case: 'path', value };
+  if (type === 'regex') return { case: 'safeRegex', value: { regex: value } };
+  const prefix = value.replace(/\/+$/, '');
+  return prefix === '' ? { case: 'prefix', value: '/' } : { case: 'pathSeparatedPrefix', value: prefix };
+};
+
+const matchOf = ({ path, method, headers, queryParams }: RouteMatch): Init<typeof RouteMatchSchema> => ({
+  pathSpecifier: pathOf(path),
+  headers: [
+    ...(method === undefined ? [] : [headerValue({ name: ':method', type: 'exact', value: method })]),
+    ...headers.map(headerValue),
+  ],
+  queryParameters: queryParams.map((match) => ({
+    name: match.name,
+    queryParameterMatchSpecifier: { case: 'stringMatch', value: stringValue(match) },
+  })),
+});
+
+const retryOn = (on: string, attempts: number, policy?: RetryPolicy): Init<typeof RetryPolicySchema> => ({
+  retryOn: on,
+  numRetries: attempts,
+  retriableStatusCodes: [...(policy?.statuses ?? [])],
+  hostSelectionRetryMaxAttempts: 5n,
+  retryHostPredicate: [configured('envoy.retry_host_predicates.previous_hosts', PreviousHostsPredicateSchema, {})],
+  ...(policy && {
+    retryBackOff: {
+      baseInterval: duration(Math.max(1, policy.backoffMs)),
+      maxInterval: duration(Math.max(10_000, policy.backoffMs)),
+    },
+  }),
+});
+
+const clusterOf = (
+  route: Route,
+  { targets }: ForwardAction,
+): NonNullable<Init<typeof RouteActionSchema>['clusterSpecifier']> => {
+  const live = targets.filter((target) => target.weight > 0);
+  const only = live.length === 1 && live[0]!.filters.length === 0 ? live[0]! : undefined;
+  if (only) return { case: 'cluster', value: only.cluster };
+  const ownEdits = hasOwnEdits(route);
+  const value: Init<typeof WeightedClusterSchema> = {
+    clusters: live.map((target) => ({
+      name: target.cluster,
+      weight: target.weight,
+      ...(ownEdits && envoyHeaderEdits([...route.filters, ...target.filters])),
+    })),
+  };
+  return { case: 'weightedClusters', value };
+};
+
+/** True where a target has filters: then every edit is made at the targets, so that the order is kept. */
+const hasOwnEdits = ({ action }: Route): boolean =>
+  action.type === 'forward' && action.targets.some((target) => target.filters.length > 0);
+
+const forwardOf = (
+  route: Route,
+  action: ForwardAction,
+  retry: Init<typeof RetryPolicySchema>,
+): NonNullable<EnvoyRoute['action']> => {
+  const perTry = action.attemptTimeoutMs;
+  const value: Init<typeof RouteActionSchema> = {
+    clusterSpecifier: clusterOf(route, action),
+    clusterNotFoundResponseCode: NotFoundCode.INTERNAL_SERVER_ERROR,
+    timeout: duration(action.timeoutMs ?? 0),
+    retryPolicy: { ...retry, ...(perTry !== undefined && { perTryTimeout: duration(perTry) }) },
+    ...envoyUrlRewrite(action.rewrite, route.match.path),
+  };
+  return { case: 'route', value };
+};
+
+/** A request method that a route with retries must (or must not) have. */
+const withMethods = (route: EnvoyRoute, match: Init<typeof RouteMatchSchema>, invertMatch: boolean): EnvoyRoute => ({
+  ...route,
+  match: {
+    ...match,
+    headers: [
+      ...(match.headers ?? []),
+      { ...headerValue({ name: ':method', type: 'regex', value: IDEMPOTENT }), invertMatch },
+    ],
+  },
+});
+
+const forwardRoutes = (route: Route, action: ForwardAction, base: EnvoyRoute): EnvoyRoute[] => {
+  const { retry } = action;
+  const plain = { ...base, action: forwardOf(route, action, retryOn(UNSENT, OTHER_ENDPOINTS)) };
+  if (!retry || retry.attempts === 0) return [plain];
+  // Envoy knows no condition on the method inside a retry policy, so what is not idempotent has a route of its own.
+  const match = matchOf(route.match);
+  const on = `${UNSENT},reset${retry.statuses.length > 0 ? ',retriable-status-codes' : ''}`;
+  const repeating = { ...base, action: forwardOf(route, action, retryOn(on, retry.attempts, retry)) };
+  const careful = { ...base, action: forwardOf(route, action, retryOn(UNSENT, retry.attempts, retry)) };
+  return [withMethods(repeating, match, false), withMethods(careful, match, true)];
+};
+
+const directOf = (status: number, body: string): NonNullable<EnvoyRoute['action']> => ({
+  case: 'directResponse',
+  value: { status, ...(body !== '' && { body: { specifier: { case: 'inlineString', value: body } } }) },
+});
+
+/** Never more than two: an idempotent and a careful one. */
+export const envoyRoutes = (route: Route, context: RouteContext | undefined): EnvoyRoute[] => {
+  const { action } = route;
+  const base: EnvoyRoute = {
+    name: route.name,
+    match: matchOf(route.match),
+    ...(!hasOwnEdits(route) && envoyHeaderEdits(route.filters)),
+  };
+  if (action.type === 'redirect') {
+    return [{ ...base, action: { case: 'redirect', value: envoyRedirect(action, route.match.path, context) } }];
+  }
+  if (action.type === 'direct') return [{ ...base, action: directOf(action.status, action.body) }];
+  // With nothing to forward to, the share that is broken is all of it.
+  if (action.targets.every((target) => target.weight === 0)) return [{ ...base, action: directOf(500, '') }];
+  return forwardRoutes(route, action, base);
+};

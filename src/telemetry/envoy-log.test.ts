@@ -7,13 +7,15 @@ import {
   HTTPAccessLogEntrySchema,
   TCPAccessLogEntrySchema,
 } from '../gen/envoy/data/accesslog/v3/accesslog_pb.js';
-import { formatAccessLogName, parseAccessLogName } from '../model/access-log.ts';
 import { httpEvent, tcpEvent } from './envoy-log.ts';
 import { senderPeer } from './sender-peer.ts';
 
 const me = 'spiffe://cluster.local/ns/default/sa/reviews';
 const caller = 'spiffe://cluster.local/ns/shop/sa/front';
 const sender = senderPeer(me, 'sidecar~127.0.0.1~reviews-v1-abc.default~default.svc.cluster.local');
+
+const inbound = { direction: 'inbound', protocol: 'http' } as const;
+const outbound = { direction: 'outbound', protocol: 'http' } as const;
 
 const address = (host: string, port: number) => ({
   address: {
@@ -50,34 +52,37 @@ const entry = (parts: object = {}, response: object = {}) =>
   });
 
 test('a request at the callee', () => {
-  assert.deepEqual(httpEvent(entry(), { direction: 'inbound', service: 'default/reviews' }, sender), {
-    startMs: 1_000_500,
-    durationMs: 12,
-    proxy: sender.proxy,
-    direction: 'inbound',
-    source: { identity: caller, namespace: 'shop', address: '127.0.0.1:4000' },
-    destination: {
-      identity: me,
-      namespace: 'default',
-      workload: 'reviews-v1-abc',
-      service: 'reviews',
-      address: '[::1]:9080',
+  assert.deepEqual(
+    httpEvent(entry(), { ...inbound, service: { namespace: 'default', name: 'reviews', port: 9080 } }, sender),
+    {
+      startMs: 1_000_500,
+      durationMs: 12,
+      proxy: sender.proxy,
+      direction: 'inbound',
+      source: { identity: caller, namespace: 'shop', address: '127.0.0.1:4000' },
+      destination: {
+        identity: me,
+        namespace: 'default',
+        workload: 'reviews-v1-abc',
+        service: 'reviews',
+        address: '[::1]:9080',
+      },
+      flags: [],
+      route: 'default',
+      cluster: 'inbound|9080||',
+      attempts: 1,
+      tls: 'mutual',
+      protocol: 'http',
+      http: { method: 'GET', path: '/a', host: 'reviews:9080', status: 200, requestId: 'r1', traceparent: '00-1-2-01' },
+      bytesReceived: 7,
+      bytesSent: 9,
     },
-    flags: [],
-    route: 'default',
-    cluster: 'inbound|9080||',
-    attempts: 1,
-    tls: 'mutual',
-    protocol: 'http',
-    http: { method: 'GET', path: '/a', host: 'reviews:9080', status: 200, requestId: 'r1', traceparent: '00-1-2-01' },
-    bytesReceived: 7,
-    bytesSent: 9,
-  });
+  );
 });
 
 test('a request at the caller names the service by its cluster', () => {
   const upstreamCluster = 'outbound|9080||ratings.shop.svc.cluster.local';
-  const event = httpEvent(entry({ upstreamCluster, tlsProperties: undefined }), { direction: 'outbound' }, sender);
+  const event = httpEvent(entry({ upstreamCluster, tlsProperties: undefined }), outbound, sender);
   assert.deepEqual(event?.source, {
     identity: me,
     namespace: 'default',
@@ -89,11 +94,7 @@ test('a request at the caller names the service by its cluster', () => {
 });
 
 test('a service outside the mesh is named by its host', () => {
-  const event = httpEvent(
-    entry({ upstreamCluster: 'outbound|443||api.example.com' }),
-    { direction: 'outbound' },
-    sender,
-  );
+  const event = httpEvent(entry({ upstreamCluster: 'outbound|443||api.example.com' }), outbound, sender);
   assert.equal(event?.destination.service, 'api.example.com');
 });
 
@@ -111,22 +112,18 @@ const denials: Record<string, { details: string; names: string[] }> = {
 for (const [name, { details, names }] of Object.entries(denials)) {
   test(`denied ${name}`, () => {
     const denied = entry({}, { responseCode: 403, responseCodeDetails: details });
-    const event = httpEvent(denied, { direction: 'inbound' }, sender);
+    const event = httpEvent(denied, inbound, sender);
     assert.deepEqual([event?.policy?.verdict, event?.policy?.names, event?.flags], ['deny', names, ['RBAC']]);
     const cut = create(TCPAccessLogEntrySchema, {
       commonProperties: { ...common, connectionTerminationDetails: details },
     });
-    assert.deepEqual(tcpEvent(cut, { direction: 'inbound' }, sender)?.policy, event?.policy);
+    assert.deepEqual(tcpEvent(cut, inbound, sender)?.policy, event?.policy);
   });
 }
 
 test('response flags are letters', () => {
   const responseFlags = { noHealthyUpstream: true, upstreamRetryLimitExceeded: true, unauthorizedDetails: {} };
-  assert.deepEqual(httpEvent(entry({ responseFlags }), { direction: 'outbound' }, sender)?.flags, [
-    'UH',
-    'URX',
-    'UAEX',
-  ]);
+  assert.deepEqual(httpEvent(entry({ responseFlags }), outbound, sender)?.flags, ['UH', 'URX', 'UAEX']);
 });
 
 test('a connection', () => {
@@ -134,24 +131,21 @@ test('a connection', () => {
     commonProperties: common,
     connectionProperties: { receivedBytes: 3n, sentBytes: 4n },
   });
-  const event = tcpEvent(closed, { direction: 'inbound' }, sender);
+  const event = tcpEvent(closed, inbound, sender);
   assert.deepEqual([event?.protocol, event?.http, event?.bytesReceived, event?.bytesSent], ['tcp', undefined, 3, 4]);
+});
+
+test('a tunnel to a TCP service is a connection', () => {
+  const event = httpEvent(entry(), { direction: 'outbound', protocol: 'tunnel' }, sender);
+  assert.deepEqual([event?.protocol, event?.http, event?.bytesReceived, event?.bytesSent], ['tcp', undefined, 7, 9]);
 });
 
 test('an answer that never came has status 0', () => {
   const silent = create(HTTPAccessLogEntrySchema, { commonProperties: common, request });
-  assert.equal(httpEvent(silent, { direction: 'inbound' }, sender)?.http?.status, 0);
+  assert.equal(httpEvent(silent, inbound, sender)?.http?.status, 0);
 });
 
 test('entries without their parts are no events', () => {
-  assert.equal(httpEvent(create(HTTPAccessLogEntrySchema, {}), { direction: 'inbound' }, sender), undefined);
-  assert.equal(tcpEvent(create(TCPAccessLogEntrySchema, {}), { direction: 'inbound' }, sender), undefined);
-});
-
-test('the name of a log is read as it was written', () => {
-  for (const name of [{ direction: 'inbound', service: 'a/b' }, { direction: 'gateway' }] as const) {
-    assert.deepEqual(parseAccessLogName(formatAccessLogName(name)), name);
-  }
-  for (const name of ['', 'weft', 'weft/x', 'weft/inbound/a', 'weft/inbound/a/b/c'])
-    assert.equal(parseAccessLogName(name), undefined);
+  assert.equal(httpEvent(create(HTTPAccessLogEntrySchema, {}), inbound, sender), undefined);
+  assert.equal(tcpEvent(create(TCPAccessLogEntrySchema, {}), inbound, sender), undefined);
 });

@@ -9,9 +9,9 @@ import type {
   TCPAccessLogEntry,
   TLSProperties_CertificateProperties,
 } from '../gen/envoy/data/accesslog/v3/accesslog_pb.js';
-import type { AccessLogName } from '../model/access-log.ts';
 import type { EventPeer, TrafficEvent } from '../model/event.ts';
 import { parseSpiffeId } from '../model/identity.ts';
+import type { LogName } from '../model/log-name.ts';
 import { lettersOf } from './envoy-flags.ts';
 import { cutText } from './event-parse.ts';
 import type { SenderPeer } from './sender-peer.ts';
@@ -54,11 +54,8 @@ const serviceOfCluster = (cluster: string): Peer => {
   return parts ? { namespace: parts[2]!, service: parts[1]! } : { service: host };
 };
 
-const serviceOfName = (service: string | undefined): Peer => {
-  if (service === undefined) return {};
-  const [namespace, name] = service.split('/');
-  return { namespace: namespace!, service: name! };
-};
+const serviceOfName = (service: LogName['service']): Peer =>
+  service ? { namespace: service.namespace, service: service.name } : {};
 
 const self = (sender: SenderPeer): Peer => ({
   identity: sender.spiffeId,
@@ -71,7 +68,7 @@ const withAddress = (peer: Peer, address: Address | undefined): Peer => {
   return text === undefined ? peer : { ...peer, address: text };
 };
 
-const sidesOf = (common: AccessLogCommon, name: AccessLogName, sender: SenderPeer) => {
+const sidesOf = (common: AccessLogCommon, name: LogName, sender: SenderPeer) => {
   const { direction } = name;
   const caller = withIdentity({}, spiffeIdOf(common.tlsProperties?.peerCertificateProperties));
   const called = { ...serviceOfCluster(common.upstreamCluster), ...serviceOfName(name.service) };
@@ -102,7 +99,7 @@ const policyOf = (details: string): TrafficEvent['policy'] => {
   return { verdict: 'deny', names: [qualifiedName], reason: `denied by AuthorizationPolicy ${qualifiedName}` };
 };
 
-const shared = (common: AccessLogCommon, name: AccessLogName, sender: SenderPeer, details: string) => {
+const shared = (common: AccessLogCommon, name: LogName, sender: SenderPeer, details: string) => {
   const policy = policyOf(details);
   const flags = lettersOf(common.responseFlags);
   if (policy) flags.push('RBAC');
@@ -122,38 +119,30 @@ const shared = (common: AccessLogCommon, name: AccessLogName, sender: SenderPeer
 };
 
 /** Undefined for an entry without the parts that make an event. */
-export const httpEvent = (
-  entry: HTTPAccessLogEntry,
-  name: AccessLogName,
-  sender: SenderPeer,
-): TrafficEvent | undefined => {
+export const httpEvent = (entry: HTTPAccessLogEntry, name: LogName, sender: SenderPeer): TrafficEvent | undefined => {
   const { commonProperties: common, request, response } = entry;
   if (!common?.startTime || !request) return undefined;
-  const traceparent = request.requestHeaders.traceparent;
-  // A CONNECT has the authority as its whole target.
-  const [path] = (request.originalPath || request.path).split('?');
-  return {
+  const seen = {
     ...shared(common, name, sender, response?.responseCodeDetails ?? ''),
-    protocol: 'http',
-    http: {
-      method: RequestMethod[request.requestMethod] ?? '',
-      path: cutText(path ?? '', MAX_PATH),
-      host: cutText(request.authority.toLowerCase()),
-      status: response?.responseCode ?? 0,
-      requestId: cutText(request.requestId, 128),
-      ...(traceparent && { traceparent: cutText(traceparent) }),
-    },
     bytesReceived: Number(request.requestBodyBytes),
     bytesSent: Number(response?.responseBodyBytes ?? 0n),
   };
+  if (name.protocol === 'tunnel') return { ...seen, protocol: 'tcp' };
+  const traceparent = request.requestHeaders.traceparent;
+  const [path] = (request.originalPath || request.path).split('?');
+  const http = {
+    method: RequestMethod[request.requestMethod] ?? '',
+    path: cutText(path ?? '', MAX_PATH),
+    host: cutText(request.authority.toLowerCase()),
+    status: response?.responseCode ?? 0,
+    requestId: cutText(request.requestId, 128),
+    ...(traceparent && { traceparent: cutText(traceparent) }),
+  };
+  return { ...seen, protocol: 'http', http };
 };
 
 /** Undefined for an entry without the parts that make an event. */
-export const tcpEvent = (
-  entry: TCPAccessLogEntry,
-  name: AccessLogName,
-  sender: SenderPeer,
-): TrafficEvent | undefined => {
+export const tcpEvent = (entry: TCPAccessLogEntry, name: LogName, sender: SenderPeer): TrafficEvent | undefined => {
   const { commonProperties: common, connectionProperties: connection } = entry;
   if (!common?.startTime) return undefined;
   return {

@@ -15,8 +15,8 @@ import {
 } from '../gen/envoy/service/accesslog/v3/als_pb.js';
 import { isWeftError, messageOf, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { type AccessLogName, parseAccessLogName } from '../model/access-log.ts';
 import type { TrafficEvent } from '../model/event.ts';
+import { type LogName, parseLogName } from '../model/log-name.ts';
 import { httpEvent, tcpEvent } from './envoy-log.ts';
 import { parseEvent } from './event-parse.ts';
 import { type SenderPeer, senderPeer } from './sender-peer.ts';
@@ -70,7 +70,7 @@ const ownReceiver = (call: Call, { hub, peerOf, log }: TelemetryServiceOptions):
 
 const eventsOf = (
   { logEntries }: StreamAccessLogsMessage,
-  name: AccessLogName,
+  name: LogName,
   sender: SenderPeer,
 ): (TrafficEvent | undefined)[] => {
   if (logEntries.case === 'httpLogs') return logEntries.value.logEntry.map((entry) => httpEvent(entry, name, sender));
@@ -79,7 +79,7 @@ const eventsOf = (
 };
 
 const envoyReceiver = (call: Call, { hub, peerOf }: TelemetryServiceOptions): Receiver => {
-  let known: { sender: SenderPeer; name: AccessLogName } | undefined;
+  let known: { sender: SenderPeer; name: LogName } | undefined;
   return (bytes) => {
     checkSize(bytes);
     const message = fromBinary(StreamAccessLogsMessageSchema, bytes);
@@ -87,7 +87,7 @@ const envoyReceiver = (call: Call, { hub, peerOf }: TelemetryServiceOptions): Re
     // Envoy says who and what only in the first message of a stream.
     if (!known) {
       const sender = senderPeer(peerOf(call), identifier?.node?.id ?? '');
-      const name = parseAccessLogName(identifier?.logName ?? '');
+      const name = parseLogName(identifier?.logName ?? '');
       if (!name) throw refused('the name of the access log is not one that Weft configures');
       if ((name.direction === 'gateway') !== (sender.role === 'gateway')) {
         throw refused(`a ${sender.role} has no access log of direction ${name.direction}`);

@@ -57,6 +57,31 @@ const localToken = async (options: MembershipOptions): Promise<Secret> => {
   }
 };
 
+const SERVICE = findKind('v1', 'Service')!;
+
+export interface ServiceWish {
+  readonly dataDir: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+/** Makes a Service over the workloads labelled `app=<service>`, unless there is one of that name. */
+export const ensureService = async ({ dataDir, namespace, service: name, ports }: ServiceWish): Promise<void> => {
+  const client = openLocalClient(dataDir);
+  const spec = {
+    selector: { app: name },
+    ports: Object.entries(ports).map(([port, number]) => ({ name: port, port: number, targetPort: port })),
+  };
+  try {
+    await client.create(SERVICE, { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec });
+  } catch (error) {
+    if (!isWeftError(error, 'API_EXISTS')) throw error;
+  } finally {
+    client.close();
+  }
+};
+
 export const findMembership = (options: MembershipOptions): Membership => {
   const { control, rootCert, tokenFile } = options;
   if (control || rootCert || tokenFile) {

@@ -28,9 +28,14 @@ export const weftCommand = (...args: string[]): string[] => [
   ...args,
 ];
 
+/** Sends a message to the parent, if there is one. */
+export const tellParent = (message: object): void => {
+  if (process.connected) process.send?.(message);
+};
+
 /** Tells the parent, if there is one, that this process serves. */
 export const announceReady = (info: Readonly<Record<string, unknown>> = {}): void => {
-  if (process.connected) process.send?.({ type: 'ready', info } satisfies ReadyMessage);
+  tellParent({ type: 'ready', info } satisfies ReadyMessage);
 };
 
 /** Tells the parent why this process ends; resolves when it is told. False: there is no parent to tell. */

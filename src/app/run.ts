@@ -5,6 +5,8 @@ import { type Clock, pause } from '../lib/clock.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { type Random, randomSuffix } from '../lib/random.ts';
+import type { LocalPort } from '../model/node.ts';
+import { ensureService } from './membership.ts';
 import { findFreePort } from './ports.ts';
 import { announceReady, type Child, onEnd, startChild, weftCommand } from './process.ts';
 
@@ -14,16 +16,19 @@ export interface RunOptions {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly name?: string;
-  readonly labels: readonly string[];
-  /** What the program listens on: `9080`, `http=9080`; port 0 is any free one, told to the program as PORT. */
-  readonly ports: readonly string[];
+  /** `app` and `version` among them: by these a Service selects it. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** What the program listens on, by name; port 0 is any free one, told to the program as PORT. */
+  readonly ports: Readonly<Record<string, number>>;
   readonly appAddress: string;
-  /** `15432=postgres:5432`: a local port that leads to a service. */
-  readonly localPorts: readonly string[];
+  readonly localPorts: readonly LocalPort[];
   readonly engine: 'weft' | 'envoy';
+  /** Set where the control plane runs on this machine: makes a Service for a name that has none. */
+  readonly dataDir?: string | undefined;
   /** Passed on to the proxy as they are: how to find the control plane, Envoy… */
   readonly proxyFlags: readonly string[];
-  readonly command: readonly string[];
+  /** The program and its arguments. */
+  readonly program: readonly string[];
 }
 
 export interface RunDeps {
@@ -43,14 +48,16 @@ const LOOPBACK = '127.0.0.1';
 const DRAIN_MS = 5_000;
 const APP_GRACE_MS = 10_000;
 
+type Ports = RunOptions['ports'];
+
 /** Environment that leads a program's plain HTTP calls into its proxy; its own TLS calls go their own way. */
-const meshEnvironment = (env: NodeJS.ProcessEnv, outbound: number, ports: readonly string[]): NodeJS.ProcessEnv => {
+const meshEnvironment = (env: NodeJS.ProcessEnv, outbound: number, ports: Ports): NodeJS.ProcessEnv => {
   const proxy = `http://${LOOPBACK}:${outbound}`;
   const direct = 'localhost,127.0.0.1,::1';
-  const port = ports.length === 1 ? ports[0]!.split('=').at(-1) : undefined;
+  const [port, ...others] = Object.values(ports);
   return {
-    ...(port && { PORT: port }),
     ...env,
+    ...(port !== undefined && others.length === 0 && { PORT: String(port) }),
     HTTP_PROXY: proxy,
     http_proxy: proxy,
     NO_PROXY: direct,
@@ -59,9 +66,11 @@ const meshEnvironment = (env: NodeJS.ProcessEnv, outbound: number, ports: readon
   };
 };
 
-/** `http=0` with the 0 replaced by a free port. */
-const withFreePort = async (port: string, address: string, random: Random): Promise<string> =>
-  /(^|=)0$/.test(port) ? port.replace(/0$/, String(await findFreePort(address, random))) : port;
+const settlePorts = async (ports: Ports, address: string, random: Random): Promise<Ports> => {
+  const settled: Record<string, number> = {};
+  for (const [name, port] of Object.entries(ports)) settled[name] = port || (await findFreePort(address, random));
+  return settled;
+};
 
 const proxyArguments = (options: RunOptions, name: string, inbound: number, outbound: number): string[] => [
   'proxy',
@@ -70,11 +79,9 @@ const proxyArguments = (options: RunOptions, name: string, inbound: number, outb
   `--name=${name}`,
   `--namespace=${options.namespace}`,
   `--service-account=${options.serviceAccount}`,
-  `--label=app=${options.service}`,
-  `--label=version=${options.version}`,
-  ...options.labels.map((label) => `--label=${label}`),
-  ...options.ports.map((port) => `--port=${port}`),
-  ...options.localPorts.map((port) => `--local-port=${port}`),
+  ...Object.entries(options.labels).map(([key, value]) => `--label=${key}=${value}`),
+  ...Object.entries(options.ports).map(([key, port]) => `--port=${key}=${port}`),
+  ...options.localPorts.map(({ port, host, servicePort }) => `--local-port=${port}=${host}:${servicePort}`),
   `--app-address=${options.appAddress}`,
   `--inbound=${LOOPBACK}:${inbound}`,
   `--outbound=${LOOPBACK}:${outbound}`,
@@ -112,10 +119,12 @@ const drainProxy = (proxy: Child, clock: Clock, drained: Promise<void>): Promise
 export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<number> => {
   const { clock, random, log } = deps;
   const name = options.name ?? `${options.service}-${options.version}-${randomSuffix()}`;
-  const ports = await Promise.all(options.ports.map((port) => withFreePort(port, options.appAddress, random)));
+  const ports = await settlePorts(options.ports, options.appAddress, random);
   const [inbound, outbound] = [await findFreePort(LOOPBACK, random), await findFreePort(LOOPBACK, random)];
   const drained = Promise.withResolvers<void>();
   let program: ChildProcess | undefined;
+  if (options.dataDir && Object.keys(ports).length > 0)
+    await ensureService({ ...options, dataDir: options.dataDir, ports });
 
   const proxy = startChild({
     name: `${name} proxy`,
@@ -152,7 +161,7 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
   try {
     await proxy.ready;
     if (ending) return 0;
-    program = await startProgram(options.command, meshEnvironment(deps.env, outbound, ports));
+    program = await startProgram(options.program, meshEnvironment(deps.env, outbound, ports));
     const exit = exitOf(program);
     proxy.send({ type: 'app', pid: program.pid ?? 0 } satisfies ProxyCommand);
     const code = await exit;

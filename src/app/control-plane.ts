@@ -1,0 +1,202 @@
+// The control plane: store, API, compile loop, xDS, certificate authority, telemetry. Opened in order, closed in reverse.
+import { readFileSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { openApi } from '../api/api.ts';
+import { openTokens, type Tokens } from '../api/tokens.ts';
+import { ADMIN_GROUP, audiences } from '../api/user.ts';
+import { openAuthority } from '../ca/authority.ts';
+import { caService, type JoinTokens } from '../ca/ca-service.ts';
+import { openServerCertificate } from '../ca/server-certificate.ts';
+import { openControl } from '../control/control.ts';
+import { kinds } from '../kinds/registry.ts';
+import { systemClock } from '../lib/clock.ts';
+import { isWeftError, WeftError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { Secret } from '../lib/secret.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import { flowsHandler } from '../telemetry/flows.ts';
+import { openHub } from '../telemetry/hub.ts';
+import { telemetryServices } from '../telemetry/ingest.ts';
+import { openXdsServer } from '../xds/server.ts';
+import { openDataDir, writeControlInfo, writeFileWhole } from './data-dir.ts';
+import { openGrpcServer, peerOf } from './grpc.ts';
+import { kubeconfigOf } from './kubeconfig.ts';
+import { announceFailure, announceReady, onEnd } from './process.ts';
+import { version } from './version.ts';
+
+export interface ControlPlaneOptions {
+  readonly dataDir: string;
+  /** Where the TLS ports listen. */
+  readonly bindAddress: string;
+  readonly apiPort: number;
+  readonly browserPort: number;
+  readonly xdsPort: number;
+  readonly xdsTlsPort: number;
+}
+
+export interface ControlPlane {
+  /** `https://127.0.0.1:7443` */
+  readonly api: string;
+  /** The console's address with a token in it. */
+  readonly browserLink: string;
+  close(): Promise<void>;
+}
+
+const LOOPBACK = '127.0.0.1';
+const TRUST_DOMAIN = 'cluster.local';
+
+/** Names that the control plane's certificate is good for. */
+const serverNames = (bindAddress: string) => ({
+  dnsNames: ['localhost', 'control.weft-system.svc.cluster.local', hostname()].filter((name) => /^[\w.-]+$/.test(name)),
+  ipAddresses: [...new Set([LOOPBACK, '::1', bindAddress])].filter((address) => !/^(0\.0\.0\.0|::)$/.test(address)),
+});
+
+const BROWSER_LINK_MS = 24 * 60 * 60 * 1000;
+const SUBJECT = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/;
+
+/** Join tokens are tokens of service accounts for the authority. */
+const joinTokens = (tokens: Tokens): JoinTokens => ({
+  async verifyJoin(token) {
+    const user = await tokens.verify(token, audiences.ca);
+    const match = SUBJECT.exec(user.name);
+    if (!match) {
+      throw new WeftError('TOKEN_NOT_JOIN', `the token of ${user.name} is no join token`, {
+        hint: 'make one: weft token create --service-account NAME',
+      });
+    }
+    return { namespace: match[1]!, serviceAccount: match[2]! };
+  },
+});
+
+/** Closes in the reverse order of opening. */
+class Opened {
+  readonly #closers: (() => unknown)[] = [];
+
+  add<T extends { close(): unknown }>(part: T): T {
+    this.#closers.push(() => part.close());
+    return part;
+  }
+
+  async close(): Promise<void> {
+    for (const closer of this.#closers.splice(0).reverse()) await closer();
+  }
+}
+
+/** Opens everything; what is already open is closed when a later part fails. */
+export const openControlPlane = async (options: ControlPlaneOptions, log: Log): Promise<ControlPlane> => {
+  const opened = new Opened();
+  try {
+    return await openParts(options, opened, log);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+};
+
+const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log): Promise<ControlPlane> => {
+  const clock = systemClock;
+  const dir = openDataDir(options.dataDir);
+  const store = opened.add(openSqliteStore({ path: dir.store, log: log.child('store') }));
+  const authority = openAuthority({ dir: dir.ca, trustDomain: TRUST_DOMAIN, clock, log: log.child('ca') });
+  const certificates = opened.add(
+    openServerCertificate({ authority, ...serverNames(options.bindAddress), clock, log: log.child('ca') }),
+  );
+  const tokens = await openTokens({ dir: dir.tokens, clock });
+  const control = opened.add(await openControl({ store, trustDomain: TRUST_DOMAIN, clock, log: log.child('control') }));
+  const hub = opened.add(openHub({ clock, denialPolicies: (event) => control.denialPolicies(event) }));
+  const xds = opened.add(
+    openXdsServer({
+      feed: control.feed,
+      sessions: { open: async (node) => control.workloads.connect(node) },
+      peerOf,
+      trustDomain: TRUST_DOMAIN,
+      clock,
+      log: log.child('xds'),
+    }),
+  );
+  const { bundlePem } = authority;
+  const { chainPem, keyPem } = certificates.current();
+  const plain = opened.add(await openGrpcServer(`${LOOPBACK}:${options.xdsPort}`, [xds.plaintext]));
+  const secured = opened.add(
+    await openGrpcServer(
+      `${options.bindAddress}:${options.xdsTlsPort}`,
+      [
+        xds.authenticated,
+        caService({ authority, tokens: joinTokens(tokens), peerOf, clock, log: log.child('ca') }),
+        ...telemetryServices({ hub, peerOf, log: log.child('telemetry') }),
+      ],
+      { chainPem, keyPem, bundlePem },
+    ),
+  );
+  const api = opened.add(
+    await openApi({
+      store,
+      kinds,
+      tokens,
+      secure: { address: options.bindAddress, port: options.apiPort, certPem: chainPem, keyPem },
+      browser: { address: LOOPBACK, port: options.browserPort },
+      page: join(import.meta.dirname, '..', 'api', 'page'),
+      extra: new Map([['/weft/v1/', flowsHandler(hub)]]),
+      version,
+      clock,
+      log: log.child('api'),
+    }),
+  );
+  certificates.watch((renewed) => {
+    api.setSecureContext({ certPem: renewed.chainPem, keyPem: renewed.keyPem });
+    secured.replaceIdentity({ ...renewed, bundlePem });
+  });
+
+  const server = `https://${options.bindAddress}:${api.secure?.port}`;
+  const browser = `http://${LOOPBACK}:${api.browser?.port}`;
+  const admin = new Secret(readFileSync(tokens.adminTokenFile, 'utf8').trim());
+  writeFileWhole(dir.kubeconfig, kubeconfigOf({ server, rootPem: bundlePem, token: admin }));
+  writeControlInfo(dir, {
+    pid: process.pid,
+    api: server,
+    browser,
+    xds: secured.address,
+    xdsPlain: plain.address,
+    trustDomain: TRUST_DOMAIN,
+    rootPem: bundlePem,
+  });
+  const browserToken = await tokens.issue({
+    subject: 'admin',
+    groups: [ADMIN_GROUP],
+    audience: audiences.browser,
+    ttlMs: BROWSER_LINK_MS,
+  });
+  return {
+    api: server,
+    browserLink: `${browser}/?token=${browserToken.token}`,
+    close: async () => {
+      rmSync(dir.control, { force: true });
+      await opened.close();
+    },
+  };
+};
+
+/** Runs until it is told to end; answers the exit code. */
+export const runControlPlane = async (
+  options: ControlPlaneOptions,
+  log: Log,
+  print: (line: string) => void,
+): Promise<number> => {
+  const ended = Promise.withResolvers<void>();
+  onEnd(() => ended.resolve());
+  let plane: ControlPlane;
+  try {
+    plane = await openControlPlane(options, log);
+  } catch (error) {
+    if (isWeftError(error)) await announceFailure(error);
+    throw error;
+  }
+  const { api, browserLink } = plane;
+  announceReady({ api, browserLink });
+  print(`api      ${api}`);
+  print(`console  ${browserLink}`);
+  await ended.promise;
+  await plane.close();
+  return 0;
+};

@@ -1,0 +1,188 @@
+// One data-plane process that takes its orders from a control plane: identity, engine, xDS, presence, events.
+// Run by `weft proxy`, which `weft up` and `weft run` start.
+import { openSvidSource, type RenewedSvidSource } from '../ca/svid-source.ts';
+import { type Clock, pause, systemClock } from '../lib/clock.ts';
+import { isWeftError, messageOf } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { systemRandom } from '../lib/random.ts';
+import { type LocalPort, nodeId, type ProxyNode, type SocketAddress } from '../model/node.ts';
+import { openXdsClient, type XdsClient } from '../xds/client.ts';
+import { isRunning } from './data-dir.ts';
+import { type Engine, openEnvoyEngine, openWeftEngine } from './engines.ts';
+import { findMembership, type Membership, type MembershipOptions } from './membership.ts';
+import { openProbe, type Probe } from './probe.ts';
+import { announceFailure, announceReady, onEnd, tellParent } from './process.ts';
+import type { ProxyCommand, WorkloadMessage } from './run.ts';
+
+export interface ProxyOptions extends MembershipOptions {
+  readonly role: 'sidecar' | 'gateway';
+  readonly engine: 'weft' | 'envoy';
+  readonly envoy?: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ports: Readonly<Record<string, number>>;
+  readonly localPorts: readonly LocalPort[];
+  readonly appAddress: string;
+  readonly inbound?: SocketAddress;
+  readonly outbound?: SocketAddress;
+  readonly gateway?: string;
+  readonly bindAddress: string;
+}
+
+/** Between leaving the mesh and refusing connections: callers hear of it in this time. */
+const LEAVE_MS = 200;
+const DRAIN_MS = 5_000;
+const PROGRAM_GRACE_MS = 5_000;
+
+const nodeOf = (options: ProxyOptions): ProxyNode => {
+  const { role, name, namespace, inbound, outbound, gateway } = options;
+  const address = inbound?.address ?? options.bindAddress;
+  return {
+    id: nodeId(role, address, name, namespace),
+    role,
+    engine: options.engine,
+    name,
+    namespace,
+    serviceAccount: options.serviceAccount,
+    labels: options.labels,
+    ports: options.ports,
+    localPorts: options.localPorts,
+    appAddress: options.appAddress,
+    ...(inbound && { inbound }),
+    ...(outbound && { outbound }),
+    ...(gateway && { gateway }),
+    ...(role === 'gateway' && { bindAddress: options.bindAddress }),
+  };
+};
+
+/** The workload's program, which must not outlive its place in the mesh. */
+const endProgram = async (pid: number, clock: Clock): Promise<void> => {
+  if (!isRunning(pid)) return;
+  process.kill(pid, 'SIGTERM');
+  const end = clock.monotonic() + PROGRAM_GRACE_MS;
+  while (isRunning(pid) && clock.monotonic() < end) await pause(clock, 50);
+  if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+};
+
+class DataPlane {
+  readonly #options: ProxyOptions;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #node: ProxyNode;
+  readonly #svid: RenewedSvidSource;
+  readonly #engine: Engine;
+  readonly #xds: XdsClient;
+  #probe: Probe | undefined;
+  #program: number | undefined;
+  #left: Promise<void> | undefined;
+
+  constructor(options: ProxyOptions, membership: Membership, svid: RenewedSvidSource, engine: Engine, log: Log) {
+    this.#options = options;
+    this.#log = log;
+    this.#clock = systemClock;
+    this.#node = nodeOf(options);
+    this.#svid = svid;
+    this.#engine = engine;
+    const { apply } = engine;
+    this.#xds = openXdsClient({
+      address: membership.control,
+      tls: () => {
+        const { chainPem, keyPem } = svid.current();
+        return { caPem: membership.rootPem, chainPem, keyPem };
+      },
+      node: this.#node,
+      clock: this.#clock,
+      random: systemRandom,
+      log: log.child('xds'),
+      ...(apply && { onSnapshot: (snapshot) => apply(snapshot) }),
+    });
+    this.#xds.setHealth(options.role === 'gateway', 'the program has not answered yet');
+  }
+
+  /** Serves, and from then on reports how the program is. */
+  async start(): Promise<void> {
+    await this.#engine.ready;
+    announceReady({ name: this.#node.name });
+    if (this.#options.role === 'sidecar') this.#watchProgram();
+  }
+
+  #watchProgram(): void {
+    const { appAddress, ports } = this.#options;
+    const [port] = Object.values(ports);
+    const report = (healthy: boolean, message = '') => {
+      this.#xds.setHealth(healthy, message);
+      tellParent({ type: 'health', healthy, message } satisfies WorkloadMessage);
+    };
+    // A program without a port only calls others.
+    if (port === undefined) report(true);
+    else this.#probe = openProbe({ address: appAddress, port, clock: this.#clock, onChange: report });
+  }
+
+  async obey(command: ProxyCommand): Promise<void> {
+    if (command.type === 'app') this.#program = command.pid;
+    else {
+      await this.#leave();
+      tellParent({ type: 'drained' } satisfies WorkloadMessage);
+    }
+  }
+
+  #leave(): Promise<void> {
+    this.#left ??= this.#leaveOnce();
+    return this.#left;
+  }
+
+  async #leaveOnce(): Promise<void> {
+    this.#probe?.close();
+    this.#xds.close();
+    await pause(this.#clock, LEAVE_MS);
+    await this.#engine.drain(DRAIN_MS);
+  }
+
+  async end(reason: 'signal' | 'parent'): Promise<void> {
+    this.#log.info(reason === 'parent' ? 'the supervisor is gone, ending' : 'ending');
+    if (reason === 'parent') {
+      this.#xds.close();
+      if (this.#program) await endProgram(this.#program, this.#clock);
+    } else await this.#leave();
+    await this.#engine.close();
+    this.#svid.close();
+  }
+}
+
+const openDataPlane = async (options: ProxyOptions, log: Log): Promise<DataPlane> => {
+  const membership = findMembership(options);
+  const svid = openSvidSource({
+    address: membership.control,
+    rootPem: membership.rootPem,
+    namespace: options.namespace,
+    serviceAccount: options.serviceAccount,
+    joinToken: membership.joinToken,
+    clock: systemClock,
+    random: systemRandom,
+    log: log.child('ca'),
+  });
+  await svid.ready;
+  const node = nodeOf(options);
+  const open = options.engine === 'envoy' ? openEnvoyEngine : openWeftEngine;
+  const engine = await open({ node, membership, svid, envoy: options.envoy, log });
+  return new DataPlane(options, membership, svid, engine, log);
+};
+
+/** Runs until it is told to end; answers the exit code. */
+export const runProxy = async (options: ProxyOptions, log: Log): Promise<number> => {
+  const ended = Promise.withResolvers<'signal' | 'parent'>();
+  onEnd(ended.resolve);
+  let plane: DataPlane | undefined;
+  try {
+    plane = await Promise.race([openDataPlane(options, log), ended.promise.then(() => undefined)]);
+    if (!plane) return 0;
+    const running = plane;
+    process.on('message', (command: ProxyCommand) => void running.obey(command));
+    await Promise.race([running.start(), ended.promise]);
+  } catch (error) {
+    if (isWeftError(error) && (await announceFailure(error))) log.error('can not start', { reason: messageOf(error) });
+    throw error;
+  }
+  await plane.end(await ended.promise);
+  return 0;
+};

@@ -1,0 +1,87 @@
+// `weft proxy`: one data-plane process. `weft up` and `weft run` start these; a gateway also runs alone.
+import { type Command, Option } from 'commander';
+import { WeftError } from '../lib/errors.ts';
+import { systemLog } from '../lib/log.ts';
+import type { LocalPort, SocketAddress } from '../model/node.ts';
+import { newCommand } from './command.ts';
+import { engineOption, envoyOption } from './engine-options.ts';
+import { labelFlag, localPortFlag, namedPortFlag, nameFlag, socketFlag } from './flag-values.ts';
+import { addJoinOptions, type JoinOptions } from './join-options.ts';
+import type { Terminal } from './terminal.ts';
+
+interface ProxyFlags extends JoinOptions {
+  readonly role: 'sidecar' | 'gateway';
+  readonly engine: 'weft' | 'envoy';
+  readonly envoy?: string;
+  readonly resources?: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount?: string;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly port?: Readonly<Record<string, number>>;
+  readonly localPort?: readonly LocalPort[];
+  readonly appAddress: string;
+  readonly inbound?: SocketAddress;
+  readonly outbound?: SocketAddress;
+  readonly gateway?: string;
+  readonly bindAddress: string;
+}
+
+const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
+  const log = systemLog('proxy');
+  if (flags.resources !== undefined) {
+    if (flags.role !== 'gateway') {
+      throw new WeftError('USAGE', '--resources is for gateways', {
+        hint: 'weft proxy --role gateway --resources DIR',
+      });
+    }
+    const { runStandalone } = await import('../app/standalone.ts');
+    terminal.exitCode = await runStandalone({ ...flags, resources: flags.resources }, log);
+    return;
+  }
+  const { runProxy } = await import('../app/data-plane.ts');
+  const { label: labels = {}, port: ports = {}, localPort: localPorts = [], ...rest } = flags;
+  const serviceAccount = flags.serviceAccount ?? flags.name;
+  terminal.exitCode = await runProxy({ ...rest, labels, ports, localPorts, serviceAccount }, log);
+};
+
+const sidecarOptions = (): Option[] => [
+  new Option('--inbound IP:PORT', 'Where peers reach it by mutual TLS.').argParser(socketFlag('--inbound')),
+  new Option('--outbound IP:PORT', "The HTTP proxy for the workload's own calls.").argParser(socketFlag('--outbound')),
+  new Option('--port [NAME=]PORT', 'A port of the program. Repeatable.').argParser(namedPortFlag('--port', 1)),
+  new Option('--local-port PORT=SERVICE:PORT', 'A local port that leads to a service. Repeatable.').argParser(
+    localPortFlag('--local-port'),
+  ),
+  new Option('--label KEY=VALUE', 'A label of the workload. Repeatable.').argParser(labelFlag('--label')),
+  new Option('--app-address IP', 'Where the program listens.').default('127.0.0.1'),
+];
+
+const gatewayOptions = (): Option[] => [
+  new Option('--resources DIR', 'Serve the YAML files of a folder, without a control plane; changes are followed.'),
+  new Option('--gateway NAMESPACE/NAME', 'Serve this Gateway alone; else every one of class weft.'),
+  new Option('--bind-address IP', 'Where listeners without an address listen.').default('127.0.0.1'),
+];
+
+export const command = (terminal: Terminal): Command => {
+  const command = newCommand('proxy', 'Runs one data-plane process: a sidecar or a gateway.', [
+    'weft proxy --role gateway --resources ./gateway',
+    'weft proxy --role gateway --name edge --namespace weft-system',
+  ]);
+  command
+    .addOption(new Option('--role ROLE', 'What it does.').choices(['sidecar', 'gateway']).makeOptionMandatory())
+    .addOption(engineOption())
+    .addOption(envoyOption())
+    .addOption(new Option('--name NAME', 'Its name.').argParser(nameFlag('--name')).default('gateway'))
+    .addOption(
+      new Option('-n, --namespace NAME', 'Its namespace.').argParser(nameFlag('--namespace')).default('default'),
+    )
+    .addOption(
+      new Option('--service-account NAME', 'Who it is; its name unless told otherwise.').argParser(
+        nameFlag('--service-account'),
+      ),
+    );
+  for (const option of gatewayOptions()) command.addOption(option.helpGroup('Gateway:'));
+  for (const option of sidecarOptions()) command.addOption(option.helpGroup('Sidecar:'));
+  addJoinOptions(command, terminal);
+  return command.action((flags: ProxyFlags) => run(flags, terminal));
+};

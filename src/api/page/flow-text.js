@@ -44,11 +44,16 @@ export const peerName = (peer = {}) => {
   return name.includes('/') || !namespace ? name : `${namespace}/${name}`;
 };
 
-const UNITS = ['B', 'KiB', 'MiB', 'GiB'];
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 const sizeText = (bytes) => {
-  const step = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(bytes, 1)) / 10));
-  return `${(bytes / 1024 ** step).toFixed(step && bytes / 1024 ** step < 10 ? 1 : 0)} ${UNITS[step]}`;
+  let value = bytes;
+  let unit = 0;
+  while (value >= (unit === 0 ? 1024 : 1023.5) && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} ${UNITS[unit]}`;
 };
 
 export const requestText = ({ http, bytesReceived, bytesSent }) =>

@@ -18,7 +18,7 @@ const services = openTable(at('services'), [
   { name: 'Name', className: mono },
   { name: 'Ports', className: mono },
   { name: 'Workloads', className: '' },
-  { name: 'Requests/s', className: numbers },
+  { name: 'Req/s', className: numbers },
   { name: 'Denied', className: numbers },
   { name: 'Failed', className: numbers },
   { name: 'Versions', className: mono },

@@ -14,6 +14,7 @@ import { systemClock } from '../lib/clock.ts';
 import { isWeftError, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { Secret } from '../lib/secret.ts';
+import { programVersion } from '../lib/version.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { flowsHandler } from '../telemetry/flows.ts';
 import { openHub } from '../telemetry/hub.ts';
@@ -23,7 +24,6 @@ import { openDataDir, writeControlInfo, writeFileWhole } from './data-dir.ts';
 import { openGrpcServer, peerOf } from './grpc.ts';
 import { kubeconfigOf } from './kubeconfig.ts';
 import { announceFailure, announceReady, onEnd } from './process.ts';
-import { version } from './version.ts';
 
 export interface ControlPlaneOptions {
   readonly dataDir: string;
@@ -138,7 +138,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       browser: { address: LOOPBACK, port: options.browserPort },
       page: join(import.meta.dirname, '..', 'api', 'page'),
       extra: new Map([['/weft/v1/', flowsHandler(hub)]]),
-      version,
+      version: programVersion(),
       clock,
       log: log.child('api'),
     }),

@@ -1,18 +1,11 @@
 // `weft version`: the versions of this program and of the network it talks to.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { isWeftError, messageOf } from '../lib/errors.ts';
+import { programVersion } from '../lib/version.ts';
 import { newCommand } from './command.ts';
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connect.ts';
 import { requireFormat } from './output-format.ts';
 import type { Terminal } from './terminal.ts';
-
-/** The version in package.json, which lies one folder above `src` and above `dist`. */
-export const programVersion = (): string => {
-  const text = readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-};
 
 interface Options extends ConnectionOptions {
   readonly client?: boolean;

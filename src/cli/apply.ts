@@ -20,6 +20,7 @@ interface Options extends ConnectionOptions {
   readonly filename?: readonly string[];
   readonly dryRun?: string | true;
   readonly validate: string;
+  readonly wait: boolean;
 }
 
 type DryRun = 'server' | 'client' | undefined;
@@ -182,7 +183,7 @@ const run = async (options: Options, terminal: Terminal): Promise<void> => {
       terminal.exitCode ||= 1;
       return;
     }
-    if (dryRun !== undefined) return;
+    if (dryRun !== undefined || !options.wait) return;
     for (const one of await awaitStatus(client, written, systemClock)) {
       for (const warning of statusWarnings(one)) terminal.note(`warning: ${nameOf(one)}: ${warning}`);
     }
@@ -206,5 +207,6 @@ export const command = (terminal: Terminal): Command =>
     )
     .addOption(namespaceOption())
     .option('--dry-run [MODE]', 'Only say what would happen: server (the API checks it), or client.')
+    .option('--no-wait', 'Do not wait a moment for the status of what was applied.')
     .option('--validate MODE', 'Unknown fields: strict refuses them, warn, or ignore.', 'strict')
     .action((options: Options) => run(options, terminal));

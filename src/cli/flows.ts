@@ -105,6 +105,10 @@ const run = async (options: Options, terminal: Terminal): Promise<void> => {
     const paint = paintWith(terminal.hasColour);
     const table = new TextTable(flowColumns(wide), paint);
     let count = 0;
+    // An empty screen would leave open whether anything works.
+    const silence = systemClock.after(1000, () => {
+      if (count === 0 && query.follow && terminal.isErrorScreen) terminal.note('No requests yet; Ctrl-C ends.');
+    });
     for await (const event of readFlows(client, query, terminal, systemClock)) {
       count++;
       if (format === 'json') {
@@ -115,6 +119,7 @@ const run = async (options: Options, terminal: Terminal): Promise<void> => {
       if (count === 1) terminal.print(table.head());
       terminal.print(paintVerdict(line, event, paint));
     }
+    silence.cancel();
     if (count === 0 && !query.follow) terminal.note('No flows found.');
   });
 };

@@ -4,16 +4,23 @@ import type { Kind } from '../kinds/kind.ts';
 import { type Clock, pause } from '../lib/clock.ts';
 import { isWeftError } from '../lib/errors.ts';
 import type { Resource } from '../model/resource.ts';
-import { conditionsOf, conditionText, isBad, isStale } from './conditions.ts';
+import { conditionsOf, conditionText, isBad, isStale, type PlacedCondition } from './conditions.ts';
 
 export interface WrittenResource {
   readonly kind: Kind;
   readonly resource: Resource;
 }
 
-// These always get a status; others only when something is wrong with them.
-const ALWAYS = new Set(['GatewayClass', 'Gateway', 'HTTPRoute']);
-const PATIENCE_MS = { always: 1500, sometimes: 300 };
+// The kinds on which the control plane always has a word.
+const WITH_STATUS = new Set([
+  'GatewayClass',
+  'Gateway',
+  'HTTPRoute',
+  'ServiceEntry',
+  'AuthorizationPolicy',
+  'PeerAuthentication',
+]);
+const PATIENCE_MS = 1500;
 const FIRST_PAUSE_MS = 15;
 
 const isSettled = (resource: Resource): boolean => {
@@ -22,13 +29,17 @@ const isSettled = (resource: Resource): boolean => {
   return !conditions.some((one) => isStale(resource, one) || (isBad(one) && one.condition.reason === 'Pending'));
 };
 
+// Istio's kinds have nothing to say in a condition that is True, unless a part of the resource does not count.
+const hasRemark = (kind: Kind, { condition }: PlacedCondition): boolean =>
+  kind.group.endsWith('.istio.io') && kind.kind !== 'WorkloadEntry' && condition.message !== '';
+
 /** What people should know of a resource's state, one line each; none when all is well. */
 export const statusWarnings = ({ kind, resource }: WrittenResource): string[] => {
   const conditions = conditionsOf(resource);
   if (conditions.length === 0) {
-    return ALWAYS.has(kind.kind) ? ['has no status yet; "weft describe" shows it later'] : [];
+    return WITH_STATUS.has(kind.kind) ? ['has no status yet; "weft describe" shows it later'] : [];
   }
-  return conditions.filter((one) => isBad(one) && !isStale(resource, one)).map(conditionText);
+  return conditions.filter((one) => (isBad(one) || hasRemark(kind, one)) && !isStale(resource, one)).map(conditionText);
 };
 
 /** The resources with their newest status; gives up waiting after a second or so. */
@@ -43,8 +54,7 @@ export const awaitStatus = async (
   for (;;) {
     const waited = clock.monotonic() - began;
     const open = newest.filter(({ kind, resource }) => {
-      const patience = ALWAYS.has(kind.kind) ? PATIENCE_MS.always : PATIENCE_MS.sometimes;
-      return kind.statusSubresource && waited < patience && !isSettled(resource);
+      return WITH_STATUS.has(kind.kind) && waited < PATIENCE_MS && !isSettled(resource);
     });
     if (open.length === 0) return newest;
     await pause(clock, pauseMs);

@@ -33,14 +33,22 @@ const cleaned = (manifest: Resource): Resource => {
   return { ...rest, metadata: { ...meta, annotations } };
 };
 
-/** The manifest with itself in the annotation, as kubectl writes it: compact JSON and a line feed. */
+// All annotations together may have 256 KiB.
+const MAX_LAST_APPLIED = 200 * 1024;
+
+/**
+ * The manifest with itself in the annotation, as kubectl writes it: compact JSON and a line feed. What is too large for
+ * that goes without; it is then written whole.
+ */
 export const withLastApplied = (manifest: Resource): Resource => {
   const plain = cleaned(manifest);
+  const text = `${JSON.stringify(plain)}\n`;
+  if (text.length > MAX_LAST_APPLIED) return plain;
   return {
     ...plain,
     metadata: {
       ...plain.metadata,
-      annotations: { ...plain.metadata.annotations, [LAST_APPLIED]: `${JSON.stringify(plain)}\n` },
+      annotations: { ...plain.metadata.annotations, [LAST_APPLIED]: text },
     },
   };
 };
@@ -146,10 +154,28 @@ const applyOnce = async (
   if (live === undefined) {
     return { outcome: 'created', ...(dryRun === 'client' ? skipped : await client.create(type, wanted, write)) };
   }
+  if (wanted.metadata.annotations?.[LAST_APPLIED] === undefined)
+    return replaceWhole(client, type, wanted, live, { dryRun, fieldValidation });
   const patch = threeWayPatch(lastApplied(live), fieldsOf(keepEqualAnnotation(wanted, live)), fieldsOf(live));
   if (Object.keys(patch).length === 0) return { outcome: 'unchanged', ...skipped };
   if (dryRun === 'client') return { outcome: 'configured', ...skipped };
   const written = await client.patch(type, { name, namespace }, patch, write);
-  const isSame = dryRun === undefined && written.resource.metadata.resourceVersion === live.metadata.resourceVersion;
-  return { outcome: isSame ? 'unchanged' : 'configured', ...written };
+  return { outcome: outcomeOf(live, written.resource, dryRun), ...written };
+};
+
+const outcomeOf = (live: Resource, now: Resource, dryRun: ApplyOptions['dryRun']): Applied['outcome'] =>
+  dryRun === undefined && now.metadata.resourceVersion === live.metadata.resourceVersion ? 'unchanged' : 'configured';
+
+const replaceWhole = async (
+  client: Client,
+  type: ResourceType,
+  wanted: Resource,
+  live: Resource,
+  { dryRun, fieldValidation = 'Strict' }: ApplyOptions,
+): Promise<Applied> => {
+  if (dryRun === 'client') return { outcome: 'configured', resource: live, warnings: [] };
+  const { resourceVersion = '' } = live.metadata;
+  const next = { ...wanted, metadata: { ...wanted.metadata, resourceVersion } };
+  const written = await client.replace(type, next, { dryRun: dryRun === 'server', fieldValidation });
+  return { outcome: outcomeOf(live, written.resource, dryRun), ...written };
 };

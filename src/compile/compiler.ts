@@ -29,8 +29,10 @@ export interface CompileOptions {
   readonly revision: number;
   /** Milliseconds since the epoch, for conditions that change now. */
   readonly nowMs: number;
-  /** The gateways that are connected; absent while that isn't known: statuses keep what they say. */
+  /** The gateways that are connected. */
   readonly gatewayAddresses?: readonly GatewayAddress[];
+  /** True while gateways may still come back after a start: Gateways then keep the addresses that they have. */
+  readonly settling?: boolean;
 }
 
 /** A status that differs from what the resource has. */
@@ -63,7 +65,7 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
   const security = openSecurity({ trustDomain, rootNamespace });
   const snapshots = openSnapshots();
   return {
-    compile(resources, { revision, nowMs, gatewayAddresses }) {
+    compile(resources, { revision, nowMs, gatewayAddresses = [], settling = false }) {
       const inputs = readInputs(resources);
       const parts = workloads.read(inputs);
       const found = services.read(inputs, parts);
@@ -76,9 +78,9 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
         namespaces: inputs.of('Namespace'),
         services: found.own.map(({ shape }) => shape),
       };
-      const known = gatewayAddresses?.map(({ gateway = '', address }) => `${gateway} ${address}`) ?? ['?'];
-      const routed = routingStage([...Object.values(routingInputs), known], () =>
-        routing(routingInputs, { nowMs, addresses: gatewayAddresses }),
+      const known = gatewayAddresses.map(({ gateway = '', address }) => `${gateway} ${address}`);
+      const routed = routingStage([...Object.values(routingInputs), known, [settling]], () =>
+        routing(routingInputs, { nowMs, addresses: gatewayAddresses, settling }),
       );
       const secured = security(inputs, found.own, nowMs);
       const mesh: Mesh = {

@@ -107,22 +107,25 @@ const hostsOf = (attached: readonly Attachment[]): GatewayListener['hosts'] => {
   });
 };
 
-/** `addresses` undefined: it is not known yet which gateways are connected, so the present ones are kept. */
+/** Which gateways are connected now. */
+export interface Presence {
+  readonly nowMs: number;
+  readonly addresses: readonly GatewayAddress[];
+  /** Others may still come back. */
+  readonly settling: boolean;
+}
+
 export const gatewayStatus = (
   { input, accepted, listeners }: GatewayPart,
-  addresses: readonly GatewayAddress[] | undefined,
-  nowMs: number,
+  { nowMs, addresses, settling }: Presence,
 ): GatewayStatus => {
   const { resource, stored, key, spec } = input;
   const before = (stored.status ?? {}) as GatewayStatus;
-  const serving = addresses
-    ?.filter(({ gateway }) => gateway === undefined || gateway === key)
-    .map(({ address }) => ({ type: 'IPAddress', value: address }));
-  const found =
-    serving?.length && spec.addresses?.length
-      ? spec.addresses.map(({ type, value = '' }) => ({ type, value }))
-      : serving;
-  const shown = found ? unique(found) : (before.addresses ?? []);
+  const serving = addresses.filter(({ gateway }) => gateway === undefined || gateway === key);
+  const bound = serving.map(({ address }) => ({ type: 'IPAddress', value: address }));
+  const fixed = (spec.addresses ?? []).map(({ type, value = '' }) => ({ type, value }));
+  const present = bound.length > 0 && fixed.length > 0 ? fixed : bound;
+  const shown = unique([...present, ...(settling && Array.isArray(before.addresses) ? before.addresses : [])]);
   const conditions = conditionsOf(
     gatewayVerdicts(accepted, listeners, shown.length > 0),
     before.conditions,
@@ -133,7 +136,9 @@ export const gatewayStatus = (
     addresses: accepted.status === 'True' ? shown : [],
     conditions,
     listeners: listeners.map(({ checked, attached }): ListenerStatus => {
-      const last = before.listeners?.find(({ name }) => name === checked.spec.name);
+      const last = Array.isArray(before.listeners)
+        ? before.listeners.find(({ name }) => name === checked.spec.name)
+        : undefined;
       return {
         name: checked.spec.name,
         supportedKinds: checked.supportedKinds,

@@ -11,7 +11,7 @@ import type { Route } from '../model/route.ts';
 import { attachRoute, type Parents, type ParentVerdict, routeStatus } from './attach.ts';
 import { openBackends } from './backends.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
-import { checkGateways, type GatewayAddress, type GatewayPart, gatewayStatus, meshGatewayOf } from './gateways.ts';
+import { checkGateways, type GatewayPart, gatewayStatus, meshGatewayOf, type Presence } from './gateways.ts';
 import { type CompiledRoute, openHttpRoutes } from './http-routes.ts';
 import { byAge, type Input } from './input.ts';
 import { keepEqual } from './keep.ts';
@@ -39,17 +39,12 @@ export interface Routing {
   readonly problems: readonly Problem[];
 }
 
-interface Time {
-  readonly nowMs: number;
-  readonly addresses: readonly GatewayAddress[] | undefined;
-}
-
 export const openRouting = () => {
   const compileRoutes = openHttpRoutes();
   const readCertificate = openCertificates();
   let gateways: ReadonlyMap<string, MeshGateway> = new Map();
   let serviceRoutes: ReadonlyMap<string, readonly Route[]> = new Map();
-  return (inputs: RoutingInputs, time: Time): Routing => {
+  return (inputs: RoutingInputs, time: Presence): Routing => {
     const grants = openGrants(inputs.grants);
     const services = new Map(inputs.services.map((shape) => [shape.key, shape]));
     const secrets = new Map(inputs.secrets.map((input) => [input.key, input]));
@@ -71,7 +66,7 @@ export const openRouting = () => {
       serviceRoutes,
       statuses: [
         ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
-        ...parts.map((part) => ({ input: part.input, status: gatewayStatus(part, time.addresses, time.nowMs) })),
+        ...parts.map((part) => ({ input: part.input, status: gatewayStatus(part, time) })),
         ...attached
           .filter(({ route, verdicts }) => verdicts.length > 0 || route.input.stored.status !== undefined)
           .map(({ route, verdicts }) => ({ input: route.input, status: routeStatus(route, verdicts, time.nowMs) })),

@@ -1,0 +1,229 @@
+// The one loop of the control plane: watches the store, holds off a moment, compiles, publishes, writes statuses back. Opened by app.
+import { type Compiled, openCompiler } from '../compile/compiler.ts';
+import { workloadEntry } from '../kinds/workload-entry/schema.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { TrafficEvent } from '../model/event.ts';
+import type { Mesh } from '../model/mesh.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Resource } from '../model/resource.ts';
+import type { SnapshotFeed } from '../model/snapshot.ts';
+import type { Store, StoreEvent } from '../store/store.ts';
+import { bootstrap, createDefaultAccount } from './bootstrap.ts';
+import { denialPolicies } from './denials.ts';
+import { ProblemLog } from './problem-log.ts';
+import { StatusWriter } from './statuses.ts';
+import { isRegistered } from './workload-entry.ts';
+import { WorkloadRegistry, type Workloads } from './workloads.ts';
+
+export interface ControlOptions {
+  readonly store: Store;
+  readonly trustDomain: string;
+  /** Policies of this namespace are for the whole mesh; `weft-system` unless told otherwise. */
+  readonly rootNamespace?: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Control {
+  /** The newest Mesh that could be compiled. */
+  mesh(): Mesh;
+  /** Why resources, or parts of them, are not used at present. */
+  problems(): readonly Problem[];
+  readonly feed: SnapshotFeed;
+  readonly workloads: Workloads;
+  /** The policies that denied a request, for proxies that only say that it was denied. */
+  denialPolicies(event: TrafficEvent): string[];
+  close(): Promise<void>;
+}
+
+/** Several changes in this time are compiled as one. */
+export const HOLD_OFF_MS = 10;
+const STATUS_RETRY_MS = 5000;
+
+/** Opens the loop on what the store holds; on the first start it fills in what a mesh starts with. */
+export const openControl = async (options: ControlOptions): Promise<Control> => {
+  const { store, clock, rootNamespace = 'weft-system' } = options;
+  await bootstrap(store, clock, rootNamespace);
+  const { entries, revision } = await store.list('/');
+  return new ControlLoop(
+    { ...options, rootNamespace },
+    new Map(entries.map(({ key, value }) => [key, value])),
+    revision,
+  );
+};
+
+class ControlLoop implements Control {
+  readonly #options: Required<ControlOptions>;
+  readonly #resources: Map<string, Resource>;
+  readonly #compiler;
+  readonly #registry: WorkloadRegistry;
+  readonly #statuses: StatusWriter;
+  readonly #problemLog: ProblemLog;
+  readonly #listeners = new Set<() => void>();
+  readonly #stopWatching: () => void;
+  #revision: number;
+  #compiled: Compiled;
+  #failure: Problem | undefined;
+  #timer: Timer | undefined;
+  #retry: Timer | undefined;
+  #closed = false;
+
+  constructor(options: Required<ControlOptions>, resources: Map<string, Resource>, revision: number) {
+    const { store, trustDomain, rootNamespace, clock, log } = options;
+    this.#options = options;
+    this.#resources = resources;
+    this.#revision = revision;
+    this.#compiler = openCompiler({ trustDomain, rootNamespace });
+    this.#problemLog = new ProblemLog(log);
+    this.#statuses = new StatusWriter({ store, log, onFailure: () => this.#retryStatuses() });
+    this.#registry = new WorkloadRegistry({
+      store,
+      clock,
+      log: log.child('workloads'),
+      seen: (key) => this.#resources.get(key),
+      registered: () => this.#registered(),
+      onGateways: () => this.#schedule(),
+    });
+    this.#compiled = EMPTY(trustDomain);
+    for (const resource of resources.values()) if (resource?.kind === 'Namespace') this.#addAccount(resource);
+    this.#compile();
+    this.#stopWatching = store.watch('/', revision, (events) => this.#take(events));
+  }
+
+  readonly feed: SnapshotFeed = {
+    current: (node) => this.#compiler.snapshotFor(this.#compiled.mesh, node),
+    watch: (listener) => {
+      this.#listeners.add(listener);
+      return () => this.#listeners.delete(listener);
+    },
+  };
+
+  get workloads(): Workloads {
+    return this.#registry;
+  }
+
+  mesh(): Mesh {
+    return this.#compiled.mesh;
+  }
+
+  problems(): readonly Problem[] {
+    return this.#failure ? [this.#failure, ...this.#compiled.problems] : this.#compiled.problems;
+  }
+
+  denialPolicies(event: TrafficEvent): string[] {
+    return denialPolicies(this.#compiled.mesh, event);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopWatching();
+    this.#timer?.cancel();
+    this.#retry?.cancel();
+    this.#listeners.clear();
+    await this.#registry.close();
+    await this.#statuses.close();
+  }
+
+  #take(events: readonly StoreEvent[]): void {
+    for (const { type, key, value, previous, revision } of events) {
+      this.#revision = revision;
+      if (type === 'delete') this.#resources.delete(key);
+      else this.#resources.set(key, value);
+      if (type === 'put' && !previous && value?.kind === 'Namespace') this.#addAccount(value);
+    }
+    this.#schedule();
+  }
+
+  #addAccount({ metadata }: Resource): void {
+    if (metadata?.deletionTimestamp || typeof metadata?.name !== 'string') return;
+    const { store, clock, log } = this.#options;
+    createDefaultAccount(store, clock, metadata.name).catch((error) => {
+      log.warn('the default service account could not be created', {
+        namespace: metadata.name,
+        error: messageOf(error),
+      });
+    });
+  }
+
+  #registered(): string[] {
+    const prefix = `/${workloadEntry.group}/${workloadEntry.plural}/`;
+    return [...this.#resources]
+      .filter(([key, value]) => key.startsWith(prefix) && isRegistered(value))
+      .map(([key]) => key);
+  }
+
+  /** The first change starts the wait, further ones do not lengthen it. */
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer ??= this.#options.clock.after(HOLD_OFF_MS, () => {
+      this.#timer = undefined;
+      if (this.#compile()) for (const listener of this.#listeners) this.#notify(listener);
+    });
+  }
+
+  #notify(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#options.log.error('a listener failed', { error: messageOf(error) });
+    }
+  }
+
+  /** False when it failed: what was compiled last stays. */
+  #compile(): boolean {
+    const { clock, log } = this.#options;
+    try {
+      this.#compiled = this.#compiler.compile(this.#resources.values(), {
+        revision: this.#revision,
+        nowMs: clock.now(),
+        gatewayAddresses: this.#gatewayAddresses(),
+        settling: !this.#registry.settled,
+      });
+      this.#failure = undefined;
+    } catch (error) {
+      const message = `the resources could not be compiled, the last good state stays: ${messageOf(error)}`;
+      this.#failure = {
+        code: 'COMPILE_FAILED',
+        severity: 'error',
+        message,
+        hint: 'this is a fault of Weft: please report it',
+      };
+      log.error(message, { stack: error instanceof Error ? error.stack : undefined });
+      return false;
+    }
+    this.#problemLog.update(this.#compiled.problems);
+    this.#statuses.write(this.#compiled.statuses.values());
+    return true;
+  }
+
+  #gatewayAddresses() {
+    return this.#registry.gateways.map(({ gateway, bindAddress = '127.0.0.1' }) => ({
+      address: bindAddress,
+      ...(gateway === undefined ? {} : { gateway }),
+    }));
+  }
+
+  #retryStatuses(): void {
+    if (this.#closed) return;
+    this.#retry ??= this.#options.clock.after(STATUS_RETRY_MS, () => {
+      this.#retry = undefined;
+      this.#statuses.write(this.#compiled.statuses.values());
+    });
+  }
+}
+
+const EMPTY = (trustDomain: string): Compiled => ({
+  mesh: {
+    revision: 0,
+    trustDomain,
+    services: new Map(),
+    workloads: new Map(),
+    gateways: new Map(),
+    policies: [],
+    peerModes: [],
+  },
+  statuses: new Map(),
+  problems: [],
+});

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { findEnvoy } from '../../src/envoy/find.ts';
+import { findEnvoy } from '../../src/envoy/find-envoy.ts';
 import { findKindByName } from '../../src/kinds/registry.ts';
 import { fetchPage, startLoad } from './load.ts';
 import { type Finished, type Mesh, type Running, startMesh, startProgram } from './mesh.ts';
@@ -16,12 +16,10 @@ const PROGRAMS = ['front-v1', 'catalogue-v1', 'reviews-v1', 'reviews-v2', 'order
 const VISIT = ['run', '--service', 'visitor', '--quiet', '--'];
 const CALL = ['curl', '-si', '--max-time', '10', 'http://catalogue:9080/products'];
 
-const hasEnvoy = await Promise.resolve()
-  .then(() => findEnvoy({ env: process.env }))
-  .then(
-    () => true,
-    () => false,
-  );
+const hasEnvoy = await findEnvoy({ env: process.env }).then(
+  () => true,
+  () => false,
+);
 const hasProgram = (name: string, ...args: string[]) => spawnSync(name, args, { stdio: 'ignore' }).status === 0;
 
 const missing = (engine: string): string | false => {

@@ -8,7 +8,9 @@ import type { ProxyNode } from '../model/node.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Dialer } from './dial.ts';
 import { FieldNames } from './http1/fields.ts';
+import type { FlushQueue } from './http1/flush-queue.ts';
 import { HeadParser } from './http1/head.ts';
+import type { IdSource } from './request-headers.ts';
 
 /** Every bound on what strangers can make the proxy hold. */
 export interface ProxyLimits {
@@ -60,7 +62,9 @@ export interface ProxyContext {
   readonly limits: ProxyLimits;
   readonly names: FieldNames;
   readonly parser: HeadParser;
+  readonly ids: IdSource;
   readonly deadlines: Deadlines;
+  readonly flushes: FlushQueue;
   readonly dialer: Dialer;
   readonly stats: ProxyStats;
   /** True from the start of the drain on: every answer closes its connection. */

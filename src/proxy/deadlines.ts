@@ -18,6 +18,8 @@ export class Deadline {
 export class Deadlines {
   readonly #clock: Clock;
   readonly #heap: Deadline[] = [];
+  /** The time as it was last asked for: near enough for what is counted in seconds. */
+  recent = 0;
   #timer: Timer | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
 
@@ -26,7 +28,8 @@ export class Deadlines {
   }
 
   now(): number {
-    return this.#clock.monotonic();
+    this.recent = this.#clock.monotonic();
+    return this.recent;
   }
 
   /** `at` in monotonic milliseconds. */

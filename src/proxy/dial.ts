@@ -8,6 +8,8 @@ import { Deadline, type Deadlines } from './deadlines.ts';
 import { uriSans } from './peer-identity.ts';
 import { ReadBuffer, Wire, type WireUser } from './wire.ts';
 
+const READ_BUFFER_BYTES = 65_536;
+
 export interface DialResult {
   onConnected(wire: Wire): void;
   /** `timeout` where the connect timeout passed. */
@@ -74,7 +76,7 @@ export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): 
 
   return {
     dial(endpoint, cluster, user, result) {
-      const readBuffer = new ReadBuffer();
+      const readBuffer = new ReadBuffer(READ_BUFFER_BYTES);
       let socket: Socket;
       try {
         socket = open(endpoint, cluster, readBuffer);

@@ -63,7 +63,7 @@ export class Downstream implements WireUser, BodySink {
     nested = false,
   ) {
     this.wire = wire;
-    this.outlet = new Outlet(wire);
+    this.outlet = new Outlet(wire, context.flushes);
     this.info = info;
     this.self = self;
     this.#context = context;
@@ -72,6 +72,7 @@ export class Downstream implements WireUser, BodySink {
     this.#reader = new BodyReader(context.names, context.limits);
     this.#deadline = new Deadline(() => this.#onDue());
     this.#exchangeDeadline = new Deadline(() => this.#exchange?.onDue());
+    context.deadlines.now();
     this.#waitForRequest();
   }
 
@@ -147,7 +148,7 @@ export class Downstream implements WireUser, BodySink {
       return end;
     }
     this.#head = '';
-    const message = this.#context.parser.request(text.slice(from, headEnd));
+    const message = this.#context.parser.request(text, from, headEnd);
     if (message instanceof Refusal) {
       this.#refuse(message);
       return end;
@@ -210,7 +211,10 @@ export class Downstream implements WireUser, BodySink {
     const at = this.#reader.feed(buffer, start, end, DISCARDED);
     this.#thrownAway += at - start;
     if (this.#reader.error !== '' || this.#thrownAway > this.#context.limits.maxDiscardBytes) this.#linger();
-    else if (this.#reader.done) this.#waitForRequest();
+    else if (this.#reader.done) {
+      this.#context.deadlines.now();
+      this.#waitForRequest();
+    }
     return at;
   }
 
@@ -281,11 +285,12 @@ export class Downstream implements WireUser, BodySink {
 
   // --- the connection
 
+  /** Right after the time was asked for. */
   #waitForRequest(): void {
     this.#state = HEAD;
     const { handler } = this.#chain.current as PreparedHttp;
     const { deadlines } = this.#context;
-    deadlines.set(this.#deadline, deadlines.now() + handler.idleTimeoutMs);
+    deadlines.set(this.#deadline, deadlines.recent + handler.idleTimeoutMs);
   }
 
   #armHeadTimeout(): void {

@@ -33,7 +33,9 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #message: RequestMessage;
   readonly #startMs: number;
   readonly #started: number;
-  readonly #asked: { method: string; path: string; host: string };
+  /** As asked, before rewrites. */
+  readonly #path: string;
+  readonly #host: string;
   #ids: RequestIds | undefined;
   #decision: Decision | undefined;
   #flags: string[] | undefined;
@@ -74,7 +76,8 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#down = down;
     this.#http = http;
     this.#message = message;
-    this.#asked = { method: message.method, path: message.path, host: message.host };
+    this.#path = message.path;
+    this.#host = message.host;
     this.isHead = message.method === 'HEAD';
     this.#requestDone = !hasBody;
     this.#close = message.close || message.old;
@@ -99,7 +102,7 @@ export class Exchange implements UpstreamUser, Waiter {
     message.path = path;
     const { info } = this.#down;
     const ownId = info.peer && this.#context.svid?.current().spiffeId;
-    this.#ids = addRequestHeaders(message, info, handler.edge, ownId, this.#context.random);
+    this.#ids = addRequestHeaders(message, info, handler.edge, ownId, this.#context.ids);
     if (!this.#isAllowed(this.#ids)) {
       this.answer(403, 'RBAC: access denied', 'RBAC');
       return;
@@ -205,9 +208,10 @@ export class Exchange implements UpstreamUser, Waiter {
   /** One read of the client was handed over. */
   onRequestReadDone(): void {
     const connection = this.#connection;
-    if (this.#over || !connection) return;
+    if (this.#over || this.#requestDone || !connection) return;
     connection.outlet.flush();
-    if (!this.#requestDone && connection.wire.blocked) this.#down.wire.pause();
+    if (connection.wire.blocked) this.#down.wire.pause();
+    this.#context.deadlines.now();
     this.#armDeadline();
   }
 
@@ -406,6 +410,7 @@ export class Exchange implements UpstreamUser, Waiter {
       return;
     }
     outlet.flush();
+    this.#context.deadlines.now();
     if (wire.blocked) this.#connection?.wire.pause();
     this.#armDeadline();
   }
@@ -566,7 +571,7 @@ export class Exchange implements UpstreamUser, Waiter {
   /** After anything moved. */
   #armDeadline(): void {
     if (this.#over) return;
-    const stall = this.#context.deadlines.now() + this.#context.limits.stallTimeoutMs;
+    const stall = this.#context.deadlines.recent + this.#context.limits.stallTimeoutMs;
     this.#down.setExchangeDeadline(Math.min(this.#requestDeadline, this.#attemptDeadline, stall));
   }
 
@@ -583,7 +588,9 @@ export class Exchange implements UpstreamUser, Waiter {
     const context = this.#context;
     const decision = this.#decision;
     const http: TrafficEvent['http'] = {
-      ...this.#asked,
+      method: this.#message.method,
+      path: this.#path,
+      host: this.#host,
       status: this.#status,
       requestId: this.#ids?.requestId ?? '',
       traceparent: this.#ids?.traceparent ?? '',

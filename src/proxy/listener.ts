@@ -3,18 +3,18 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { messageOf, systemCode } from '../lib/errors.ts';
 import type { Problem } from '../model/problem.ts';
 import type { FilterChain, Listener } from '../model/snapshot.ts';
+import { withReadBuffer } from './accepted-socket.ts';
 import type { ChainRef, PreparedHttp, PreparedTcp } from './chain.ts';
 import { chooseChain, needsFirstLook } from './choose-chain.ts';
-import { connectionInfoOf } from './connection-info.ts';
+import { type ConnectionInfo, connectionInfoOf } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Downstream } from './downstream.ts';
 import type { SelfPeer } from './events.ts';
-import type { PeerIdentity } from './peer-identity.ts';
 import { portOwner } from './port-owner.ts';
 import { type FirstLook, sniff } from './sniff.ts';
 import { TcpSession } from './tcp.ts';
 import type { Terminator } from './terminate.ts';
-import { Wire, type WireUser } from './wire.ts';
+import { type ReadBuffer, Wire, type WireUser } from './wire.ts';
 
 export interface LiveChain {
   readonly chain: FilterChain;
@@ -31,6 +31,8 @@ export interface BoundAddress {
 }
 
 const NOBODY: WireUser = { onData: () => {}, onEnd: () => {}, onDrain: () => {}, onClose: () => {} };
+
+const PLAIN_LOOK: FirstLook = { transport: 'plain', serverName: '' };
 
 const BACKLOG = 1024;
 
@@ -73,8 +75,9 @@ export class BoundListener {
     this.listener = listener;
     this.#chains = chains;
     this.#looks = needsFirstLook(listener.chains);
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
-      this.#accept(socket),
+    this.#server = createServer(
+      { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true },
+      (socket) => this.#accept(socket),
     );
   }
 
@@ -157,16 +160,29 @@ export class BoundListener {
     });
   }
 
-  #accept(socket: Socket): void {
-    const { stats, limits } = this.#context;
-    socket.on('error', () => {});
-    if (stats.connections >= limits.maxConnections) {
-      socket.destroy();
+  #accept(accepted: Socket): void {
+    accepted.on('error', () => {});
+    if (this.#context.stats.connections >= this.#context.limits.maxConnections) {
+      accepted.destroy();
       return;
     }
+    if (this.#looks) {
+      this.#track(accepted);
+      sniff(this.#context, accepted, (look, bytes) => this.#dispatch(accepted, look, bytes));
+      return;
+    }
+    const better = withReadBuffer(accepted);
+    const socket = better?.socket ?? accepted;
+    this.#track(socket);
+    this.#dispatch(socket, PLAIN_LOOK, undefined, better?.readBuffer);
+  }
+
+  #track(socket: Socket): void {
+    const { stats } = this.#context;
     stats.connections++;
     stats.totalConnections++;
     this.#sockets.add(socket);
+    socket.on('error', () => {});
     socket.once('close', () => {
       stats.connections--;
       this.#sockets.delete(socket);
@@ -174,11 +190,9 @@ export class BoundListener {
       this.#onEmpty?.();
       this.#onEmpty = undefined;
     });
-    if (this.#looks) sniff(this.#context, socket, (look, bytes) => this.#dispatch(socket, look, bytes));
-    else this.#dispatch(socket, { transport: 'plain', serverName: '' }, undefined);
   }
 
-  #dispatch(socket: Socket, look: FirstLook, bytes: Buffer | undefined): void {
+  #dispatch(socket: Socket, look: FirstLook, bytes: Buffer | undefined, readBuffer?: ReadBuffer): void {
     const live = this.#looks ? chooseChain(this.#chains, look) : this.#chains[0];
     if (!live) {
       socket.destroy();
@@ -186,7 +200,8 @@ export class BoundListener {
     }
     const { terminator } = live;
     if (!live.chain.tls || look.transport === 'plain') {
-      this.#start(live.ref, socket, 'none', look.serverName, undefined, bytes);
+      const info = connectionInfoOf(socket, 'none', look.serverName, undefined);
+      this.#start(live.ref, socket, info, bytes, readBuffer);
       return;
     }
     if (!terminator) {
@@ -195,27 +210,19 @@ export class BoundListener {
     }
     if (bytes) socket.unshift(bytes);
     terminator.secure(socket, (secured, peer) => {
-      this.#start(
-        live.ref,
-        secured,
-        terminator.mode === 'mesh' ? 'mutual' : 'simple',
-        look.serverName,
-        peer,
-        undefined,
-      );
+      const mode = terminator.mode === 'mesh' ? 'mutual' : 'simple';
+      this.#start(live.ref, secured, connectionInfoOf(secured, mode, look.serverName, peer), undefined, undefined);
     });
   }
 
   #start(
     ref: ChainRef,
     socket: Socket,
-    tls: 'mutual' | 'simple' | 'none',
-    serverName: string,
-    peer: PeerIdentity | undefined,
+    info: ConnectionInfo,
     bytes: Buffer | undefined,
+    readBuffer: ReadBuffer | undefined,
   ): void {
-    const info = connectionInfoOf(socket, tls, serverName, peer);
-    const wire = new Wire(socket, NOBODY);
+    const wire = new Wire(socket, NOBODY, readBuffer);
     if (ref.current.type === 'tcp') {
       this.#startTcp(ref.current, wire, info, bytes);
       return;
@@ -228,7 +235,7 @@ export class BoundListener {
     if (!wire.paused) socket.resume();
   }
 
-  #startTcp(tcp: PreparedTcp, wire: Wire, info: ReturnType<typeof connectionInfoOf>, bytes: Buffer | undefined): void {
+  #startTcp(tcp: PreparedTcp, wire: Wire, info: ConnectionInfo, bytes: Buffer | undefined): void {
     const { direction, pick, cluster, authorize, policyPort, handler } = tcp;
     const { idleTimeoutMs, service } = handler;
     const plan = { direction, pick, cluster, authorize, policyPort, idleTimeoutMs, service };

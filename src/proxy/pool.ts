@@ -100,7 +100,7 @@ export class EndpointPool implements ConnectionOwner {
       return;
     }
     const { deadlines } = this.#context;
-    connection.idleUntil = deadlines.now() + Math.min(this.#cluster.idleTimeoutMs, this.#peerKeepsMs(connection));
+    connection.idleUntil = deadlines.recent + Math.min(this.#cluster.idleTimeoutMs, this.#peerKeepsMs(connection));
     this.#idle.push(connection);
     if (this.#idleDeadline.index < 0) deadlines.set(this.#idleDeadline, connection.idleUntil);
   }
@@ -186,6 +186,7 @@ export class EndpointPool implements ConnectionOwner {
     const connection = new UpstreamConnection(wire, this.#context, this);
     wire.user = connection;
     this.#busy.add(connection);
+    this.#context.deadlines.now();
     this.release(connection);
   }
 }

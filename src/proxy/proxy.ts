@@ -12,8 +12,10 @@ import { DEFAULT_LIMITS, makeParser, type ProxyContext, type ProxyLimits, ProxyS
 import { Deadlines } from './deadlines.ts';
 import { openDialer } from './dial.ts';
 import { SelfPeer } from './events.ts';
+import { FlushQueue } from './http1/flush-queue.ts';
 import { type BoundAddress, BoundListener, type LiveChain } from './listener.ts';
 import { Preparation, type PreparedTable } from './prepare.ts';
+import { IdSource } from './request-headers.ts';
 import { type Resolve, resolveBySystem } from './resolver.ts';
 
 export interface ProxyOptions {
@@ -93,7 +95,9 @@ class LiveProxy implements Proxy {
       log,
       limits,
       ...makeParser(limits),
+      ids: new IdSource(random),
       deadlines,
+      flushes: new FlushQueue(),
       dialer: openDialer(deadlines, svid),
       stats: new ProxyStats(),
       draining: false,

@@ -18,21 +18,28 @@ const hex32 = (random: Random): string => {
   return HEX[n >>> 24]! + HEX[(n >>> 16) & 255]! + HEX[(n >>> 8) & 255]! + HEX[n & 255]!;
 };
 
-const UUID_VARIANT = ['8', '9', 'a', 'b'];
+/** 128 random bits as 32 digits. The first half is drawn anew every so many ids, to save time. */
+export class IdSource {
+  readonly #random: Random;
+  #left = 0;
+  #high = '';
 
-/** A random UUID, version 4. */
-export const makeRequestId = (random: Random): string => {
-  const b = hex32(random);
-  const c = hex32(random);
-  const variant = UUID_VARIANT[Number.parseInt(c[0]!, 16) & 3]!;
-  return `${hex32(random)}-${b.slice(0, 4)}-4${b.slice(5)}-${variant}${c.slice(1, 4)}-${c.slice(4)}${hex32(random)}`;
-};
+  constructor(random: Random) {
+    this.#random = random;
+  }
 
-const makeTraceparent = (random: Random): string => {
-  const trace = hex32(random) + hex32(random) + hex32(random) + hex32(random);
-  // All zeroes are not allowed; one in 2^32 would be the first word alone.
-  return `00-${trace === '0'.repeat(32) ? `${trace.slice(1)}1` : trace}-${hex32(random)}${hex32(random).slice(0, 7)}1-01`;
-};
+  next(): string {
+    if (this.#left-- === 0) {
+      this.#left = 1000;
+      // A version 4 UUID has a fixed digit at the 13th place, and one of four at the 17th.
+      this.#high = `${hex32(this.#random)}${hex32(this.#random).slice(0, 4)}4${hex32(this.#random).slice(0, 3)}`;
+    }
+    return `${this.#high}a${hex32(this.#random).slice(1)}${hex32(this.#random)}`;
+  }
+}
+
+const uuidOf = (id: string): string =>
+  `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
 
 // W3C trace context, version 00; later versions may be longer.
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
@@ -53,7 +60,7 @@ export const addRequestHeaders = (
   info: ConnectionInfo,
   edge: boolean,
   ownId: string | undefined,
-  random: Random,
+  source: IdSource,
 ): RequestIds => {
   const { headers } = message;
   const ids: RequestIds = { requestId: '', traceparent: '', remoteAddress: '' };
@@ -84,12 +91,14 @@ export const addRequestHeaders = (
   if (edge) headers.push(FORWARDED, info.peerAddress, FORWARDED_HOST, message.host);
   if (ids.remoteAddress === '') ids.remoteAddress = info.peerAddress;
   if (!proto) headers.push(PROTO, info.tls === 'none' ? 'http' : 'https');
+  const id = ids.requestId === '' || ids.traceparent === '' ? source.next() : '';
   if (ids.requestId === '') {
-    ids.requestId = makeRequestId(random);
+    ids.requestId = uuidOf(id);
     headers.push(REQUEST_ID, ids.requestId);
   }
   if (ids.traceparent === '') {
-    ids.traceparent = makeTraceparent(random);
+    // A root: its trace and its span are named by the same random digits, as is the request.
+    ids.traceparent = `00-${id}-${id.slice(16)}-01`;
     headers.push(TRACE, ids.traceparent);
   }
   if (info.peer) headers.push(CLIENT_CERT, `By=${ownId ?? ''};URI=${info.peer.spiffeId}`);

@@ -41,4 +41,5 @@ export const sniff = (
   socket.on('data', onData);
   socket.on('end', onEnd);
   socket.on('close', stop);
+  socket.resume();
 };

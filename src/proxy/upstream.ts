@@ -62,7 +62,7 @@ export class UpstreamConnection implements WireUser {
 
   constructor(wire: Wire, context: ProxyContext, owner: ConnectionOwner) {
     this.wire = wire;
-    this.outlet = new Outlet(wire);
+    this.outlet = new Outlet(wire, context.flushes);
     this.#context = context;
     this.#owner = owner;
     this.#reader = new BodyReader(context.names, context.limits);
@@ -144,7 +144,7 @@ export class UpstreamConnection implements WireUser {
       return -1;
     }
     this.#head = '';
-    const message = this.#context.parser.response(text.slice(0, headEnd));
+    const message = this.#context.parser.response(text, headEnd);
     const next = start + headEnd + 4 - before;
     if (message instanceof Refusal) {
       this.#bad(user, message.reason);

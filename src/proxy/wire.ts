@@ -13,18 +13,21 @@ export interface WireUser {
   onClose(error: Error | undefined): void;
 }
 
-const READ_BUFFER_BYTES = 65_536;
-
-/** The read buffer of an outgoing socket: used again and again, replaced when somebody still needs what is in it. */
+/** The read buffer of a socket: used again and again, replaced when somebody still needs what is in it. */
 export class ReadBuffer {
   wire: Wire | undefined;
   #buffer: Buffer | undefined;
   lent = false;
+  readonly #sizeBytes: number;
+
+  constructor(sizeBytes: number) {
+    this.#sizeBytes = sizeBytes;
+  }
 
   /** For the `onread` option of net and tls. */
   readonly onread = {
     buffer: (): Buffer => {
-      if (!this.#buffer || this.lent) this.#buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+      if (!this.#buffer || this.lent) this.#buffer = Buffer.allocUnsafeSlow(this.#sizeBytes);
       this.lent = false;
       return this.#buffer;
     },

@@ -189,7 +189,7 @@ export class BodyReader {
     }
     const colon = line.indexOf(':');
     const field = colon > 0 ? this.#names.get(line.slice(0, colon)) : undefined;
-    const value = trimField(line, colon + 1);
+    const value = trimField(line, colon + 1, line.length);
     if (!field || hasControl(value)) {
       this.error = 'a trailer is not valid';
       return false;

@@ -63,10 +63,10 @@ const DIGITS = /^[0-9]{1,15}$/;
 /** A Content-Length: digits alone, no sign, no list; -1 for anything else. */
 export const parseLength = (value: string): number => (DIGITS.test(value) ? Number(value) : -1);
 
-/** Without spaces and tabs around it. */
-export const trimField = (text: string, from: number): string => {
+/** The part of `text` between two places, without spaces and tabs around it. */
+export const trimField = (text: string, from: number, to: number): string => {
   let start = from;
-  let end = text.length;
+  let end = to;
   while (start < end && (text.charCodeAt(start) === 32 || text.charCodeAt(start) === 9)) start++;
   while (end > start && (text.charCodeAt(end - 1) === 32 || text.charCodeAt(end - 1) === 9)) end--;
   return text.slice(start, end);

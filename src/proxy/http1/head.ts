@@ -72,6 +72,7 @@ const MAX_METHOD_LENGTH = 32;
 // RFC 3986: reg-name, IPv4 or bracketed IPv6, then a port.
 const AUTHORITY = /^(?:[A-Za-z0-9\-._~!$&'()*+;=]+|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?$/;
 const MAX_AUTHORITY_LENGTH = 512;
+const MAX_AUTHORITIES = 1024;
 const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 
 /** Lower-case authority, or undefined when it isn't one. */
@@ -146,6 +147,17 @@ const parseRequestLine = (into: RequestMessage, line: string): Refusal | undefin
   return parseTarget(into, line.slice(first + 1, second));
 };
 
+/** Where the line from `at` ends; -1 when a control character other than tab stands in it, a lone CR or LF too. */
+const endOfLine = (text: string, at: number, stop: number): number => {
+  for (let i = at; i < stop; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 32 && code !== 127) continue;
+    if (code === 13) return text.charCodeAt(i + 1) === 10 ? i : -1;
+    if (code !== 9) return -1;
+  }
+  return stop;
+};
+
 /** Reads Connection; other fields that it lists are dropped from the headers. */
 const applyConnection = (into: Framing, value: string): string[] | undefined => {
   if (value === 'keep-alive' || value === 'Keep-Alive') {
@@ -176,63 +188,77 @@ const dropListed = (into: Framing, listed: readonly string[]): void => {
   headers.length = kept;
 };
 
+/** The status of `HTTP/1.1 200 OK`; 0 where it is none. */
+const parseStatus = (line: string): number => {
+  const status = Number(line.slice(9, 12));
+  const shaped = line.charCodeAt(8) === 32 && (line.length === 12 || line.charCodeAt(12) === 32);
+  return shaped && Number.isInteger(status) && status >= 100 && !hasControl(line) ? status : 0;
+};
+
 /** Keeps two messages apart that a lenient and a strict reader would split differently (RFC 9112, 6.3 and 11.2). */
 export class HeadParser {
   readonly #names: FieldNames;
   readonly #limits: HeadLimits;
+  readonly #authorities = new Map<string, string>();
 
   constructor(names: FieldNames, limits: HeadLimits) {
     this.#names = names;
     this.#limits = limits;
   }
 
-  /** `text` is the head without its last empty line: lines parted by CRLF. */
-  request(text: string): RequestMessage | Refusal {
+  /** The head stands in `text` from `start` to `end`, its last empty line left out: lines parted by CRLF. */
+  request(text: string, start: number, end: number): RequestMessage | Refusal {
     const message = new RequestMessage();
-    const lineEnd = text.indexOf('\r\n');
-    const bad = parseRequestLine(message, lineEnd < 0 ? text : text.slice(0, lineEnd));
+    const lineEnd = text.indexOf('\r\n', start);
+    const bad = parseRequestLine(message, text.slice(start, Math.min(lineEnd, end)));
     if (bad) return bad;
-    if (lineEnd < 0) return new Refusal(400, 'the Host header is missing');
-    return this.#fields(message, text, lineEnd + 2, message) ?? message;
+    return this.#fields(message, text, lineEnd + 2, end, message) ?? message;
   }
 
-  response(text: string): ResponseMessage | Refusal {
+  response(text: string, end: number): ResponseMessage | Refusal {
     const message = new ResponseMessage();
     const lineEnd = text.indexOf('\r\n');
-    const line = lineEnd < 0 ? text : text.slice(0, lineEnd);
+    const line = text.slice(0, Math.min(lineEnd, end));
     if (line.startsWith('HTTP/1.0')) message.old = true;
     else if (!line.startsWith('HTTP/1.1')) return new Refusal(502, 'the version of the answer is not valid');
-    const status = line.slice(9, 12);
-    if (
-      line[8] !== ' ' ||
-      !/^[1-9][0-9]{2}$/.test(status) ||
-      (line.length > 12 && line[12] !== ' ') ||
-      hasControl(line)
-    ) {
-      return new Refusal(502, 'the status line of the answer is not valid');
-    }
-    message.status = Number(status);
-    if (lineEnd < 0) return message;
-    return this.#fields(message, text, lineEnd + 2, undefined) ?? message;
+    message.status = parseStatus(line);
+    if (message.status === 0) return new Refusal(502, 'the status line of the answer is not valid');
+    return this.#fields(message, text, lineEnd + 2, end, undefined) ?? message;
+  }
+
+  /** Most requests name one of few hosts. */
+  #authority(value: string): string | undefined {
+    const known = this.#authorities.get(value);
+    if (known !== undefined) return known;
+    const host = parseAuthority(value);
+    if (host === undefined) return undefined;
+    if (this.#authorities.size >= MAX_AUTHORITIES) this.#authorities.clear();
+    this.#authorities.set(value, host);
+    return host;
   }
 
   /** Field lines from `start` on, into `into.headers`; hop-by-hop ones into the framing. */
-  #fields(into: Framing, text: string, start: number, request: RequestMessage | undefined): Refusal | undefined {
+  #fields(
+    into: Framing,
+    text: string,
+    start: number,
+    stop: number,
+    request: RequestMessage | undefined,
+  ): Refusal | undefined {
     const status = request ? 400 : 502;
     const { headers } = into;
     let listed: string[] | undefined;
     let hosts = 0;
     let count = 0;
-    for (let at = start; at <= text.length; ) {
-      let end = text.indexOf('\r\n', at);
-      if (end < 0) end = text.length;
+    for (let at = start; at < stop; ) {
+      const end = endOfLine(text, at, stop);
+      if (end < 0) return new Refusal(status, 'a header line holds a control character');
       const colon = text.indexOf(':', at);
       if (colon < 0 || colon >= end) return new Refusal(status, 'a header line has no colon');
       if (++count > this.#limits.maxFields) return new Refusal(request ? 431 : 502, 'there are too many header fields');
       const field = this.#names.get(text.slice(at, colon));
       if (!field) return new Refusal(status, 'the name of a header is not valid');
-      const value = trimField(text.slice(colon + 1, end), 0);
-      if (hasControl(value)) return new Refusal(status, 'the value of a header is not valid');
+      const value = trimField(text, colon + 1, end);
       at = end + 2;
       switch (field.role) {
         case PLAIN:
@@ -244,7 +270,7 @@ export class HeadParser {
             headers.push(field.name, value);
             break;
           }
-          const host = parseAuthority(value);
+          const host = this.#authority(value);
           if (host === undefined) return new Refusal(400, 'the Host header is not valid');
           // RFC 9112, 3.2.2: the target of absolute and authority form wins.
           if (request.form === 'origin' || request.form === 'asterisk') request.host = host;

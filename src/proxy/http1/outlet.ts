@@ -1,5 +1,6 @@
 // Writes one message after the other to a wire: small pieces gathered into one write, large ones passed on uncopied.
 import type { Wire } from '../wire.ts';
+import type { FlushQueue } from './flush-queue.ts';
 import { lastChunk } from './serialize.ts';
 
 const SMALL_BYTES = 4096;
@@ -8,11 +9,14 @@ const GATHER_BYTES = 16_000;
 
 export class Outlet {
   readonly wire: Wire;
+  readonly #queue: FlushQueue;
+  #queued = false;
   #text = '';
   #chunked = false;
 
-  constructor(wire: Wire) {
+  constructor(wire: Wire, queue: FlushQueue) {
     this.wire = wire;
+    this.#queue = queue;
   }
 
   /** Starts a message with its head, empty line included. */
@@ -36,14 +40,17 @@ export class Outlet {
     this.#text = this.#chunked ? '\r\n' : '';
   }
 
-  /** Ends the message and sends what was gathered. */
+  /** Ends the message; what was gathered is sent at the end of this turn. */
   end(trailers: readonly string[] | undefined): void {
     if (this.#chunked) this.#text += lastChunk(trailers);
-    this.flush();
+    if (this.#text === '' || this.#queued) return;
+    this.#queued = true;
+    this.#queue.add(this);
   }
 
   /** Sends what was gathered; called at the end of every read. */
   flush(): void {
+    this.#queued = false;
     if (this.#text === '') return;
     const text = this.#text;
     this.#text = '';

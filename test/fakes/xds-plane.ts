@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openGrpcServer, peerOf } from '../../src/app/grpc.ts';
+import { type GrpcService, openGrpcServer, peerOf } from '../../src/app/grpc.ts';
 import { type Authority, openAuthority } from '../../src/ca/authority.ts';
 import { makeCsr } from '../../src/ca/csr.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -103,7 +103,10 @@ export interface XdsPlane {
   close(): Promise<void>;
 }
 
-export const openXdsPlane = async (log: Log = silentLog): Promise<XdsPlane> => {
+export const openXdsPlane = async (
+  options: { log?: Log; services?: readonly GrpcService[] } = {},
+): Promise<XdsPlane> => {
+  const { log = silentLog, services = [] } = options;
   const dir = mkdtempSync(join(tmpdir(), 'weft-xds-'));
   const authority = openAuthority({ dir, trustDomain: TRUST_DOMAIN, clock: systemClock, log });
   const names = { dnsNames: ['control.test'], ipAddresses: ['127.0.0.1'] };
@@ -112,7 +115,7 @@ export const openXdsPlane = async (log: Log = silentLog): Promise<XdsPlane> => {
   const open = async (plainAddress: string, mutualAddress: string) => {
     const xds = openXdsServer({ feed, sessions, peerOf, trustDomain: TRUST_DOMAIN, log, clock: systemClock });
     const plain = await openGrpcServer(plainAddress, [xds.plaintext]);
-    const mutual = await openGrpcServer(mutualAddress, [xds.authenticated], identity);
+    const mutual = await openGrpcServer(mutualAddress, [xds.authenticated, ...services], identity);
     mutual.replaceIdentity(identity);
     return { xds, plain, mutual };
   };

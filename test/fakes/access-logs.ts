@@ -1,0 +1,66 @@
+// Takes Envoy's access logs as the control plane does, for tests that ask what was logged.
+import { EventEmitter, once } from 'node:events';
+import { fromBinary } from '@bufbuild/protobuf';
+import type { ServerReadableStream } from '@grpc/grpc-js';
+import type { GrpcService } from '../../src/app/grpc.ts';
+import type { HTTPAccessLogEntry, TCPAccessLogEntry } from '../../src/gen/envoy/data/accesslog/v3/accesslog_pb.js';
+import { StreamAccessLogsMessageSchema } from '../../src/gen/envoy/service/accesslog/v3/als_pb.js';
+
+const asBytes = (bytes: Buffer): Buffer => bytes;
+
+interface Logged<Entry> {
+  readonly logName: string;
+  readonly entry: Entry;
+}
+
+export class AccessLogs extends EventEmitter {
+  readonly #http: Logged<HTTPAccessLogEntry>[] = [];
+  readonly #tcp: Logged<TCPAccessLogEntry>[] = [];
+
+  readonly service: GrpcService = {
+    definition: {
+      streamAccessLogs: {
+        path: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs',
+        requestStream: true,
+        responseStream: false,
+        requestSerialize: asBytes,
+        requestDeserialize: asBytes,
+        responseSerialize: asBytes,
+        responseDeserialize: asBytes,
+      },
+    },
+    implementation: { streamAccessLogs: (call: ServerReadableStream<Buffer, Buffer>) => this.#take(call) },
+  };
+
+  #take(call: ServerReadableStream<Buffer, Buffer>): void {
+    let logName = '';
+    call.on('error', () => {});
+    call.on('data', (raw: Buffer) => {
+      const { identifier, logEntries } = fromBinary(StreamAccessLogsMessageSchema, raw);
+      logName = identifier?.logName ?? logName;
+      if (logEntries.case === 'httpLogs') {
+        for (const entry of logEntries.value.logEntry) this.#http.push({ logName, entry });
+      } else if (logEntries.case === 'tcpLogs') {
+        for (const entry of logEntries.value.logEntry) this.#tcp.push({ logName, entry });
+      }
+      this.emit('entry');
+    });
+  }
+
+  /** The first entry under that name that fits; waits for it. */
+  http(fits: (entry: HTTPAccessLogEntry) => boolean, logName: string): Promise<HTTPAccessLogEntry> {
+    return this.#find(this.#http, fits, logName);
+  }
+
+  tcp(fits: (entry: TCPAccessLogEntry) => boolean, logName: string): Promise<TCPAccessLogEntry> {
+    return this.#find(this.#tcp, fits, logName);
+  }
+
+  async #find<Entry>(list: Logged<Entry>[], fits: (entry: Entry) => boolean, logName: string): Promise<Entry> {
+    for (;;) {
+      const found = list.find((logged) => logged.logName === logName && fits(logged.entry));
+      if (found) return found.entry;
+      await once(this, 'entry');
+    }
+  }
+}

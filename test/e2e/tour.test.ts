@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { findEnvoy } from '../../src/envoy/find-envoy.ts';
+import { findEnvoy } from '../../src/envoy/find.ts';
 import { findKindByName } from '../../src/kinds/registry.ts';
 import { fetchPage, startLoad } from './load.ts';
 import { type Finished, type Mesh, type Running, startMesh, startProgram } from './mesh.ts';

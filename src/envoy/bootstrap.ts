@@ -5,6 +5,18 @@ export type JsonObject = { readonly [key: string]: unknown };
 
 export type AdminAddress = { readonly socketPath: string } | { readonly address: string; readonly port: number };
 
+export type XdsAddress =
+  | {
+      readonly host: string;
+      readonly port: number;
+      /** False only on loopback. */
+      readonly tls: boolean;
+      /** The name that the control plane's certificate must carry; absent: the host. */
+      readonly serverName?: string;
+    }
+  /** Plain text, for a control plane in the agent's own process. */
+  | { readonly socketPath: string };
+
 export interface BootstrapOptions {
   readonly node: {
     readonly id: string;
@@ -12,14 +24,8 @@ export interface BootstrapOptions {
     /** As the xds room encodes a ProxyNode. */
     readonly metadata: JsonObject;
   };
-  /** Where the control plane's xDS is; `tls` by the proxy's own SVID, out of SDS. */
-  readonly xds: {
-    readonly host: string;
-    readonly port: number;
-    readonly tls: boolean;
-    /** The name that the control plane's certificate must carry; absent: the host. */
-    readonly serverName?: string;
-  };
+  /** Where the control plane's xDS is; TLS is mutual, by the proxy's own SVID out of SDS. */
+  readonly xds: XdsAddress;
   readonly sdsSocket: string;
   readonly admin: AdminAddress;
   readonly maxConnections?: number;
@@ -82,14 +88,19 @@ const tlsToControl = (name: string): JsonObject => ({
   },
 });
 
-const controlCluster = (xds: BootstrapOptions['xds']): JsonObject => ({
-  name: 'xds-grpc',
-  type: isIP(xds.host) ? 'STATIC' : 'STRICT_DNS',
-  connect_timeout: '2s',
-  typed_extension_protocol_options: http2(true),
-  load_assignment: endpointOf('xds-grpc', socketAddress(xds.host, xds.port)),
-  ...(xds.tls ? { transport_socket: tlsToControl(xds.serverName ?? xds.host) } : {}),
-});
+const controlCluster = (xds: XdsAddress): JsonObject => {
+  const name = 'xds-grpc';
+  const common = { name, connect_timeout: '2s', typed_extension_protocol_options: http2(true) };
+  if ('socketPath' in xds) {
+    return { ...common, type: 'STATIC', load_assignment: endpointOf(name, { pipe: { path: xds.socketPath } }) };
+  }
+  return {
+    ...common,
+    type: isIP(xds.host) ? 'STATIC' : 'STRICT_DNS',
+    load_assignment: endpointOf(name, socketAddress(xds.host, xds.port)),
+    ...(xds.tls ? { transport_socket: tlsToControl(xds.serverName ?? xds.host) } : {}),
+  };
+};
 
 const agentCluster = (socketPath: string): JsonObject => ({
   name: 'sds-grpc',

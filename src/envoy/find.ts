@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
-import { delimiter, join, resolve } from 'node:path';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { isWeftError, messageOf, WeftError } from '../lib/errors.ts';
 
@@ -61,9 +61,10 @@ const inPythonPackage = async (python: string, env: FindEnvoyOptions['env']): Pr
 /** The binary behind a path: pip and pyenv put scripts on PATH, whose process would not be Envoy's own. */
 const binaryOf = async (path: string, env: FindEnvoyOptions['env']): Promise<string | undefined> => {
   const interpreter = await interpreterOf(path);
-  if (interpreter === '') return path;
-  const own = /^\/\S*python[\d.]*$/.test(interpreter) ? await inPythonPackage(interpreter, env) : undefined;
-  return own ?? inPythonPackage('python3', env);
+  if (/^\/\S*python[\d.]*$/.test(interpreter)) return inPythonPackage(interpreter, env);
+  if (interpreter !== '' && basename(dirname(path)) === 'shims') return inPythonPackage('python3', env);
+  // Other scripts are wrappers of the user's own, which are expected to `exec` Envoy.
+  return path;
 };
 
 const versionOf = async (path: string): Promise<string> => {

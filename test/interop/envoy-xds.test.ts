@@ -11,7 +11,7 @@ import { systemRandom } from '../../src/lib/random.ts';
 import type { Svid } from '../../src/model/identity.ts';
 import { formatLogName } from '../../src/model/log-name.ts';
 import { AccessLogs } from '../fakes/access-logs.ts';
-import { cluster, forward, type MeshPorts, meshSnapshot, route } from '../fakes/envoy-mesh.ts';
+import { cluster, DATABASE, forward, type MeshPorts, meshSnapshot, route } from '../fakes/envoy-mesh.ts';
 import { type RunningEnvoy, startEnvoy } from '../fakes/envoy-process.ts';
 import { type FakeServer, openServer } from '../fakes/http-server.ts';
 import { openXdsPlane, proxyNode, type XdsPlane } from '../fakes/xds-plane.ts';
@@ -33,7 +33,7 @@ interface Echo {
 
 const ask = (options: RequestOptions, send: typeof httpRequest = httpRequest): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const request = send({ agent: false, ...options }, (response) => {
+    const request = send({ ...(!options.createConnection && { agent: false }), ...options }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (chunk) => {
@@ -241,11 +241,13 @@ for (const protocol of ['DELTA_GRPC', 'GRPC'] as const) {
 
     for (const authority of ['db:5432', 'odd:5432']) {
       it(`passes what is not HTTP through a tunnel to ${authority}`, async () => {
+        const idle = await tunnel(ports.outbound, 'reviews:80');
         const { status, socket } = await tunnel(ports.outbound, authority);
         assert.equal(status, 200);
         // Not text, and no method: its first byte is zero.
         socket.write('\0hello\n');
         assert.equal(await firstLine(socket), 'you said \0hello');
+        idle.socket.destroy();
       });
     }
 
@@ -293,8 +295,11 @@ for (const protocol of ['DELTA_GRPC', 'GRPC'] as const) {
     });
 
     it('logs a tunnel to a TCP service as one, and requests inside a tunnel as requests', async () => {
-      const tunnelled = await logs.http(() => true, formatLogName({ direction: 'outbound', protocol: 'tunnel' }));
-      assert.equal(tunnelled.commonProperties?.upstreamCluster, 'outbound|5432||db.shop.svc.cluster.local');
+      const tunnelName = formatLogName({ direction: 'outbound', protocol: 'tunnel' });
+      const tunnelled = await logs.http((entry) => entry.request?.authority === 'db:5432', tunnelName);
+      assert.equal(tunnelled.commonProperties?.upstreamCluster, DATABASE);
+      const refused = await logs.http((entry) => entry.request?.authority === 'nobody:81', tunnelName);
+      assert.equal(refused.commonProperties?.responseFlags?.noRouteFound, true);
       const inside = await logs.http(
         (entry) => entry.request?.path === '/inside',
         formatLogName({ direction: 'outbound', protocol: 'http' }),

@@ -52,6 +52,7 @@ const edgeFields = (edge: boolean): Manager =>
   edge
     ? {
         useRemoteAddress: true,
+        skipXffAppend: true,
         earlyHeaderMutationExtensions: [
           extension('envoy.http.early_header_mutation.header_mutation', EarlyMutationSchema, {
             mutations: UNTRUSTED.map(remove),
@@ -66,7 +67,13 @@ const headerFilter = (edge: boolean) =>
     mutations: {
       requestMutations: [
         ...['x-envoy-internal', 'x-envoy-external-address'].map(remove),
-        ...(edge ? [set('x-forwarded-host', '%REQ(:AUTHORITY)%')] : []),
+        // By itself Envoy names an address of its own machine where the caller is on it too.
+        ...(edge
+          ? [
+              set('x-forwarded-for', '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%'),
+              set('x-forwarded-host', '%REQ(:AUTHORITY)%'),
+            ]
+          : []),
       ],
     },
   });

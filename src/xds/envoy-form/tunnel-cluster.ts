@@ -1,8 +1,11 @@
 // How the cluster of a tunnel gets from its route into the internal listener: as route metadata, then as filter state that
 // is handed on with the connection. Used by tunnels.ts (routes) and http.ts (the filter).
-import { FilterStateValue_SharedWithUpstream as Shared } from '../../gen/envoy/extensions/filters/common/set_filter_state/v3/value_pb.js';
+import {
+  type FilterStateValueSchema,
+  FilterStateValue_SharedWithUpstream as Shared,
+} from '../../gen/envoy/extensions/filters/common/set_filter_state/v3/value_pb.js';
 import { ConfigSchema } from '../../gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
-import { configured } from './message.ts';
+import { configured, type Init } from './message.ts';
 
 const NAMESPACE = 'weft';
 const KEY = 'cluster';
@@ -11,23 +14,29 @@ const TCP_PROXY_CLUSTER = 'envoy.tcp_proxy.cluster';
 
 export const tunnelMetadata = (cluster: string) => ({ filterMetadata: { [NAMESPACE]: { [KEY]: cluster } } });
 
+const sharedState = (objectKey: string, factoryKey: string): Init<typeof FilterStateValueSchema> => ({
+  key: { case: 'objectKey', value: objectKey },
+  factoryKey,
+  value: {
+    case: 'formatString',
+    value: {
+      format: {
+        case: 'textFormatSource',
+        value: { specifier: { case: 'inlineString', value: `%METADATA(ROUTE:${NAMESPACE}:${KEY})%` } },
+      },
+      omitEmptyValues: true,
+    },
+  },
+  sharedWithUpstream: Shared.ONCE,
+  skipIfEmpty: true,
+});
+
 export const tunnelClusterFilter = () =>
   configured('envoy.filters.http.set_filter_state', ConfigSchema, {
     onRequestHeaders: [
-      {
-        key: { case: 'objectKey', value: TCP_PROXY_CLUSTER },
-        value: {
-          case: 'formatString',
-          value: {
-            format: {
-              case: 'textFormatSource',
-              value: { specifier: { case: 'inlineString', value: `%METADATA(ROUTE:${NAMESPACE}:${KEY})%` } },
-            },
-            omitEmptyValues: true,
-          },
-        },
-        sharedWithUpstream: Shared.ONCE,
-        skipIfEmpty: true,
-      },
+      sharedState(TCP_PROXY_CLUSTER, ''),
+      // Connections are pooled by what of their state can be hashed, which the cluster's own object can't: without this
+      // a tunnel would get the cluster of whichever came first.
+      sharedState('weft.tunnel', 'envoy.hashable_string'),
     ],
   });

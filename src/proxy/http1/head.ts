@@ -188,6 +188,11 @@ const dropListed = (into: Framing, listed: readonly string[]): void => {
   headers.length = kept;
 };
 
+const lineEndOf = (text: string, start: number, end: number): number => {
+  const found = text.indexOf('\r\n', start);
+  return found < 0 || found > end ? end : found;
+};
+
 /** The status of `HTTP/1.1 200 OK`; 0 where it is none. */
 const parseStatus = (line: string): number => {
   const status = Number(line.slice(9, 12));
@@ -209,16 +214,16 @@ export class HeadParser {
   /** The head stands in `text` from `start` to `end`, its last empty line left out: lines parted by CRLF. */
   request(text: string, start: number, end: number): RequestMessage | Refusal {
     const message = new RequestMessage();
-    const lineEnd = text.indexOf('\r\n', start);
-    const bad = parseRequestLine(message, text.slice(start, Math.min(lineEnd, end)));
+    const lineEnd = lineEndOf(text, start, end);
+    const bad = parseRequestLine(message, text.slice(start, lineEnd));
     if (bad) return bad;
     return this.#fields(message, text, lineEnd + 2, end, message) ?? message;
   }
 
   response(text: string, end: number): ResponseMessage | Refusal {
     const message = new ResponseMessage();
-    const lineEnd = text.indexOf('\r\n');
-    const line = text.slice(0, Math.min(lineEnd, end));
+    const lineEnd = lineEndOf(text, 0, end);
+    const line = text.slice(0, lineEnd);
     if (line.startsWith('HTTP/1.0')) message.old = true;
     else if (!line.startsWith('HTTP/1.1')) return new Refusal(502, 'the version of the answer is not valid');
     message.status = parseStatus(line);

@@ -16,7 +16,7 @@ export interface EnvoyOptions {
   readonly bootstrap: JsonObject;
   /** As in the bootstrap. */
   readonly admin: AdminAddress;
-  /** A private folder for its files. */
+  /** A private folder for its files, which goes with this process when that is killed. */
   readonly dir: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -70,7 +70,7 @@ class SupervisedEnvoy implements Envoy {
     this.exited = this.#settleExited.promise;
     this.#bootstrapPath = join(options.dir, 'bootstrap.json');
     writeFileSync(this.#bootstrapPath, JSON.stringify(options.bootstrap), { mode: 0o600 });
-    this.#watchdog = openWatchdog();
+    this.#watchdog = openWatchdog(options.dir);
     this.#start();
   }
 

@@ -7,52 +7,63 @@ export interface Watchdog {
   close(): void;
 }
 
-// Reads pids, keeps the last. The pipe ends with our process, however that ends; then the child gets SIGTERM, and SIGKILL
-// when it is still there after two seconds. Works alike on Linux and macOS, which knows no parent-death signal.
+// Reads pids, keeps the last; 0: none now. The pipe ends with our process, however that ends; then the child gets SIGTERM,
+// and SIGKILL when it is still there after two seconds. Works alike on Linux and macOS, which has no parent-death signal.
 const SCRIPT = `
 trap '' INT HUP TERM
-pid=
+pid=0
 while read -r line; do pid=$line; done
-[ -n "$pid" ] || exit 0
-kill -TERM "$pid" 2>/dev/null || exit 0
-for second in 1 2; do sleep 1; kill -0 "$pid" 2>/dev/null || exit 0; done
-kill -KILL "$pid" 2>/dev/null
+[ "$pid" = end ] && exit 0
+if [ "$pid" -gt 1 ] && kill -TERM "$pid" 2>/dev/null; then
+  for second in 1 2; do sleep 1; kill -0 "$pid" 2>/dev/null || break; done
+  kill -KILL "$pid" 2>/dev/null
+fi
+rm -rf -- "$1"
 `;
 
-class ShellWatchdog implements Watchdog {
-  #shell: ChildProcess | undefined;
-  #pid: number | undefined;
-  #isClosed = false;
+/** A shell that can't live is not started for ever. */
+const MAX_STARTS = 10;
 
-  constructor() {
+class ShellWatchdog implements Watchdog {
+  readonly #dir: string;
+  #shell: ChildProcess | undefined;
+  #pid = 0;
+  #isClosed = false;
+  #starts = 0;
+
+  constructor(dir: string) {
+    this.#dir = dir;
     this.#start();
   }
 
   guard(pid: number | undefined): void {
-    this.#pid = pid;
-    this.#shell?.stdin?.write(`${pid ?? ''}\n`);
+    this.#pid = pid ?? 0;
+    this.#shell?.stdin?.write(`${this.#pid}\n`);
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#shell?.stdin?.end('\n');
+    this.#shell?.stdin?.end('end\n');
   }
 
   #start(): void {
+    this.#starts += 1;
     // Its own session: Ctrl-C on the terminal must not reach it.
-    const shell = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' });
+    const args = ['-c', SCRIPT, 'weft-watchdog', this.#dir];
+    const shell = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' });
     this.#shell = shell;
     shell.on('error', () => {});
     shell.stdin!.on('error', () => {});
     shell.on('exit', () => {
       // Somebody ended it: there must be one while there is a child.
-      if (!this.#isClosed) this.#start();
+      if (!this.#isClosed && this.#starts < MAX_STARTS) this.#start();
     });
-    if (this.#pid !== undefined) this.guard(this.#pid);
+    if (this.#pid !== 0) this.guard(this.#pid);
     // It never keeps this process alive: waiting for our end is its whole purpose.
     shell.unref();
     (shell.stdin as unknown as { unref?(): void }).unref?.();
   }
 }
 
-export const openWatchdog = (): Watchdog => new ShellWatchdog();
+/** `dir` is removed too when this process is gone without `close`. */
+export const openWatchdog = (dir: string): Watchdog => new ShellWatchdog(dir);

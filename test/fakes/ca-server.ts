@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openGrpcServer, peerOf } from '../../src/app/grpc.ts';
 import { type Authority, openAuthority } from '../../src/ca/authority.ts';
 import { caService } from '../../src/ca/ca-service.ts';
-import { systemClock } from '../../src/lib/clock.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { WeftError } from '../../src/lib/errors.ts';
 import { type Log, silentLog } from '../../src/lib/log.ts';
 
@@ -23,9 +23,9 @@ export interface FakeCaServer {
 
 /** Join tokens are `<namespace>/<service account>`; `expired` and `broken` are refused as such. */
 export const openFakeCaServer = async (
-  options: { log?: Log; maxLeafTtlMs?: number; trustDomain?: string } = {},
+  options: { log?: Log; maxLeafTtlMs?: number; trustDomain?: string; serviceClock?: Clock } = {},
 ): Promise<FakeCaServer> => {
-  const { log = silentLog, trustDomain = 'cluster.local', ...rest } = options;
+  const { log = silentLog, trustDomain = 'cluster.local', serviceClock: clock = systemClock, ...rest } = options;
   const dir = mkdtempSync(join(tmpdir(), 'weft-ca-'));
   const authority = openAuthority({ dir, trustDomain, clock: systemClock, log, ...rest });
   const used: string[] = [];
@@ -37,7 +37,7 @@ export const openFakeCaServer = async (
     if (!namespace || !serviceAccount) throw new WeftError('TOKEN_INVALID', 'this is not a token of this mesh');
     return { namespace, serviceAccount };
   };
-  const service = caService({ authority, tokens: { verifyJoin }, peerOf, clock: systemClock, log });
+  const service = caService({ authority, tokens: { verifyJoin }, peerOf, clock, log });
   const names = { dnsNames: ['control.test'], ipAddresses: ['127.0.0.1'] };
   const identity = { ...authority.serverCertificate(names), bundlePem: authority.bundlePem };
   const open = (address: string) => openGrpcServer(address, [{ ...service }], identity);

@@ -19,6 +19,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import { flowsHandler } from '../telemetry/flows.ts';
 import { openHub } from '../telemetry/hub.ts';
 import { telemetryServices } from '../telemetry/ingest.ts';
+import { knownWorkloads } from '../telemetry/known-workloads.ts';
 import { openXdsServer } from '../xds/server.ts';
 import { openDataDir, writeControlInfo, writeFileWhole } from './data-dir.ts';
 import { openGrpcServer, peerOf } from './grpc.ts';
@@ -104,7 +105,13 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
   );
   const tokens = await openTokens({ dir: dir.tokens, clock });
   const control = opened.add(await openControl({ store, trustDomain: TRUST_DOMAIN, clock, log: log.child('control') }));
-  const hub = opened.add(openHub({ clock, denialPolicies: (event) => control.denialPolicies(event) }));
+  const hub = opened.add(
+    openHub({
+      clock,
+      denialPolicies: (event) => control.denialPolicies(event),
+      workloadOf: knownWorkloads(() => control.mesh()),
+    }),
+  );
   const xds = opened.add(
     openXdsServer({
       feed: control.feed,

@@ -8,7 +8,7 @@ import { systemRandom } from '../lib/random.ts';
 import { type LocalPort, nodeId, type ProxyNode, type SocketAddress } from '../model/node.ts';
 import { openXdsClient, type XdsClient } from '../xds/client.ts';
 import { isRunning } from './data-dir.ts';
-import { type Engine, openEnvoyEngine, openWeftEngine } from './engines.ts';
+import { type Engine, openEnvoyDataPlane, openWeftDataPlane } from './engines.ts';
 import { findMembership, type Membership, type MembershipOptions } from './membership.ts';
 import { openProbe, type Probe } from './probe.ts';
 import { announceFailure, announceReady, onEnd, tellParent } from './process.ts';
@@ -163,7 +163,7 @@ const openDataPlane = async (options: ProxyOptions, log: Log): Promise<DataPlane
   });
   await svid.ready;
   const node = nodeOf(options);
-  const open = options.engine === 'envoy' ? openEnvoyEngine : openWeftEngine;
+  const open = options.engine === 'envoy' ? openEnvoyDataPlane : openWeftDataPlane;
   const engine = await open({ node, membership, svid, envoy: options.envoy, log });
   return new DataPlane(options, membership, svid, engine, log);
 };

@@ -1,13 +1,22 @@
 // The two engines behind one interface: Weft's own proxy in this process, or an Envoy that this process looks after.
+
+import { openSdsServer } from '../ca/sds-server.ts';
 import type { RenewedSvidSource } from '../ca/svid-source.ts';
+import { parseHostPort, type XdsAddress } from '../envoy/bootstrap.ts';
+import { openEnvoyEngine } from '../envoy/engine.ts';
+import type { Envoy } from '../envoy/envoy.ts';
+import { findEnvoy } from '../envoy/find.ts';
 import { systemClock } from '../lib/clock.ts';
+import { WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
+import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { openProxy } from '../proxy/proxy.ts';
 import { openEventSender } from '../telemetry/sender.ts';
+import { encodeNode } from '../xds/node-metadata.ts';
 import type { Membership } from './membership.ts';
 
 /** What moves the bytes of one data-plane process. */
@@ -40,7 +49,7 @@ export const tellProblems = (problems: readonly Problem[], log: Log): void => {
 };
 
 /** Weft's own proxy, fed by the xDS client of this process; its events go to the control plane. */
-export const openWeftEngine = async ({ node, membership, svid, log }: EngineOptions): Promise<Engine> => {
+export const openWeftDataPlane = async ({ node, membership, svid, log }: EngineOptions): Promise<Engine> => {
   const common = { node, clock: systemClock, random: systemRandom };
   const sender = openEventSender({
     ...common,
@@ -65,4 +74,31 @@ export const openWeftEngine = async ({ node, membership, svid, log }: EngineOpti
       await sender.close(500);
     },
   };
+};
+
+/** An Envoy of this process, configured by the xDS at `xds`. */
+export const startEnvoy = async (
+  node: ProxyNode,
+  xds: XdsAddress,
+  svid: SvidSource | undefined,
+  { envoy, log }: Pick<EngineOptions, 'envoy' | 'log'>,
+): Promise<Envoy> => {
+  const { path, version } = await findEnvoy({ option: envoy, env: process.env });
+  log.info('starting Envoy', { version, path });
+  return openEnvoyEngine({
+    path,
+    xds,
+    node: { id: node.id, cluster: node.name, metadata: encodeNode(node, { registers: false }) },
+    ...(svid && { openSds: (socketPath) => openSdsServer({ socketPath, source: svid, log: log.child('sds') }) }),
+    clock: systemClock,
+    log: log.child('envoy'),
+  });
+};
+
+/** Envoy, fed by the control plane itself; this process gives it its certificates and keeps it running. */
+export const openEnvoyDataPlane = async (options: EngineOptions): Promise<Engine> => {
+  const { node, membership, svid } = options;
+  const control = parseHostPort(membership.control);
+  if (!control) throw new WeftError('USAGE', `"${membership.control}" is not host:port`, { at: '--control' });
+  return startEnvoy(node, { ...control, tls: true }, svid, options);
 };

@@ -127,14 +127,8 @@ class Supervisor {
 
   startDemo(program: DemoProgram): Child {
     const { service, version, file } = program;
-    return this.start(
-      `${service}-${version}`,
-      ['run', `--service=${service}`, `--version=${version}`, '--port=http=0', ...this.#engineFlags()].concat(
-        '--',
-        process.execPath,
-        join(demoDir(), file),
-      ),
-    );
+    const flags = [`--service=${service}`, `--version=${version}`, '--port=http=0', ...this.#engineFlags()];
+    return this.start(`${service}-${version}`, ['run', ...flags], [process.execPath, join(demoDir(), file)]);
   }
 
   #engineFlags(): string[] {

@@ -24,13 +24,20 @@ const formatPairs = (pairs: readonly (readonly [string, string])[]): string => {
   return pairs.map(([term, text]) => (text ? `  ${term.padEnd(width)}  ${text}` : `  ${term}`)).join('\n');
 };
 
+/** ` (weft, envoy; default weft)`: what an option takes, and what holds without it. */
+const limitsOf = ({ argChoices = [], defaultValue }: Option): string => {
+  const hasDefault = typeof defaultValue === 'string' || typeof defaultValue === 'number';
+  const parts = [argChoices.join(', '), hasDefault ? `default ${defaultValue}` : ''].filter((part) => part !== '');
+  return parts.length ? ` (${parts.join('; ')})` : '';
+};
+
 /** Options under their headings: a command's own first, those that many commands share behind them. */
 const optionSections = (command: Command, help: Help): string[] => {
   const groups = new Map<string, [string, string][]>([['Options:', []]]);
   for (const option of help.visibleOptions(command)) {
     const heading = option.helpGroupHeading ?? 'Options:';
     const pairs = groups.get(heading) ?? [];
-    pairs.push([help.optionTerm(option), option.description]);
+    pairs.push([help.optionTerm(option), `${option.description}${limitsOf(option)}`]);
     groups.set(heading, pairs);
   }
   return [...groups].map(([heading, pairs]) => `${heading}\n${formatPairs(pairs)}`);

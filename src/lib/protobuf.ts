@@ -1,7 +1,7 @@
 // Protobuf's wire format for the few small messages that must not cost a runtime: used by the CA, SDS and xDS codecs.
 import { WeftError } from './errors.ts';
 
-/** One field as it stands on the wire; `value` is a number for varints and fixed widths, bytes for the rest. */
+/** One field as it stands on the wire; `value` is a number for varints, bytes for the rest. */
 export interface WireField {
   readonly number: number;
   readonly value: bigint | Buffer;
@@ -20,6 +20,18 @@ const readVarint = (bytes: Buffer, at: number): [value: bigint, next: number] =>
   throw malformed('a number is too long');
 };
 
+/** A tag or a length: up to 32 bits, without the cost of a bigint. */
+const readSmall = (bytes: Buffer, at: number): [value: number, next: number] => {
+  let value = 0;
+  for (let i = 0; i < 5; i++) {
+    const byte = bytes[at + i];
+    if (byte === undefined) throw malformed('it ends inside a number');
+    value += (byte & 0x7f) * 2 ** (7 * i);
+    if (byte < 0x80) return [value, at + i + 1];
+  }
+  throw malformed('a tag or length is too large');
+};
+
 const readBytes = (bytes: Buffer, at: number, length: number): [value: Buffer, next: number] => {
   if (at + length > bytes.length) throw malformed('it ends inside a field');
   return [bytes.subarray(at, at + length), at + length];
@@ -30,11 +42,11 @@ export const readFields = (bytes: Buffer): WireField[] => {
   const fields: WireField[] = [];
   let at = 0;
   while (at < bytes.length) {
-    const [tag, afterTag] = readVarint(bytes, at);
-    const number = Number(tag >> 3n);
+    const [tag, afterTag] = readSmall(bytes, at);
+    const number = Math.floor(tag / 8);
     if (number < 1 || number > 536870911) throw malformed('a field number is out of range');
     let value: bigint | Buffer;
-    switch (Number(tag & 7n)) {
+    switch (tag % 8) {
       case 0:
         [value, at] = readVarint(bytes, afterTag);
         break;
@@ -42,9 +54,8 @@ export const readFields = (bytes: Buffer): WireField[] => {
         [value, at] = readBytes(bytes, afterTag, 8);
         break;
       case 2: {
-        const [length, start] = readVarint(bytes, afterTag);
-        if (length > BigInt(bytes.length)) throw malformed('it ends inside a field');
-        [value, at] = readBytes(bytes, start, Number(length));
+        const [length, start] = readSmall(bytes, afterTag);
+        [value, at] = readBytes(bytes, start, length);
         break;
       }
       case 5:
@@ -80,26 +91,27 @@ export const numberOf = (field: WireField): number => {
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, signed));
 };
 
-const varint = (value: bigint): Buffer => {
+const varint = (value: number): Buffer => {
   const out: number[] = [];
-  let rest = BigInt.asUintN(64, value);
-  while (rest > 0x7fn) {
-    out.push(Number(rest & 0x7fn) | 0x80);
-    rest >>= 7n;
+  let rest = value;
+  while (rest > 0x7f) {
+    out.push((rest % 128) | 0x80);
+    rest = Math.floor(rest / 128);
   }
-  out.push(Number(rest));
+  out.push(rest);
   return Buffer.from(out);
 };
 
 /** A length-delimited field: bytes, text or an encoded message. */
 export const bytesField = (number: number, value: Buffer | string): Buffer => {
   const bytes = typeof value === 'string' ? Buffer.from(value) : value;
-  return Buffer.concat([varint(BigInt((number << 3) | 2)), varint(BigInt(bytes.length)), bytes]);
+  return Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
 };
 
 /** As `bytesField`, but nothing at all for an empty value, as proto3 has it. */
 export const optionalField = (number: number, value: Buffer | string): Buffer =>
   value.length === 0 ? Buffer.alloc(0) : bytesField(number, value);
 
+/** A varint field, nothing for 0; negative numbers, which no message of ours has, count as 0. */
 export const numberField = (number: number, value: number): Buffer =>
-  value === 0 ? Buffer.alloc(0) : Buffer.concat([varint(BigInt(number << 3)), varint(BigInt(value))]);
+  value > 0 ? Buffer.concat([varint(number * 8), varint(value)]) : Buffer.alloc(0);

@@ -97,29 +97,70 @@ async function* readFlows(
   }
 }
 
+const GATHER_MS = 50;
+
+/** Prints events as table lines. The first ones come in a burst and are gathered, so that the columns fit them all. */
+class FlowTable {
+  readonly #terminal: Terminal;
+  readonly #wide: boolean;
+  readonly #table: TextTable;
+  #gathered: TrafficEvent[] | undefined;
+  #isOpen = false;
+  #hasHead = false;
+
+  constructor(terminal: Terminal, wide: boolean) {
+    this.#terminal = terminal;
+    this.#wide = wide;
+    this.#table = new TextTable(flowColumns(wide), paintWith(terminal.hasColour));
+  }
+
+  add(event: TrafficEvent): void {
+    if (this.#isOpen) return this.#print([event]);
+    if (!this.#gathered) {
+      this.#gathered = [];
+      systemClock.after(GATHER_MS, () => this.flush());
+    }
+    this.#gathered.push(event);
+  }
+
+  /** Prints what is gathered; from then on events are printed as they come. */
+  flush(): void {
+    const events = this.#gathered ?? [];
+    this.#gathered = undefined;
+    if (this.#isOpen || events.length === 0) return;
+    this.#isOpen = true;
+    this.#print(events);
+  }
+
+  #print(events: readonly TrafficEvent[]): void {
+    const lines = this.#table.rows(events.map((event) => flowCells(event, this.#wide)));
+    if (!this.#hasHead) this.#terminal.print(this.#table.head());
+    this.#hasHead = true;
+    const paint = paintWith(this.#terminal.hasColour);
+    for (const [i, line] of lines.entries()) this.#terminal.print(paintVerdict(line, events[i]!, paint));
+  }
+}
+
 const run = async (options: Options, terminal: Terminal): Promise<void> => {
   const format = options.output === undefined ? 'table' : requireFormat(options.output, ['json', 'wide']);
   const query = queryOf(options);
   await withClient(options, terminal, async ({ client }) => {
-    const wide = format === 'wide';
-    const paint = paintWith(terminal.hasColour);
-    const table = new TextTable(flowColumns(wide), paint);
+    const table = new FlowTable(terminal, format === 'wide');
     let count = 0;
     // An empty screen would leave open whether anything works.
     const silence = systemClock.after(1000, () => {
       if (count === 0 && query.follow && terminal.isErrorScreen) terminal.note('No requests yet; Ctrl-C ends.');
     });
-    for await (const event of readFlows(client, query, terminal, systemClock)) {
-      count++;
-      if (format === 'json') {
-        terminal.print(JSON.stringify(event));
-        continue;
+    try {
+      for await (const event of readFlows(client, query, terminal, systemClock)) {
+        count++;
+        if (format === 'json') terminal.print(JSON.stringify(event));
+        else table.add(event);
       }
-      const [line = ''] = table.rows([flowCells(event, wide)]);
-      if (count === 1) terminal.print(table.head());
-      terminal.print(paintVerdict(line, event, paint));
+    } finally {
+      silence.cancel();
+      table.flush();
     }
-    silence.cancel();
     if (count === 0 && !query.follow) terminal.note('No flows found.');
   });
 };

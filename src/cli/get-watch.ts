@@ -82,7 +82,8 @@ const watchObjects = async (
     if (format === 'yaml') terminal.write(`---\n${await toYaml(resource)}`);
     else terminal.write(await formatResources([{ resource, wanted }], format === 'name' ? 'name' : 'json', true));
   };
-  for await (const change of client.watch(wanted.kind, selection, { signal: terminal.onInterrupt() })) {
+  const onBreak = (error: unknown) => terminal.note(`${messageOf(error)}; trying again`);
+  for await (const change of client.watch(wanted.kind, selection, { signal: terminal.onInterrupt(), onBreak })) {
     if (change.type === 'LIST') {
       for (const resource of change.list.items) if (shown.add(resource.metadata)) await print(resource);
     } else {

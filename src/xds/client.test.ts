@@ -100,9 +100,11 @@ describe('the xDS client', () => {
     await plane.stop();
     await disconnected;
     const changed = new Map(many).set('outbound|80||s7', cluster('outbound|80||s7', 77));
+    changed.delete('outbound|80||s8');
     plane.feed.publish({ clusters: changed });
     await plane.restart();
     const second = await recorder.next();
+    assert.equal(second.clusters.size, 1_999);
     const different = [...second.clusters].filter(([name, value]) => first.clusters.get(name) !== value);
     assert.deepEqual(
       different.map(([name]) => name),

@@ -35,6 +35,8 @@ export interface Form {
   /** Types that are asked for by name; whoever asks for no name gets none. */
   readonly namedTypes: ReadonlySet<string>;
   readonly stages: readonly Stage[];
+  /** True where clients take a push as a whole: what is gone is told with the first answer too. */
+  readonly isWhole: boolean;
   /** A type and those that must be sent again with it, by the same names: Envoy wants a cluster's endpoints anew when the cluster changes. */
   readonly companions: ReadonlyMap<string, string>;
   resources(snapshot: Snapshot, typeUrl: string): ResourceSet;

@@ -54,6 +54,7 @@ export const openOwnForm = (): Form => {
     fullStateTypes: new Set(),
     namedTypes: new Set(),
     companions: new Map(),
+    isWhole: true,
     stages: [{ types: OWN_TYPES, removals: 'send' }],
     resources(snapshot, typeUrl) {
       switch (typeUrl) {

@@ -129,9 +129,9 @@ export class DiscoveryStream {
   /** What a new or changed subscription asks for; the first answer comes even when it is empty: Envoy waits for it. */
   #answer(subscription: Subscription, target: Snapshot): void {
     const set = this.#resources(target, subscription.typeUrl);
-    const difference = subscription.difference(set);
-    const absent = difference.removals.filter((name) => !subscription.has(name));
-    this.#send(subscription, target, set, { upserts: difference.upserts, removals: absent }, true);
+    const { upserts, removals } = subscription.difference(set);
+    const told = this.#options.form.isWhole ? removals : removals.filter((name) => !subscription.has(name));
+    this.#send(subscription, target, set, { upserts, removals: told }, true);
   }
 
   #push(subscription: Subscription, target: Snapshot, hold: boolean): void {

@@ -48,10 +48,17 @@ export const encodeStruct = (object: JsonObject): Buffer =>
     ),
   );
 
+const malformed = (why: string): WeftError => new WeftError('PROTOBUF_MALFORMED', `malformed protobuf message: ${why}`);
+
+const decodeDouble = (bytes: Buffer): number => {
+  if (bytes.length !== 8) throw malformed('a number is not of eight bytes');
+  return bytes.readDoubleLE();
+};
+
 const decodeOne = (field: WireField, depth: number): JsonValue => {
   switch (field.number) {
     case NUMBER:
-      return bytesOf(field).readDoubleLE();
+      return decodeDouble(bytesOf(field));
     case STRING:
       return textOf(field);
     case BOOL:
@@ -71,7 +78,7 @@ const decodeValue = (bytes: Buffer, depth: number): JsonValue => {
 };
 
 const decodeAt = (bytes: Buffer, depth: number): JsonObject => {
-  if (depth > MAX_DEPTH) throw new WeftError('PROTOBUF_MALFORMED', 'malformed protobuf message: nested too deeply');
+  if (depth > MAX_DEPTH) throw malformed('it is nested too deeply');
   // Without a prototype, so that no key of a stranger's can mean anything but itself.
   const object: Record<string, JsonValue> = Object.create(null);
   for (const entry of readFields(bytes)) {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSdsServer } from '../../src/ca/sds-server.ts';
+import { findEnvoy } from '../../src/envoy/find.ts';
 import { pause, systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { Svid } from '../../src/model/identity.ts';
@@ -105,7 +106,7 @@ const exited = (child: ChildProcess): Promise<void> =>
     else child.once('exit', () => resolve());
   });
 
-/** Starts Envoy (WEFT_ENVOY, else `envoy` on the PATH) and waits until it has its first configuration. */
+/** Starts Envoy and waits until it has its first configuration. */
 export const startEnvoy = async (options: EnvoyOptions): Promise<RunningEnvoy> => {
   const dir = mkdtempSync(join(tmpdir(), 'weft-envoy-'));
   const sdsSocket = join(dir, 'sds', 'socket');
@@ -120,11 +121,10 @@ export const startEnvoy = async (options: EnvoyOptions): Promise<RunningEnvoy> =
     '--log-level',
     process.env.ENVOY_LOG_LEVEL ?? 'warning',
   ];
-  const child = spawn(
-    process.env.WEFT_ENVOY ?? 'envoy',
-    ['--config-yaml', bootstrap, '--admin-address-path', adminFile, ...flags],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
+  const { path } = await findEnvoy({ env: process.env });
+  const child = spawn(path, ['--config-yaml', bootstrap, '--admin-address-path', adminFile, ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let log = '';
   child.stderr.on('data', (chunk) => {
     log += chunk;

@@ -169,6 +169,7 @@ export const openEnvoyForm = (options: EnvoyFormOptions): Form => {
       { types: [ENVOY.routes], removals: 'hold' },
       { types: [ENVOY.cluster, ENVOY.endpoints, ENVOY.secret, ENVOY.routes], removals: 'send' },
     ],
+    isWhole: false,
     companions: new Map([[ENVOY.cluster, ENVOY.endpoints]]),
     resources: (snapshot, typeUrl) => byType[typeUrl]?.(snapshot) ?? NONE,
   };

@@ -217,7 +217,7 @@ const compileRewrite = (filters: readonly HttpRouteFilter[]): UrlRewrite | undef
 const compilePathModifier = ({ type, replaceFullPath = '', replacePrefixMatch = '' }: PathModifierSpec): PathRewrite =>
   type === 'ReplaceFullPath' ? { type: 'full', value: replaceFullPath } : { type: 'prefix', value: replacePrefixMatch };
 
-const DEFAULT_ATTEMPTS = 2;
+const DEFAULT_ATTEMPTS = 1;
 const DEFAULT_BACKOFF_MS = 25;
 const MAX_ATTEMPTS = 10;
 

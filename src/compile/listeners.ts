@@ -74,11 +74,13 @@ const checkListener = (
 
 const yesNoConflict: Verdict = { type: 'Conflicted', status: 'False', reason: 'NoConflicts', message: '' };
 
-const acceptedOf = (gateway: Input<GatewaySpec>, { protocol, tls }: ListenerSpec): Verdict => {
+const acceptedOf = (gateway: Input<GatewaySpec>, { protocol, tls, filters }: ListenerSpec): Verdict => {
   if (protocol !== 'HTTP' && protocol !== 'HTTPS') {
     return no('Accepted', 'UnsupportedProtocol', `protocol ${protocol} is not supported; use HTTP or HTTPS`);
   }
   if (protocol === 'HTTPS' && !tls) return no('Accepted', 'Invalid', 'protocol HTTPS needs tls with certificateRefs');
+  // Serving without the filter that was asked for, which may be what keeps people out, would be wrong.
+  if (filters?.requests?.length) return no('Accepted', 'UnsupportedValue', 'filters on listeners are not supported');
   // Serving without the check of client certificates that was asked for would let anyone in.
   if (protocol === 'HTTPS' && gateway.spec.tls?.frontend) {
     return no('Accepted', 'UnsupportedValue', 'spec.tls.frontend: checking client certificates is not supported');

@@ -2,7 +2,7 @@
 import type { Problem } from '../model/problem.ts';
 import type { ObjectMeta, Resource } from '../model/resource.ts';
 import type { Kind, Schema } from './kind.ts';
-import { invalidField } from './problems.ts';
+import { invalidField, missingField } from './problems.ts';
 import { flag, integer, item, keyed, list, map, object, text } from './schema.ts';
 
 export const metadataSchema: Schema = object('What every resource has: names, labels, versions.', {
@@ -48,10 +48,7 @@ const checkName = (kind: Kind, resource: Resource): Problem[] => {
   const { name, generateName, namespace } = resource.metadata;
   const found: Problem[] = [];
   if (!name && !generateName) {
-    found.push({
-      ...invalidField(resource, 'metadata.name', 'a name is required'),
-      code: 'REQUIRED_FIELD',
-    });
+    found.push(missingField(resource, 'metadata.name', 'a name is required'));
   }
   const dnsLabel = kind.group === '' && (kind.kind === 'Namespace' || kind.kind === 'Service');
   if (name && !(dnsLabel ? LABEL.test(name) : SUBDOMAIN.test(name) && name.length <= 253)) {

@@ -19,6 +19,12 @@ export const invalidField = (resource: Resource, path: string, message: string, 
   ...(hint ? { hint } : {}),
 });
 
+/** A problem for a field that must be there. */
+export const missingField = (resource: Resource, path: string, message = 'is required'): Problem => ({
+  ...invalidField(resource, path, message),
+  code: 'REQUIRED_FIELD',
+});
+
 /** The items of a list that are equal by `key` to an earlier one, with their index. */
 export const repeated = <T>(items: readonly T[], key: (item: T) => string): { item: T; index: number }[] => {
   const seen = new Set<string>();

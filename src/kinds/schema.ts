@@ -57,6 +57,10 @@ export const patterns = {
   subdomain: `^${SUBDOMAIN}$`,
   hostname: `^(\\*\\.)?${SUBDOMAIN}$`,
   headerName: "^[A-Za-z0-9!#$%&'*+\\-.^_\\x60|~]+$",
+  path: "^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$",
+  origin: '(^\\*$)|(^([a-zA-Z][a-zA-Z0-9+\\-.]+):\\/\\/([^:/?#]+)(:([0-9]{1,5}))?$)',
+  // Visible characters with single blanks between them: no line break can get into a message head.
+  headerValue: '^[!-~]+(?:[\\t ][!-~]+)*$',
   duration: '^([0-9]{1,5}(h|m|s|ms)){1,4}$',
   controllerName: `^${SUBDOMAIN}\\/[A-Za-z0-9\\/\\-._~%!$&'()*+,;=:]+$`,
 } as const;

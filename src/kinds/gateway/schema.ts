@@ -1,5 +1,6 @@
 // gateway.networking.k8s.io Gateway: ports and host names on which traffic enters.
 
+import { externalAuth } from '../http-route/filter-schema.ts';
 import type { Kind, Schema } from '../kind.ts';
 import {
   conditionColumn,
@@ -79,6 +80,21 @@ const listener = object('One port and host name.', {
     certificateRefs: list('Certificates; the first that fits the server name is shown.', secretRef, { maxItems: 64 }),
     options: map('Options of the implementation; none are known.', item({ maxLength: 4096 }), { maxProperties: 16 }),
   }),
+  filters: object('What is done to every request before routes are looked at; not supported yet.', {
+    requests: list(
+      'The filters, in this order.',
+      object('One filter.', {
+        'type!': text('What it does.', { enum: ['ExternalAuth', 'ExtensionRef'] }),
+        externalAuth,
+        extensionRef: object('A filter of an implementation.', {
+          'group!': groupField(),
+          'kind!': kindField(),
+          'name!': nameField(),
+        }),
+      }),
+      { maxItems: 16 },
+    ),
+  }),
   allowedRoutes,
 });
 
@@ -92,7 +108,7 @@ const clientValidation: Schema = object('How client certificates are checked; no
         'name!': nameField(),
         namespace: namespaceField(),
       }),
-      { minItems: 1, maxItems: 8 },
+      { minItems: 1, maxItems: 16 },
     ),
     mode: text('What happens to clients without a valid certificate.', {
       enum: ['AllowValidOnly', 'AllowInsecureFallback'],
@@ -109,12 +125,13 @@ const spec = object('What is wanted of it.', {
     object('One address.', {
       type: text('IPAddress; others are not supported.', { default: 'IPAddress', minLength: 1, maxLength: 253 }),
       value: text('The address.', { maxLength: 253 }),
+      routability: text('From where it is reached; not used.', { maxLength: 253 }),
     }),
     { maxItems: 16 },
   ),
   infrastructure: object('For what is made to serve it.', {
     labels: map('Labels.', item({ maxLength: 63 }), { maxProperties: 8 }),
-    annotations: map('Annotations.', item({ maxLength: 4096 }), { maxProperties: 8 }),
+    annotations: map('Annotations.', item({ maxLength: 4096 }), { maxProperties: 16 }),
     parametersRef: object('Parameters; not supported.', {
       'group!': groupField(),
       'kind!': kindField(),
@@ -147,6 +164,7 @@ const spec = object('What is wanted of it.', {
 });
 
 const status = object('Its state.', {
+  attachedListenerSets: integer('How many ListenerSets are attached.', { format: 'int32' }),
   addresses: list(
     'Addresses on which it is reached.',
     object('One address.', {

@@ -24,6 +24,7 @@ export interface ListenerSpec {
     readonly certificateRefs?: readonly SecretRef[];
     readonly options?: Readonly<Record<string, string>>;
   };
+  readonly filters?: { readonly requests?: readonly unknown[] };
   readonly allowedRoutes: {
     readonly kinds?: readonly { readonly group: string; readonly kind: string }[];
     readonly namespaces: { readonly from: 'All' | 'Same' | 'Selector'; readonly selector?: LabelSelector };

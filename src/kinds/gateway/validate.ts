@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { Problem } from '../../model/problem.ts';
 import type { Resource } from '../../model/resource.ts';
-import { invalidField, repeated } from '../problems.ts';
+import { invalidField, missingField, repeated } from '../problems.ts';
 import { specOf } from '../schema.ts';
 import type { GatewaySpec, ListenerSpec } from './types.ts';
 
@@ -52,7 +52,7 @@ const checkListener = (resource: Resource, listener: ListenerSpec, path: string)
   }
   if (tls?.mode === 'Terminate' && !tls.certificateRefs?.length && !Object.keys(tls.options ?? {}).length) {
     const message = 'certificateRefs are required when mode is Terminate';
-    found.push({ ...invalidField(resource, `${path}.tls.certificateRefs`, message), code: 'REQUIRED_FIELD' });
+    found.push(missingField(resource, `${path}.tls.certificateRefs`, message));
   }
   return found;
 };

@@ -27,7 +27,7 @@ export const backendFields: Record<string, Schema> = {
 
 const header = object('One header.', {
   'name!': text('Its name; case does not matter.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
-  'value!': text('Its value.', { minLength: 1, maxLength: 4096 }),
+  'value!': text('Its value.', { pattern: patterns.headerValue, minLength: 1, maxLength: 4096 }),
 });
 
 const headerModifier = (what: string): Schema =>
@@ -71,7 +71,7 @@ const headerNames = (description: string): Schema =>
 
 const cors = object('Answers cross-origin requests; not supported yet.', {
   allowCredentials: flag('Whether credentials are allowed.'),
-  allowOrigins: list('Origins that are allowed.', item({ minLength: 1, maxLength: 253 }), {
+  allowOrigins: list('Origins that are allowed.', item({ pattern: patterns.origin, minLength: 1, maxLength: 253 }), {
     maxItems: 64,
     'x-kubernetes-list-type': 'set',
   }),
@@ -85,19 +85,20 @@ const cors = object('Answers cross-origin requests; not supported yet.', {
   maxAge: integer('For how many seconds browsers may keep the answer.', { format: 'int32', minimum: 1, default: 5 }),
 });
 
-const headerSet = (description: string): Schema => list(description, item(), { 'x-kubernetes-list-type': 'set' });
+const headerSet = (description: string): Schema =>
+  list(description, item(), { maxItems: 64, 'x-kubernetes-list-type': 'set' });
 
-const externalAuth = object('Asks a service whether a request may pass; not supported yet.', {
+export const externalAuth = object('Asks a service whether a request may pass; not supported yet.', {
   'protocol!': text('How it is asked.', { enum: ['HTTP', 'GRPC'] }),
   'backendRef!': object('The service.', backendFields),
   forwardBody: object('Whether the body is sent along.', {
-    maxSize: integer('At most so many bytes.', { minimum: 0 }),
+    maxSize: integer('At most so many bytes.', { format: 'int32', minimum: 0 }),
   }),
   grpc: object('For GRPC.', { allowedHeaders: headerSet('Headers that are sent.') }),
   http: object('For HTTP.', {
     allowedHeaders: headerSet('Headers that are sent.'),
     allowedResponseHeaders: headerSet('Headers of its answer that are passed on.'),
-    path: text('Prefix of the path that is asked.', { maxLength: 1024 }),
+    path: text('Prefix of the path that is asked.', { pattern: patterns.path, maxLength: 1024 }),
   }),
 });
 

@@ -32,11 +32,11 @@ const parentRef = object('A Gateway, or a Service for calls inside the mesh.', {
 
 const duration = (description: string) => text(description, { pattern: patterns.duration });
 
-const valueMatch = (what: string, maxLength: number) =>
+const valueMatch = (what: string, limits: { maxLength: number; pattern?: string }) =>
   object(`One ${what}.`, {
     type: text('How the value is compared.', { enum: ['Exact', 'RegularExpression'], default: 'Exact' }),
     'name!': text('Its name.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
-    'value!': text('The value.', { minLength: 1, maxLength }),
+    'value!': text('The value.', { minLength: 1, ...limits }),
   });
 
 const match = object('Conditions on a request; all must hold.', {
@@ -54,8 +54,12 @@ const match = object('Conditions on a request; all must hold.', {
   method: text('The method.', {
     enum: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'],
   }),
-  headers: keyed('Headers.', ['name'], valueMatch('header', 4096), { maxItems: 16 }),
-  queryParams: keyed('Parameters of the query.', ['name'], valueMatch('parameter', 1024), { maxItems: 16 }),
+  headers: keyed('Headers.', ['name'], valueMatch('header', { maxLength: 4096, pattern: patterns.headerValue }), {
+    maxItems: 16,
+  }),
+  queryParams: keyed('Parameters of the query.', ['name'], valueMatch('parameter', { maxLength: 1024 }), {
+    maxItems: 16,
+  }),
 });
 
 const rule = object('Matches, what is done on the way, and backends.', {
@@ -84,16 +88,26 @@ const rule = object('Matches, what is done on the way, and backends.', {
     backendRequest: duration('One attempt at a backend.'),
   }),
   retry: object('When a request is tried again.', {
-    attempts: integer('How often at most.'),
+    attempts: integer('How often at most, after the first time.', { minimum: 0, default: 1 }),
     backoff: duration('The least wait between attempts.'),
-    codes: list('Statuses that are tried again.', integer('', { minimum: 400, maximum: 599 })),
+    codes: list('Statuses that are tried again.', integer('', { minimum: 400, maximum: 599 }), {
+      'x-kubernetes-list-type': 'set',
+    }),
   }),
   sessionPersistence: object('Keeps a client with a backend; not supported yet.', {
-    sessionName: text('Name of the cookie or header.', { maxLength: 128 }),
+    sessionName: text('Name of the cookie or header, in older versions of the API.', { maxLength: 128 }),
     type: text('How it is kept.', { enum: ['Cookie', 'Header'], default: 'Cookie' }),
     absoluteTimeout: duration('Its longest life.'),
     idleTimeout: duration('Its life without use.'),
-    cookieConfig: object('For cookies.', {
+    cookie: object('For cookies.', {
+      name: text('Name of the cookie.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
+      path: text('Path of the cookie.', { default: '/', maxLength: 1024 }),
+      lifetimeType: text('How long the cookie lives.', { enum: ['Permanent', 'Session'], default: 'Session' }),
+    }),
+    header: object('For headers.', {
+      'name!': text('Name of the header.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
+    }),
+    cookieConfig: object('For cookies, in older versions of the API.', {
       lifetimeType: text('How long the cookie lives.', { enum: ['Permanent', 'Session'], default: 'Session' }),
     }),
   }),
@@ -107,6 +121,7 @@ const spec = object('What is wanted of it.', {
     { maxItems: 16 },
   ),
   rules: list('The rules; the most specific match wins.', rule, {
+    minItems: 1,
     maxItems: 16,
     default: [{ matches: [{ path: { type: 'PathPrefix', value: '/' } }] }],
   }),

@@ -1,5 +1,7 @@
 // The rules for an HTTPRoute that its schema can't say; the published API has them as CEL.
 
+import { isWeftError, messageOf } from '../../lib/errors.ts';
+import { compilePattern } from '../../lib/pattern.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Resource } from '../../model/resource.ts';
 import { parseDurationMs } from '../duration.ts';
@@ -57,7 +59,14 @@ const checkParents = (parents: readonly ParentRef[], check: Check): void => {
 };
 
 const checkRule = (rule: HttpRouteRule, path: string, check: Check): void => {
-  for (const [i, match] of rule.matches.entries()) checkPath(match, `${path}.matches[${i}].path`, check);
+  for (const [i, match] of rule.matches.entries()) {
+    checkPath(match, `${path}.matches[${i}].path`, check);
+    for (const field of ['headers', 'queryParams'] as const) {
+      for (const [j, { type, value }] of (match[field] ?? []).entries()) {
+        if (type === 'RegularExpression') checkExpression(value, `${path}.matches[${i}].${field}[${j}].value`, check);
+      }
+    }
+  }
   checkFilters(rule.filters ?? [], rule, `${path}.filters`, check);
   if (rule.backendRefs?.length && rule.filters?.some(({ type }) => type === 'RequestRedirect')) {
     check(`${path}.filters`, 'RequestRedirect must not stand beside backendRefs');
@@ -73,11 +82,7 @@ const checkRule = (rule: HttpRouteRule, path: string, check: Check): void => {
 
 const checkPath = ({ path: { type, value } }: HttpRouteMatch, path: string, check: Check): void => {
   if (type === 'RegularExpression') {
-    try {
-      new RegExp(value);
-    } catch (error) {
-      check(`${path}.value`, `is not a regular expression: ${error instanceof Error ? error.message : error}`);
-    }
+    checkExpression(value, `${path}.value`, check);
     return;
   }
   const bad = ['//', '/./', '/../', '%2f', '%2F', '#'].find((part) => value.includes(part));
@@ -85,6 +90,15 @@ const checkPath = ({ path: { type, value } }: HttpRouteMatch, path: string, chec
   else if (bad) check(`${path}.value`, `"${value}" must not contain "${bad}"`);
   else if (/\/\.\.?$/.test(value)) check(`${path}.value`, `"${value}" must not end with "/." or "/.."`);
   else if (!PATH.test(value)) check(`${path}.value`, `"${value}" has a character that can't be in a path`);
+};
+
+/** Both engines must take it, so it must have RE2's syntax. */
+const checkExpression = (value: string, path: string, check: Check): void => {
+  try {
+    compilePattern(value);
+  } catch (error) {
+    check(path, messageOf(error), isWeftError(error) ? error.hint : undefined);
+  }
 };
 
 const checkBackend = (ref: HttpBackendRef, rule: HttpRouteRule, path: string, check: Check): void => {

@@ -2,7 +2,7 @@
 import type { Problem } from '../../model/problem.ts';
 import type { Resource } from '../../model/resource.ts';
 import type { Kind } from '../kind.ts';
-import { invalidField } from '../problems.ts';
+import { invalidField, missingField } from '../problems.ts';
 import { flag, item, map, object, text } from '../schema.ts';
 
 export interface SecretResource extends Resource {
@@ -28,10 +28,7 @@ const validate = (resource: SecretResource): Problem[] => {
   if (resource.type === 'kubernetes.io/tls') {
     for (const key of ['tls.crt', 'tls.key']) {
       if (resource.data?.[key] === undefined) {
-        found.push({
-          ...invalidField(resource, `data.${key}`, 'is required in a kubernetes.io/tls Secret'),
-          code: 'REQUIRED_FIELD',
-        });
+        found.push(missingField(resource, `data.${key}`, 'is required in a kubernetes.io/tls Secret'));
       }
     }
   }

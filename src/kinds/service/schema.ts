@@ -2,7 +2,7 @@
 import type { Problem } from '../../model/problem.ts';
 import type { Resource } from '../../model/resource.ts';
 import type { Kind } from '../kind.ts';
-import { invalidField, repeated } from '../problems.ts';
+import { invalidField, missingField, repeated } from '../problems.ts';
 import {
   conditions,
   flag,
@@ -87,19 +87,14 @@ const validate = (resource: Resource): Problem[] => {
   const found: Problem[] = [];
   if (type === 'ExternalName') {
     if (!externalName) {
-      const problem = invalidField(resource, 'spec.externalName', 'is required for type ExternalName');
-      found.push({ ...problem, code: 'REQUIRED_FIELD' });
+      found.push(missingField(resource, 'spec.externalName', 'is required for type ExternalName'));
     }
   } else if (ports.length === 0 && specOf<ServiceSpec>(resource).clusterIP !== 'None') {
-    found.push({
-      ...invalidField(resource, 'spec.ports', 'a service needs at least one port'),
-      code: 'REQUIRED_FIELD',
-    });
+    found.push(missingField(resource, 'spec.ports', 'a service needs at least one port'));
   }
   ports.forEach(({ name, targetPort }, i) => {
     if (!name && ports.length > 1) {
-      const problem = invalidField(resource, `spec.ports[${i}].name`, 'is required when there is more than one port');
-      found.push({ ...problem, code: 'REQUIRED_FIELD' });
+      found.push(missingField(resource, `spec.ports[${i}].name`, 'is required when there is more than one port'));
     }
     if (name && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name)) {
       found.push(

@@ -2,7 +2,7 @@
 import type { Problem } from '../../model/problem.ts';
 import type { Condition, Resource } from '../../model/resource.ts';
 import type { Kind, Schema } from '../kind.ts';
-import { invalidField } from '../problems.ts';
+import { invalidField, missingField } from '../problems.ts';
 import { integer, istioStatus, item, map, object, specOf, text } from '../schema.ts';
 
 /** `address:port` of the workload's own proxy, where peers reach it by mutual TLS. */
@@ -45,7 +45,7 @@ const PORT_NAME = /^[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?$/;
 export const checkWorkload = (resource: Resource, spec: WorkloadEntrySpec, path: string): Problem[] => {
   const found: Problem[] = [];
   if (!spec.address && !spec.network) {
-    found.push({ ...invalidField(resource, `${path}.address`, 'is required'), code: 'REQUIRED_FIELD' });
+    found.push(missingField(resource, `${path}.address`, 'is required'));
   }
   if (spec.address?.startsWith('unix://') && spec.ports) {
     found.push(invalidField(resource, `${path}.ports`, 'must not be set for a unix socket'));

@@ -115,7 +115,10 @@ class FlowTable {
   }
 
   add(event: TrafficEvent): void {
-    if (this.#isOpen) return this.#print([event]);
+    if (this.#isOpen) {
+      this.#print([event]);
+      return;
+    }
     if (!this.#gathered) {
       this.#gathered = [];
       systemClock.after(GATHER_MS, () => this.flush());

@@ -182,11 +182,14 @@ const compileTargets = (
   problems: BackendProblem[],
 ): ForwardTarget[] => {
   const targets: ForwardTarget[] = [];
+  let lost = 0;
   for (const ref of backendRefs) {
     const { cluster, problem } = backends.resolve(ref, namespace);
     if (problem) problems.push(problem);
-    if (ref.weight > 0) targets.push({ cluster, weight: ref.weight, filters: compileFilters(ref.filters ?? []) });
+    if (problem) lost += ref.weight;
+    else if (ref.weight > 0) targets.push({ cluster, weight: ref.weight, filters: compileFilters(ref.filters ?? []) });
   }
+  if (lost > 0) targets.push({ cluster: INVALID_CLUSTER, weight: lost, filters: [] });
   // No backend to go to: the API wants a 500, not a 404.
   return targets.length > 0 ? targets : [{ cluster: INVALID_CLUSTER, weight: 1, filters: [] }];
 };

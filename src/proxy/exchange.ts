@@ -96,6 +96,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const message = this.#message;
     const path = normalizePath(message.path);
     if (path === undefined) {
+      this.#close = true;
       this.answer(400, 'the path is not valid', 'DPE');
       return;
     }
@@ -587,13 +588,14 @@ export class Exchange implements UpstreamUser, Waiter {
   #tell(): void {
     const context = this.#context;
     const decision = this.#decision;
+    const ids = this.#ids;
     const http: TrafficEvent['http'] = {
       method: this.#message.method,
       path: this.#path,
       host: this.#host,
       status: this.#status,
-      requestId: this.#ids?.requestId ?? '',
-      traceparent: this.#ids?.traceparent ?? '',
+      requestId: ids ? ids.requestId : '',
+      ...(ids && { traceparent: ids.traceparent }),
     };
     context.onEvent(
       makeEvent(context, this.#down.self.get(context), {

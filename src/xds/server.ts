@@ -94,7 +94,6 @@ const STATUS_BY_CODE: Readonly<Record<string, status>> = {
   XDS_NODE_INVALID: status.INVALID_ARGUMENT,
   XDS_TOO_MANY_NAMES: status.RESOURCE_EXHAUSTED,
   PROTOBUF_MALFORMED: status.INVALID_ARGUMENT,
-  XDS_UNAUTHENTICATED: status.UNAUTHENTICATED,
   XDS_IDENTITY_MISMATCH: status.PERMISSION_DENIED,
   XDS_CLOSING: status.UNAVAILABLE,
 };
@@ -123,6 +122,9 @@ class Client {
   #node: ProxyNode | undefined;
   #session: ProxySession | undefined;
   #stream: DiscoveryStream | undefined;
+  #isBeginning = false;
+  /** What was already read when the call was paused. */
+  readonly #early: DiscoveryRequest[] = [];
   #closed = false;
 
   constructor(call: Call, protocol: Protocol, server: Server) {
@@ -182,12 +184,14 @@ class Client {
     this.#guard(() => {
       const request = this.#protocol.decode(raw);
       if (this.#stream) this.#handle(request);
+      else if (this.#isBeginning) this.#early.push(request);
       else void this.#begin(request);
     });
   }
 
   /** The first request says who is there; what follows waits until that is settled. */
   async #begin(request: DiscoveryRequest): Promise<void> {
+    this.#isBeginning = true;
     this.#call.pause();
     try {
       if (!request.node) throw new WeftError('XDS_NODE_INVALID', 'the first request of a stream must name its node');
@@ -200,7 +204,7 @@ class Client {
       this.#stream = this.#openStream(node);
       this.#call.sendMetadata(new Metadata());
       options.log.debug('a proxy connected', { node: node.id, protocol: this.#protocol.name });
-      this.#guard(() => this.#handle(request));
+      for (const each of [request, ...this.#early.splice(0)]) this.#guard(() => this.#handle(each));
     } catch (error) {
       this.fail(error);
     }

@@ -7,6 +7,7 @@ import { createServer, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { connect as tlsConnect } from 'node:tls';
 import { holdFreePort } from '../../src/app/ports.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import type { Svid } from '../../src/model/identity.ts';
 import { formatLogName } from '../../src/model/log-name.ts';
@@ -342,6 +343,20 @@ for (const protocol of ['DELTA_GRPC', 'GRPC'] as const) {
       await Promise.all(loads);
       assert.deepEqual([...statuses.keys()], [200]);
       plane.feed.publish(base);
+    });
+
+    it('takes a change of a cluster at once, with its endpoints', async () => {
+      const base = plane.feed.current();
+      const start = systemClock.monotonic();
+      plane.feed.publish({
+        clusters: new Map(base.clusters).set('plain', cluster('plain', { connectTimeoutMs: 1_234 })),
+      });
+      await envoy.until('the new cluster', async () => (await envoy.admin('/config_dump')).includes('1.234s'));
+      const config = JSON.parse(await envoy.admin('/config_dump?resource=dynamic_warming_clusters'));
+      assert.deepEqual(config, {});
+      // Envoy gives a cluster without endpoints up after 15 s: far less shows that it did not wait for them.
+      assert.ok(systemClock.monotonic() - start < 10_000);
+      assert.equal((await viaGateway('/')).status, 200);
     });
 
     it('refuses a listener whose port is taken, says so, and keeps the rest', async () => {

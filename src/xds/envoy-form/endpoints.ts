@@ -1,4 +1,5 @@
 // Endpoints as Envoy's ClusterLoadAssignment.
+import { isIP } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { HealthStatus } from '../../gen/envoy/config/core/v3/health_check_pb.js';
 import type { LbEndpointSchema } from '../../gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
@@ -39,7 +40,9 @@ const localityKey = ({ locality }: Endpoint): string =>
   locality ? `${locality.region}/${locality.zone}/${locality.subzone}` : '';
 
 export const loadAssignment = (clusterName: string, endpoints: readonly Endpoint[]) => {
-  const byLocality = Object.groupBy(endpoints, localityKey) as Record<string, Endpoint[]>;
+  // Envoy takes addresses alone here, and would refuse all for one name.
+  const usable = endpoints.filter(({ address }) => isIP(address) !== 0);
+  const byLocality = Object.groupBy(usable, localityKey) as Record<string, Endpoint[]>;
   return create(ClusterLoadAssignmentSchema, {
     clusterName,
     endpoints: Object.values(byLocality).map((group) => {

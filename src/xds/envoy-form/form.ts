@@ -163,8 +163,8 @@ export const openEnvoyForm = (options: EnvoyFormOptions): Form => {
     namedTypes: new Set([ENVOY.endpoints, ENVOY.secret, ENVOY.routes]),
     // Make before break: clusters and their endpoints before what leads to them, and nothing goes before its last user.
     stages: [
-      { types: [ENVOY.cluster], removals: 'hold' },
-      { types: [ENVOY.endpoints, ENVOY.secret], removals: 'hold' },
+      // Together: Envoy acknowledges a changed cluster only when it has its endpoints again.
+      { types: [ENVOY.cluster, ENVOY.endpoints, ENVOY.secret], removals: 'hold' },
       { types: [ENVOY.listener], removals: 'send' },
       { types: [ENVOY.routes], removals: 'hold' },
       { types: [ENVOY.cluster, ENVOY.endpoints, ENVOY.secret, ENVOY.routes], removals: 'send' },

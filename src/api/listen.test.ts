@@ -19,7 +19,7 @@ after(() => t.close());
 const ask = async (ca: string, request: string): Promise<string> => {
   const socket = connect({ host: '127.0.0.1', port: t.api.secure!.port, ca });
   await once(socket, 'secureConnect');
-  socket.end(request);
+  socket.write(request);
   let text = '';
   for await (const chunk of socket.setEncoding('utf8')) text += chunk;
   return text;
@@ -42,7 +42,7 @@ test('a new certificate takes the place of the old one; open connections stay', 
   t.api.setSecureContext(second);
   assert.match(await ask(second.certPem, get('/healthz')), /^HTTP\/1\.1 200 OK/);
   await assert.rejects(ask(first.certPem, get('/healthz')), /self-signed certificate|signature/);
-  open.end(get('/healthz'));
+  open.write(get('/healthz'));
   let text = '';
   for await (const chunk of open.setEncoding('utf8')) text += chunk;
   assert.match(text, /^HTTP\/1\.1 200 OK/);

@@ -21,16 +21,22 @@ const PROTECTED = new Set(['host', 'content-length', 'transfer-encoding', 'conne
 export const isProtectedHeader = (name: string): boolean => name.startsWith(':') || PROTECTED.has(name.toLowerCase());
 
 const applyTo = (edit: { remove: Set<string>; writes: HeaderWrite[] }, filter: HeaderModifier): void => {
-  const usable = (name: string) => !isProtectedHeader(name);
-  for (const name of filter.remove.map((n) => n.toLowerCase()).filter(usable)) {
+  // Envoy makes all additions last, wherever they stand, so what comes later must take them back here.
+  const forget = (name: string) => {
     edit.writes = edit.writes.filter((write) => write.name !== name);
+  };
+  const write = (mode: HeaderWrite['mode'], name: string, value: string) => {
+    if (isProtectedHeader(name)) return;
+    if (mode === 'set') forget(name);
+    edit.writes.push({ mode, name, value });
+  };
+  for (const name of filter.remove.map((n) => n.toLowerCase())) {
+    if (isProtectedHeader(name)) continue;
+    forget(name);
     edit.remove.add(name);
   }
-  for (const [mode, list] of [['set', filter.set] as const, ['add', filter.add] as const]) {
-    for (const { name, value } of list) {
-      if (usable(name)) edit.writes.push({ mode, name: name.toLowerCase(), value });
-    }
-  }
+  for (const { name, value } of filter.set) write('set', name.toLowerCase(), value);
+  for (const { name, value } of filter.add) write('add', name.toLowerCase(), value);
 };
 
 /**

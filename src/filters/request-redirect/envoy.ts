@@ -18,15 +18,20 @@ const CODES: Readonly<Record<number, Code>> = {
   308: Code.PERMANENT_REDIRECT,
 };
 
-const pathSpecifier = (action: RedirectAction, match: RouteMatch['path']): EnvoyRedirect['pathRewriteSpecifier'] => {
-  if (!action.path) return undefined;
+const pathSpecifier = (
+  action: RedirectAction,
+  match: RouteMatch['path'],
+): Pick<EnvoyRedirect, 'pathRewriteSpecifier'> => {
+  if (!action.path) return {};
   const { value } = action.path;
   if (action.path.type === 'full' || match.type !== 'prefix') {
-    return { case: 'pathRedirect', value: value.startsWith('/') ? value : `/${value}` };
+    return { pathRewriteSpecifier: { case: 'pathRedirect', value: value.startsWith('/') ? value : `/${value}` } };
   }
   const path = envoyPathRewrite(action.path, match);
-  if (path?.type === 'prefix') return { case: 'prefixRewrite', value: path.value };
-  return path && { case: 'regexRewrite', value: { pattern: { regex: path.pattern }, substitution: path.substitution } };
+  if (!path) return {};
+  if (path.type === 'prefix') return { pathRewriteSpecifier: { case: 'prefixRewrite', value: path.value } };
+  const rewrite = { pattern: { regex: path.pattern }, substitution: path.substitution };
+  return { pathRewriteSpecifier: { case: 'regexRewrite', value: rewrite } };
 };
 
 /** The port that Envoy must name, 0 for none. Envoy keeps the caller's own port where the host is kept. */
@@ -52,6 +57,6 @@ export const envoyRedirect = (
   ...(action.scheme !== undefined && { schemeRewriteSpecifier: { case: 'schemeRedirect', value: action.scheme } }),
   hostRedirect: action.host ?? '',
   portRedirect: portOf(action, listener),
-  pathRewriteSpecifier: pathSpecifier(action, match),
+  ...pathSpecifier(action, match),
   responseCode: CODES[action.status] ?? Code.FOUND,
 });

@@ -305,21 +305,21 @@ describe('policies at a gateway', () => {
     spec,
   });
 
-  it('are those that name it or pick it by labels, not those for all workloads', () => {
+  it('are those for any workload where it runs, and those that name it', () => {
     const { compile, compiler, put } = open();
+    const target = { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'shop' };
     put(policy('default-deny', 'weft-system', {}));
     put(policy('all-of-the-namespace', 'default', {}));
-    put(
-      policy('by-target', 'default', {
-        targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'shop' }],
-      }),
-    );
+    put(policy('elsewhere', 'other', {}));
+    put(policy('by-target', 'default', { targetRefs: [target] }));
+    put(policy('by-other-target', 'default', { targetRefs: [{ ...target, name: 'other' }] }));
     put(policy('by-labels', 'default', { selector: { matchLabels: { app: 'reviews' } } }));
+    put(policy('by-other-labels', 'default', { selector: { matchLabels: { app: 'other' } } }));
     const snapshot = compiler.snapshotFor(compile().mesh, gatewayNode);
     const handler = snapshot.listeners.get('gateway/8080')?.chains[0]?.handler;
     assert.deepEqual(
       handler?.authorization.map(({ name }) => name),
-      ['default/by-labels', 'default/by-target'],
+      ['weft-system/default-deny', 'default/all-of-the-namespace', 'default/by-labels', 'default/by-target'],
     );
   });
 });

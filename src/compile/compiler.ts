@@ -11,13 +11,13 @@ import type { Resource } from '../model/resource.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { GatewayAddress } from './gateways.ts';
 import { type Inputs, openInputs, resourceKey } from './input.ts';
-import { istioStatusOf, type Status } from './istio-status.ts';
-import { keepEqual, openStage } from './keep.ts';
+import { openStage } from './keep.ts';
 import { openMeshServices } from './mesh-services.ts';
 import { openWorkloads } from './mesh-workloads.ts';
 import { openRouting, type Routing } from './routing.ts';
 import { openSecurity } from './security.ts';
 import { openSnapshots } from './snapshot.ts';
+import { changedOnly, istioStatusOf, type Status } from './statuses.ts';
 
 export interface CompilerOptions {
   readonly trustDomain: string;
@@ -94,7 +94,7 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
       };
       return {
         mesh,
-        statuses: changedStatuses([
+        statuses: patchesOf([
           ...routed.statuses,
           ...secured.statuses,
           ...entryStatuses(found.entryProblems, inputs, nowMs),
@@ -113,18 +113,14 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
 };
 
 const entryStatuses = (problems: readonly Problem[], inputs: Inputs, nowMs: number): Status[] =>
-  inputs.of('networking.istio.io/ServiceEntry').map((input) => {
-    const own = problems.filter(
-      ({ resource }) => resource?.name === input.name && (resource.namespace ?? 'default') === input.namespace,
-    );
-    return istioStatusOf(input, own, nowMs);
-  });
+  changedOnly(
+    inputs.of('networking.istio.io/ServiceEntry').map((input) => {
+      const own = problems.filter(
+        ({ resource }) => resource?.name === input.name && (resource.namespace ?? 'default') === input.namespace,
+      );
+      return istioStatusOf(input, own, nowMs);
+    }),
+  );
 
-const changedStatuses = (statuses: readonly Status[]): Map<string, StatusPatch> => {
-  const changed = new Map<string, StatusPatch>();
-  for (const { input, status } of statuses) {
-    if (keepEqual(input.stored.status, status) === input.stored.status) continue;
-    changed.set(resourceKey(input.stored), { resource: input.stored, status });
-  }
-  return changed;
-};
+const patchesOf = (statuses: readonly Status[]): Map<string, StatusPatch> =>
+  new Map(statuses.map(({ input, status }) => [resourceKey(input.stored), { resource: input.stored, status }]));

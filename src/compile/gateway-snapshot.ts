@@ -25,8 +25,7 @@ interface Port {
   readonly address: string;
   readonly port: number;
   readonly protocol: GatewayListener['protocol'];
-  readonly listeners: GatewayListener[];
-  readonly gateways: Set<MeshGateway>;
+  readonly listeners: { readonly listener: GatewayListener; readonly gateway: MeshGateway }[];
 }
 
 export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound): Snapshot => {
@@ -36,11 +35,10 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound): S
   const secrets = new Map<string, TlsSecret>();
   for (const port of portsOf(mesh, node, bind)) {
     const name = port.address === bind ? `gateway/${port.port}` : `gateway/${port.address}:${port.port}`;
-    const authorization = policiesFor(mesh, node, port.gateways);
-    const { chains, tables } =
-      port.protocol === 'HTTPS' ? httpsChains(name, port, authorization) : httpChains(name, port, authorization);
+    const authorize = (own: Port['listeners']) => policiesFor(mesh, node, new Set(own.map(({ gateway }) => gateway)));
+    const { chains, tables } = (port.protocol === 'HTTPS' ? httpsChains : httpChains)(name, port, authorize);
     for (const table of tables) routes.set(table.name, table);
-    for (const secret of port.listeners.flatMap((listener) => listener.secrets)) secrets.set(secret.name, secret);
+    for (const secret of port.listeners.flatMap(({ listener }) => listener.secrets)) secrets.set(secret.name, secret);
     listeners.set(name, { name, address: port.address, port: port.port, direction: 'gateway', chains });
   }
   return { revision: mesh.revision, listeners, routes, ...reachedBy(routes.values(), outbound), secrets };
@@ -54,11 +52,10 @@ const portsOf = (mesh: Mesh, node: ProxyNode, bind: string): Port[] => {
       for (const address of gateway.addresses.length > 0 ? gateway.addresses : [bind]) {
         const id = `${address} ${listener.port}`;
         const { port: number, protocol } = listener;
-        const port = ports.get(id) ?? { address, port: number, protocol, listeners: [], gateways: new Set() };
+        const port = ports.get(id) ?? { address, port: number, protocol, listeners: [] };
         // compile has said so in the later one's status.
         if (port.protocol !== protocol) continue;
-        port.listeners.push(listener);
-        port.gateways.add(gateway);
+        port.listeners.push({ listener, gateway });
         ports.set(id, port);
       }
     }
@@ -66,18 +63,17 @@ const portsOf = (mesh: Mesh, node: ProxyNode, bind: string): Port[] => {
   return [...ports.values()];
 };
 
-/** Policies that name the Gateway, and those whose selector picks this proxy. Policies for all workloads of a namespace or the mesh are about callers inside it, and would shut everyone out here. */
-const policiesFor = (
-  { policies }: Mesh,
-  node: ProxyNode,
-  gateways: ReadonlySet<MeshGateway>,
-): AuthorizationPolicy[] => {
+/**
+ * Policies that reach this proxy as any workload, and those that name a Gateway. On a port that Gateways share a policy
+ * for one of them is for all: plain HTTP has no chain for each.
+ */
+const policiesFor = ({ policies }: Mesh, node: ProxyNode, gateways: Iterable<MeshGateway>): AuthorizationPolicy[] => {
   const names = new Set([...gateways].map(({ namespace, name }) => `${namespace} Gateway/${name}`));
   return policies
     .filter(({ scope }) => {
-      if (scope.target) return names.has(`${scope.namespace} ${scope.target}`);
-      if (!scope.labels || (scope.namespace !== undefined && scope.namespace !== node.namespace)) return false;
-      return matchesLabels(scope.labels, node.labels);
+      if (scope.target !== undefined) return names.has(`${scope.namespace} ${scope.target}`);
+      if (scope.namespace !== undefined && scope.namespace !== node.namespace) return false;
+      return scope.labels === undefined || matchesLabels(scope.labels, node.labels);
     })
     .map(({ policy }) => policy);
 };
@@ -92,44 +88,44 @@ const handlerOf = (routes: string, authorization: readonly AuthorizationPolicy[]
   headTimeoutMs: HEAD_TIMEOUT_MS,
 });
 
-const httpChains = (name: string, { listeners }: Port, authorization: readonly AuthorizationPolicy[]) => {
+type Authorize = (own: Port['listeners']) => readonly AuthorizationPolicy[];
+
+const httpChains = (name: string, { listeners }: Port, authorize: Authorize) => {
   const table: RouteTable = { name, virtualHosts: virtualHostsOf(listeners), tunnels: [] };
-  const chain: FilterChain = { name, match: { serverNames: [] }, handler: handlerOf(name, authorization) };
+  const chain: FilterChain = { name, match: { serverNames: [] }, handler: handlerOf(name, authorize(listeners)) };
   return { chains: [chain], tables: [table] };
 };
 
 /** One chain for each host name of a listener: which certificate is shown, and which routes are behind it. */
-const httpsChains = (name: string, { listeners }: Port, authorization: readonly AuthorizationPolicy[]) => {
-  const byHostname = new Map<string, GatewayListener[]>();
-  for (const listener of listeners) {
-    const hostname = listener.hostname ?? '*';
-    byHostname.set(hostname, [...(byHostname.get(hostname) ?? []), listener]);
+const httpsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
+  const byHostname = new Map<string, Port['listeners']>();
+  for (const entry of listeners) {
+    const hostname = entry.listener.hostname ?? '*';
+    byHostname.set(hostname, [...(byHostname.get(hostname) ?? []), entry]);
   }
   const chains: FilterChain[] = [];
   const tables: RouteTable[] = [];
   for (const hostname of [...byHostname.keys()].sort(bySpecificity)) {
     const own = byHostname.get(hostname) ?? [];
     const table = `${name}/${hostname}`;
+    const secrets = own.flatMap(({ listener }) => listener.secrets.map((secret) => secret.name));
     tables.push({ name: table, virtualHosts: virtualHostsOf(own), tunnels: [] });
     chains.push({
       name: table,
       match: { transport: 'tls', serverNames: hostname === '*' ? [] : [hostname] },
-      tls: {
-        mode: 'terminate',
-        secrets: [...new Set(own.flatMap(({ secrets }) => secrets.map((secret) => secret.name)))],
-      },
-      handler: handlerOf(table, authorization),
+      tls: { mode: 'terminate', secrets: [...new Set(secrets)] },
+      handler: handlerOf(table, authorize(own)),
     });
   }
   return { chains, tables };
 };
 
 /** A request belongs to the listener with the most specific host name, even when that one has no route for it. */
-const virtualHostsOf = (listeners: readonly GatewayListener[]): VirtualHost[] => {
-  const names = [...new Set(listeners.map(({ hostname }) => hostname ?? '*'))].sort(bySpecificity);
+const virtualHostsOf = (listeners: Port['listeners']): VirtualHost[] => {
+  const names = [...new Set(listeners.map(({ listener }) => listener.hostname ?? '*'))].sort(bySpecificity);
   const ownerOf = (hostname: string) => names.find((name) => coversHostname(name, hostname));
   const hosts = new Map<string, VirtualHost>();
-  for (const listener of listeners) {
+  for (const { listener } of listeners) {
     for (const { hostname, routes } of listener.hosts) {
       if (ownerOf(hostname) !== (listener.hostname ?? '*')) continue;
       const before = hosts.get(hostname);

@@ -19,6 +19,7 @@ import { notSupported, problemOf, warning } from './problem.ts';
 import { openCertificates, openGrants } from './references.ts';
 import { sortRoutes } from './route-order.ts';
 import type { ServiceShape } from './services.ts';
+import { changedOnly, type Status } from './statuses.ts';
 
 export interface RoutingInputs {
   readonly classes: readonly Input<GatewayClassSpec>[];
@@ -35,7 +36,8 @@ export interface Routing {
   readonly gateways: ReadonlyMap<string, MeshGateway>;
   /** By `namespace/name port` of the Service. */
   readonly serviceRoutes: ReadonlyMap<string, readonly Route[]>;
-  readonly statuses: readonly { readonly input: Input; readonly status: unknown }[];
+  /** Those that changed. */
+  readonly statuses: readonly Status[];
   readonly problems: readonly Problem[];
 }
 
@@ -64,13 +66,13 @@ export const openRouting = () => {
     return {
       gateways,
       serviceRoutes,
-      statuses: [
+      statuses: changedOnly([
         ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
         ...parts.map((part) => ({ input: part.input, status: gatewayStatus(part, time) })),
         ...attached
           .filter(({ route, verdicts }) => verdicts.length > 0 || route.input.stored.status !== undefined)
           .map(({ route, verdicts }) => ({ input: route.input, status: routeStatus(route, verdicts, time.nowMs) })),
-      ],
+      ]),
       problems: [...owned.problems, ...parts.flatMap(gatewayProblems), ...attached.flatMap(routeProblems)],
     };
   };

@@ -3,11 +3,11 @@ import type { AuthorizationPolicySpec } from '../kinds/authorization-policy/type
 import type { PeerAuthenticationSpec } from '../kinds/peer-authentication/schema.ts';
 import type { ScopedPeerMode, ScopedPolicy } from '../model/mesh.ts';
 import type { Input, Inputs } from './input.ts';
-import { istioStatusOf } from './istio-status.ts';
 import { keepEqual, openStage } from './keep.ts';
 import { compilePeerModes } from './peer-modes.ts';
 import { type CompiledPolicy, compilePolicy, danglingTargets } from './policies.ts';
 import type { ServicePart } from './services.ts';
+import { changedOnly, istioStatusOf } from './statuses.ts';
 
 export const openSecurity = (options: { trustDomain: string; rootNamespace: string }) => {
   const compiled = new WeakMap<Input, CompiledPolicy>();
@@ -32,7 +32,7 @@ export const openSecurity = (options: { trustDomain: string; rootNamespace: stri
       policies,
       peerModes,
       problems: all.flatMap(({ problems }) => problems),
-      statuses: all.map(({ input, problems }) => istioStatusOf(input, problems, nowMs)),
+      statuses: changedOnly(all.map(({ input, problems }) => istioStatusOf(input, problems, nowMs))),
     };
   };
   return (inputs: Inputs, services: readonly ServicePart[], nowMs: number) =>

@@ -96,4 +96,45 @@ describe('parseManifests', () => {
     assert.ok(found.length > 0);
     assert.ok(resources.length <= 1);
   });
+
+  it('answers whatever comes with resources or problems, never with an exception', () => {
+    const seedText =
+      'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a, labels: {x: "y"}}\nspec:\n  parentRefs: &p\n  - name: g\n  hostnames: ["*.a.b"]\n  rules:\n  - backendRefs: [{name: s, port: 80}]\n---\napiVersion: v1\nkind: List\nitems: []\n';
+    const pieces = [
+      '\t',
+      ': ',
+      '- ',
+      '[',
+      ']',
+      '{',
+      '}',
+      '"',
+      "'",
+      '&p',
+      '*p',
+      '---\n',
+      '!!binary ',
+      '|',
+      '#',
+      '\u0000',
+      '<<: ',
+      '?',
+      '%',
+    ];
+    let state = 42;
+    const next = (below: number) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return state % below;
+    };
+    for (let round = 0; round < 400; round++) {
+      let text = seedText;
+      for (let edit = 0; edit <= round % 4; edit++) {
+        const at = next(text.length);
+        text = text.slice(0, at) + pieces[next(pieces.length)] + text.slice(at + next(8));
+      }
+      const { resources, problems: found } = parseManifests(text, { file: 'a.yaml' });
+      for (const { line, column, message } of found) assert.ok(line > 0 && column > 0 && message.length > 0);
+      for (const { resource } of resources) assert.equal(typeof resource.metadata.name, 'string');
+    }
+  });
 });

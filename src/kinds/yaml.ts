@@ -49,7 +49,12 @@ export const parseManifests = (text: string, { file }: { file: string }): Manife
     refuse('YAML_TOO_LARGE', `the file is larger than ${MAX_TEXT_BYTES / 1024 / 1024} MiB`, 0, 'split it');
     return { resources, problems };
   }
-  const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    prettyErrors: false,
+    logLevel: 'error',
+  });
   for (const document of 'empty' in documents ? [] : documents) {
     const [error] = document.errors;
     if (error) {

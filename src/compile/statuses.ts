@@ -1,13 +1,18 @@
-// The status of Istio's kinds: whether all of a resource could be honoured. Used by security.ts and compiler.ts.
+// Statuses that compile found: which of them differ from what is stored, and the one form of Istio's kinds. Used by compiler.ts, routing.ts and security.ts.
 import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
 import { conditionsOf, no, yes } from './conditions.ts';
 import type { Input } from './input.ts';
+import { keepEqual } from './keep.ts';
 
 export interface Status {
   readonly input: Input;
   readonly status: unknown;
 }
+
+/** Those that differ from what the resource has. */
+export const changedOnly = (statuses: readonly Status[]): Status[] =>
+  statuses.filter(({ input, status }) => keepEqual(input.stored.status, status) !== input.stored.status);
 
 /** Istio's kinds have one condition here: Accepted, False when a part could not be honoured. */
 export const istioStatusOf = (input: Input, problems: readonly Problem[], nowMs: number): Status => {

@@ -406,6 +406,26 @@ test('a fault of the API itself is a 500 without its inside', async () => {
   await other.close();
 });
 
+test('closing waits for the writes under way, and cuts streams of others', async () => {
+  const slow = openMemoryStore();
+  const other = await openThingApi({
+    store: slow,
+    extra: new Map([['/weft/v1/flows', (_, res) => res.writeHead(200).flushHeaders()]]),
+  });
+  const stream = await other.open('/weft/v1/flows');
+  const cut = once(stream, 'error');
+  const write = slow.put.bind(slow);
+  let closing: Promise<void> | undefined;
+  slow.put = async (key, value, options) => {
+    closing = other.api.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    return write(key, value, options);
+  };
+  assert.equal((await other.ask(THINGS, { method: 'POST', body: thing('late') })).status, 201);
+  await Promise.all([closing, cut]);
+  await other.close();
+});
+
 test('a port that is taken is said so', async () => {
   await assert.rejects(
     openThingApi({ browser: { address: '127.0.0.1', port: t.port } }),

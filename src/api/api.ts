@@ -1,5 +1,5 @@
 // The API server: Kubernetes' REST conventions over the store, on a TLS port for clients and a plain loopback port for browsers.
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as SecureServer } from 'node:https';
 import type { Kind } from '../kinds/kind.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -11,6 +11,7 @@ import { Discovery } from './discovery.ts';
 import { KindIndex } from './kind-index.ts';
 import {
   type Address,
+  Answers,
   type Certificate,
   closeServer,
   listen,
@@ -97,19 +98,22 @@ export const openApi = async (options: ApiOptions): Promise<Api> => {
   const { router, namespaces } = buildRouter(options, track);
   await namespaces.resume();
   const servers: (Server | SecureServer)[] = [];
+  const answers = new Answers();
+  const serve = (req: IncomingMessage, res: ServerResponse, gate?: BrowserGate) =>
+    answers.add(res, router.handle(req, res, gate));
   const close = async () => {
     for (const end of [...watches]) end();
-    await Promise.all(servers.map(closeServer));
+    await Promise.all(servers.map((server) => closeServer(server, answers, options.clock)));
   };
   try {
     let secureServer: SecureServer | undefined;
     let secure: Address | undefined;
     if (options.secure) {
-      secureServer = openSecureServer(options.secure, (req, res) => void router.handle(req, res));
+      secureServer = openSecureServer(options.secure, (req, res) => serve(req, res));
       servers.push(secureServer);
       secure = await listen(secureServer, options.secure);
     }
-    const browser = options.browser && (await openBrowserPort(options, options.browser, router, servers));
+    const browser = options.browser && (await openBrowserPort(options, options.browser, serve, servers));
     return {
       secure,
       browser,
@@ -125,7 +129,7 @@ export const openApi = async (options: ApiOptions): Promise<Api> => {
 const openBrowserPort = async (
   { tokens }: ApiOptions,
   browser: NonNullable<ApiOptions['browser']>,
-  router: Router,
+  serve: (req: IncomingMessage, res: ServerResponse, gate: BrowserGate) => void,
   servers: (Server | SecureServer)[],
 ): Promise<Address> => {
   const server = openPlainServer();
@@ -133,6 +137,6 @@ const openBrowserPort = async (
   const bound = await listen(server, browser);
   const gate = new BrowserGate({ tokens, hosts: [browser.address, ...(browser.hosts ?? [])], port: bound.port });
   // Only now: no request may get past the gate.
-  server.on('request', (req, res) => void router.handle(req, res, gate));
+  server.on('request', (req, res) => serve(req, res, gate));
   return bound;
 };

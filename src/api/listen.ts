@@ -1,7 +1,8 @@
 // Opens and closes the API's HTTP servers, with the limits that keep slow and vanishing clients from holding it up.
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf, systemCode, WeftError } from '../lib/errors.ts';
 
 export interface Address {
@@ -24,6 +25,7 @@ const LIMITS = {
 };
 const SILENCE_MS = 120_000;
 const MAX_CONNECTIONS = 2000;
+const GRACE_MS = 2000;
 
 export const secureOptions = ({ certPem, keyPem }: Certificate) => ({
   cert: certPem,
@@ -79,11 +81,39 @@ const listenError = (error: unknown, address: string, port: number): WeftError =
   return new WeftError('LISTEN_FAILED', `the API can't listen on ${at}: ${messageOf(error)}`, { at, cause: error });
 };
 
-/** Ends a server; answers under way were ended before, what is left is cut. */
-export const closeServer = (server: Server | SecureServer): Promise<void> =>
-  new Promise((resolve) => {
-    if (!server.listening) return resolve();
+/** The requests under way, so that closing can wait for their answers. */
+export class Answers {
+  readonly #running = new Set<Promise<void>>();
+
+  /** `handled`: when the answer has been written; streams that others keep open are not waited for. */
+  add(res: ServerResponse, handled: Promise<void>): void {
+    const running = handled.then(() => {
+      if (!res.writableEnded || res.writableFinished || res.destroyed) return;
+      return new Promise<void>((resolve) => res.once('finish', resolve).once('close', resolve));
+    });
+    this.#running.add(running);
+    void running.finally(() => this.#running.delete(running));
+  }
+
+  /** Waits for all, but not for long: a client may not read. */
+  async finish(clock: Clock): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = clock.after(GRACE_MS, resolve, true);
+    });
+    await Promise.race([Promise.allSettled([...this.#running]), late]);
+    timer?.cancel();
+  }
+}
+
+/** Ends a server: no new connection, then what is under way, then what is left is cut. */
+export const closeServer = async (server: Server | SecureServer, answers: Answers, clock: Clock): Promise<void> => {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
-    server.closeIdleConnections();
-    setImmediate(() => server.closeAllConnections());
   });
+  server.closeIdleConnections();
+  await answers.finish(clock);
+  server.closeAllConnections();
+  await closed;
+};

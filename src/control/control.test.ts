@@ -294,5 +294,8 @@ describe('denialPolicies', () => {
     await until(clock, () => control.mesh().policies.length === 2);
     const event = { direction: 'inbound', destination: { namespace: 'default', workload: 'reviews-1' } };
     assert.deepEqual(control.denialPolicies(event as never), ['weft-system/default-deny']);
+    const atGateway = { direction: 'gateway', destination: {} };
+    assert.deepEqual(control.denialPolicies(atGateway as never), ['weft-system/default-deny']);
+    assert.deepEqual(control.denialPolicies({ direction: 'outbound', destination: {} } as never), []);
   });
 });

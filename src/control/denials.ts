@@ -5,6 +5,7 @@ import type { Mesh, ScopedPolicy, Workload } from '../model/mesh.ts';
 
 /** The ALLOW policies in force where the request was denied: none of them let it in. Empty when the place is not known. */
 export const denialPolicies = (mesh: Mesh, { direction, destination }: TrafficEvent): string[] => {
+  if (direction === 'gateway') return atGateways(mesh);
   if (direction !== 'inbound' || destination.namespace === undefined) return [];
   const { namespace } = destination;
   const workload = destination.workload === undefined ? undefined : findWorkload(mesh, namespace, destination.workload);
@@ -14,6 +15,15 @@ export const denialPolicies = (mesh: Mesh, { direction, destination }: TrafficEv
     )
     .map(({ policy }) => policy.name);
 };
+
+/** Which Gateway it was is not in the event: those for the mesh, and those for any Gateway. */
+const atGateways = ({ policies }: Mesh): string[] =>
+  policies
+    .filter(({ policy, scope }) => {
+      const meshWide = scope.namespace === undefined && scope.labels === undefined;
+      return policy.action === 'ALLOW' && (meshWide || scope.target?.startsWith('Gateway/'));
+    })
+    .map(({ policy }) => policy.name);
 
 const findWorkload = (mesh: Mesh, namespace: string, name: string): Workload | undefined =>
   mesh.workloads.get(name.includes('/') ? name : `${namespace}/${name}`);

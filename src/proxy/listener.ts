@@ -110,6 +110,10 @@ export class BoundListener {
     return { name, address: address.address, port: address.port };
   }
 
+  get accepting(): boolean {
+    return this.#server.listening;
+  }
+
   get chains(): readonly LiveChain[] {
     return this.#chains;
   }

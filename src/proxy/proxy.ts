@@ -179,7 +179,7 @@ class LiveProxy implements Proxy {
   }
 
   listeners(): BoundAddress[] {
-    return [...this.#bound.values()].map((listener) => listener.bound);
+    return [...this.#bound.values()].filter((bound) => bound.accepting).map((bound) => bound.bound);
   }
 
   stats(): ProxyCounts {

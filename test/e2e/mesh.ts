@@ -47,6 +47,28 @@ export const startProgram = (command: string, args: readonly string[], env: Node
   return { child, stdout: () => stdout, stderr: () => stderr, finished };
 };
 
+const COMMAND_LIMIT_MS = 90_000;
+
+/** Runs a program to its end; one that does not end is killed, and says so. */
+export const runProgram = async (
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<Finished> => {
+  const { child, finished } = startProgram(command, args, env);
+  let hasHung = false;
+  const limit = setTimeout(() => {
+    hasHung = true;
+    // Gently, so that what it has started ends with it.
+    child.kill('SIGINT');
+  }, COMMAND_LIMIT_MS);
+  const result = await finished;
+  clearTimeout(limit);
+  if (!hasHung) return result;
+  const what = `${command} ${args.join(' ')} did not end within ${COMMAND_LIMIT_MS / 1000} s`;
+  throw new Error(`${what}\n${result.stdout}${result.stderr}`);
+};
+
 export interface Mesh {
   /** As the readiness lines name them. */
   readonly gateway: string;
@@ -147,7 +169,7 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
   }
 
   const start = (...args: string[]) => startProgram(WEFT, args, env);
-  const weft = (...args: string[]) => start(...args).finished;
+  const weft = (...args: string[]) => runProgram(WEFT, args, env);
   return {
     gateway: lineOf(up.stdout(), 'gateway') ?? '',
     console: lineOf(up.stdout(), 'console') ?? '',

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { findEnvoy } from '../../src/envoy/find.ts';
 import { findKindByName } from '../../src/kinds/registry.ts';
 import { fetchPage, startLoad } from './load.ts';
-import { type Finished, type Mesh, type Running, startMesh, startProgram } from './mesh.ts';
+import { type Finished, type Mesh, runProgram, startMesh, startProgram } from './mesh.ts';
 import { until } from './until.ts';
 
 const WORKLOADS = findKindByName('workloads')!;
@@ -74,11 +74,16 @@ const dataPlane = (mesh: Mesh): number[] =>
     .map(({ pid }) => pid)
     .sort();
 
-const kubectl = (mesh: Mesh, ...args: string[]): Running =>
-  startProgram('kubectl', args, { ...mesh.env, KUBECONFIG: join(mesh.state, 'kubeconfig'), HOME: mesh.state });
+const kubectlEnv = (mesh: Mesh): NodeJS.ProcessEnv => ({
+  ...mesh.env,
+  KUBECONFIG: join(mesh.state, 'kubeconfig'),
+  HOME: mesh.state,
+});
+
+const kubectl = (mesh: Mesh, ...args: string[]): Promise<Finished> => runProgram('kubectl', args, kubectlEnv(mesh));
 
 const kubectlOk = async (mesh: Mesh, ...args: string[]): Promise<string> => {
-  const { code, stdout, stderr }: Finished = await kubectl(mesh, ...args).finished;
+  const { code, stdout, stderr } = await kubectl(mesh, ...args);
   assert.equal(code, 0, `kubectl ${args.join(' ')}\n${stdout}${stderr}`);
   return stdout;
 };
@@ -207,7 +212,7 @@ const steps: Record<string, (mesh: Mesh) => Promise<void>> = {
     assert.match(await kubectlOk(mesh, 'get', 'workloads'), /^front-v1-\S+ .*Healthy/m);
 
     const policy = 'authorizationpolicy/catalogue-for-visitors';
-    const watch = kubectl(mesh, 'get', 'authorizationpolicies', '-w');
+    const watch = startProgram('kubectl', ['get', 'authorizationpolicies', '-w'], kubectlEnv(mesh));
     await until('the watch to begin', () => watch.stdout().includes('catalogue-for-visitors'));
     assert.match(await kubectlOk(mesh, 'delete', policy), /deleted/);
     assert.match(await kubectlOk(mesh, 'apply', '-f', 'examples/tour/allow.yaml'), /created/);
@@ -220,7 +225,7 @@ const steps: Record<string, (mesh: Mesh) => Promise<void>> = {
     assert.match(described, /Type: +Accepted/);
     assert.match(described, /reviews-v2/);
     await kubectlOk(mesh, 'delete', '-f', 'examples/tour/split.yaml');
-    const { code, stderr } = await kubectl(mesh, 'get', 'httproute', 'reviews').finished;
+    const { code, stderr } = await kubectl(mesh, 'get', 'httproute', 'reviews');
     assert.equal(code, 1);
     assert.match(stderr, /NotFound/);
     await until('both versions to answer again', async () => (await fetchPage(mesh.gateway)) === 'v2');

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fetchPage } from './load.ts';
-import { environmentFor, type Finished, newDataDir, ROOT, startMesh, startProgram } from './mesh.ts';
+import { environmentFor, type Finished, newDataDir, ROOT, runProgram, startMesh } from './mesh.ts';
 
 const tempDataDir = (t: TestContext): string => {
   const dir = newDataDir();
@@ -15,7 +15,7 @@ const tempDataDir = (t: TestContext): string => {
 };
 
 const weft = (dataDir: string, ...args: string[]): Promise<Finished> =>
-  startProgram(join(ROOT, 'bin/weft'), args, environmentFor(dataDir)).finished;
+  runProgram(join(ROOT, 'bin/weft'), args, environmentFor(dataDir));
 
 const upOnFreePorts = (...flags: string[]): string[] => [
   'up',

@@ -5,3 +5,5 @@ enableCompileCache();
 const { runProgram } = await import('./cli/program.ts');
 const { openTerminal } = await import('./cli/terminal.ts');
 process.exitCode = await runProgram(process.argv.slice(2), openTerminal());
+// A channel to the parent that is still open would keep a finished process alive.
+if (process.connected) process.disconnect();

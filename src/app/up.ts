@@ -128,7 +128,8 @@ class Supervisor {
   startDemo(program: DemoProgram): Child {
     const { service, version, file } = program;
     const flags = [`--service=${service}`, `--version=${version}`, '--port=http=0', ...this.#engineFlags()];
-    return this.start(`${service}-${version}`, ['run', ...flags], [process.execPath, join(demoDir(), file)]);
+    const command = ['env', `VERSION=${version}`, process.execPath, join(demoDir(), file)];
+    return this.start(`${service}-${version}`, ['run', ...flags], command);
   }
 
   #engineFlags(): string[] {

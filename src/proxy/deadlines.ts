@@ -20,6 +20,7 @@ export class Deadlines {
   readonly #heap: Deadline[] = [];
   /** The time as it was last asked for: near enough for what is counted in seconds. */
   recent = 0;
+  #closed = false;
   #timer: Timer | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
 
@@ -34,6 +35,7 @@ export class Deadlines {
 
   /** `at` in monotonic milliseconds. */
   set(deadline: Deadline, at: number): void {
+    if (this.#closed) return;
     deadline.at = at;
     if (deadline.index >= 0) {
       // Later than where it stands: it is looked at again when that time comes.
@@ -70,7 +72,9 @@ export class Deadlines {
     return this.#heap.length;
   }
 
+  /** Nothing is due any more. */
   close(): void {
+    this.#closed = true;
     this.#timer?.cancel();
     for (const deadline of this.#heap) deadline.index = -1;
     this.#heap.length = 0;

@@ -184,10 +184,28 @@ export class Downstream implements WireUser, BodySink {
       this.#refuse(new Refusal(400, 'CONNECT has no body'), message);
     } else if (!http.handler.explicitProxy || this.#nested) {
       this.#refuse(new Refusal(405, 'CONNECT is not supported here'), message);
+    } else if (!this.#mayConnect(message, http)) {
+      this.#refuse(new Refusal(403, 'RBAC: access denied'), message, 'RBAC');
     } else {
       this.#state = LEFT;
       openConnectTunnel(this.#context, this, this.#chain, http, message);
     }
+  }
+
+  #mayConnect(message: RequestMessage, http: PreparedHttp): boolean {
+    const { authorize, policyPort } = http;
+    if (!authorize) return true;
+    const { info } = this;
+    const { verdict } = authorize({
+      identity: info.peer?.identity,
+      peerAddress: info.peerAddress,
+      remoteAddress: info.peerAddress,
+      localAddress: info.localAddress,
+      localPort: policyPort,
+      sni: info.sni,
+      head: message,
+    });
+    return verdict === 'allow';
   }
 
   #readBody(buffer: Buffer, start: number, end: number): number {
@@ -270,7 +288,10 @@ export class Downstream implements WireUser, BodySink {
       this.#thrownAway = 0;
       this.#context.deadlines.set(this.#deadline, this.#context.deadlines.now() + this.#context.limits.lingerMs);
     }
-    if (this.reading) return;
+    if (this.reading) {
+      this.wire.resume();
+      return;
+    }
     const rest = this.#rest;
     this.#rest = undefined;
     if (rest) this.#run(rest, 0, rest.length);
@@ -313,11 +334,13 @@ export class Downstream implements WireUser, BodySink {
     this.#rest = undefined;
     this.#thrownAway = 0;
     this.outlet.flush();
-    this.wire.end();
-    if (this.wire.ended) return;
-    this.wire.resume();
     const { deadlines, limits } = this.#context;
-    deadlines.set(this.#deadline, deadlines.now() + limits.lingerMs);
+    // A slow reader gets the time that it needs; from then on the client has only to close.
+    deadlines.set(this.#deadline, deadlines.now() + limits.stallTimeoutMs);
+    this.wire.end(() => {
+      if (!this.wire.closed) deadlines.set(this.#deadline, deadlines.now() + limits.lingerMs);
+    });
+    this.wire.resume();
   }
 
   /** Answers what isn't a proper request, and closes. */

@@ -3,29 +3,26 @@ import type { TrafficEvent } from '../model/event.ts';
 import { INVALID_CLUSTER, type ServiceRef } from '../model/snapshot.ts';
 import type { Decision } from '../policy/authorization.ts';
 import { normalizePath } from '../policy/path.ts';
+import { answerText, interimText, isSentChunked, switchText } from './answer-head.ts';
+import { type AttemptOwner, Attempts } from './attempts.ts';
 import type { PreparedHttp } from './chain.ts';
-import type { ClusterState } from './clusters.ts';
 import type { ProxyContext } from './context.ts';
 import type { Downstream } from './downstream.ts';
 import { makeEvent } from './events.ts';
-import { CHUNKED, NO_BODY, UNTIL_CLOSE } from './http1/body.ts';
 import type { RequestMessage, ResponseMessage } from './http1/head.ts';
-import { fieldLines, statusLine } from './http1/serialize.ts';
 import { KeptBody } from './kept-body.ts';
 import { localAnswerText } from './local-answer.ts';
-import type { EndpointPool, NoConnection, PoolEndpoint, Waiter } from './pool.ts';
 import { addRequestHeaders, type RequestIds } from './request-headers.ts';
-import { mayRepeat, retryDelayMs } from './retry.ts';
+import { mayRepeat } from './retry.ts';
 import type { PreparedForward, PreparedRoute, PreparedTarget } from './router.ts';
 import { Tunnel } from './tunnel.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream.ts';
 import { requestText, takeEditedHost } from './upstream-request.ts';
 
 const MAX_INTERIM = 16;
-const MAX_OTHER_ENDPOINTS = 3;
 const NEVER = Number.POSITIVE_INFINITY;
 
-export class Exchange implements UpstreamUser, Waiter {
+export class Exchange implements UpstreamUser, AttemptOwner {
   readonly isHead: boolean;
   readonly #context: ProxyContext;
   readonly #down: Downstream;
@@ -43,19 +40,10 @@ export class Exchange implements UpstreamUser, Waiter {
   #route: PreparedRoute | undefined;
   #forward: PreparedForward | undefined;
   #target: PreparedTarget | undefined;
-  #cluster: ClusterState | undefined;
-  #endpoint: PoolEndpoint | undefined;
-  #pool: EndpointPool | undefined;
-  #connection: UpstreamConnection | undefined;
-  #excluded: Set<PoolEndpoint> | undefined;
-  #attempts = 0;
-  #retries = 0;
-  #moved = 0;
-  #waiting = false;
+  #attempts: Attempts | undefined;
   #text = '';
   #requestDeadline = NEVER;
   #attemptDeadline = NEVER;
-  #cancelRetry: (() => void) | undefined;
 
   #kept: KeptBody | undefined;
   #requestDone: boolean;
@@ -170,7 +158,6 @@ export class Exchange implements UpstreamUser, Waiter {
       this.answer(503, 'the cluster of this route is not known', 'NC');
       return;
     }
-    this.#cluster = cluster;
     action.rewrite?.(message);
     if (target.editRequest) {
       target.editRequest(message);
@@ -179,10 +166,9 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#text = requestText(message, this.#requestDone);
     if (this.#requestDone) this.#setRequestDeadline();
     else this.#kept = new KeptBody(this.#context.limits.maxKeptBytes);
-    cluster.requests++;
-    const { resolving } = cluster;
-    if (resolving) void resolving.then(() => this.#attempt(false));
-    else this.#attempt(false);
+    this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this);
+    this.#armDeadline();
+    this.#attempts.start();
   }
 
   onRequestBody(buffer: Buffer, start: number, end: number): void {
@@ -190,7 +176,8 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over || this.#answerDone) return;
     const { wire } = this.#down;
     this.#kept?.add(wire.keep(buffer, start, end));
-    if (this.#connection) this.#connection.outlet.body(wire, buffer, start, end);
+    const connection = this.#attempts?.connection;
+    if (connection) connection.outlet.body(wire, buffer, start, end);
     else if (this.#kept?.full) wire.pause();
   }
 
@@ -199,8 +186,9 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#requestDone = true;
     this.#requestTrailers = trailers;
     this.#setRequestDeadline();
-    if (this.#connection) {
-      this.#connection.outlet.end(trailers);
+    const connection = this.#attempts?.connection;
+    if (connection) {
+      connection.outlet.end(trailers);
       this.#setAttemptDeadline();
     }
     this.#armDeadline();
@@ -208,7 +196,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   /** One read of the client was handed over. */
   onRequestReadDone(): void {
-    const connection = this.#connection;
+    const connection = this.#attempts?.connection;
     if (this.#over || this.#requestDone || !connection) return;
     connection.outlet.flush();
     if (connection.wire.blocked) this.#down.wire.pause();
@@ -222,7 +210,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   onClientDrain(): void {
-    this.#connection?.wire.resume();
+    this.#attempts?.connection?.wire.resume();
     this.#armDeadline();
   }
 
@@ -235,31 +223,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   // --- attempts
 
-  #attempt(fresh: boolean): void {
-    if (this.#over) return;
-    const cluster = this.#cluster!;
-    const state = fresh && this.#endpoint ? this.#endpoint : this.#pickEndpoint(cluster);
-    this.#endpoint = state;
-    if (!state) {
-      this.answer(503, 'no healthy upstream', 'UH');
-      return;
-    }
-    state.active++;
-    this.#attempts++;
-    this.#waiting = true;
-    this.#pool = cluster.poolOf(state);
-    this.#pool.acquire(this, fresh);
-    if (this.#waiting) this.#armDeadline();
-  }
-
-  #pickEndpoint(cluster: ClusterState): PoolEndpoint | undefined {
-    const state = cluster.balancer.pick(this.#excluded);
-    return state ?? (this.#excluded ? cluster.balancer.pick() : undefined);
-  }
-
-  onConnection(connection: UpstreamConnection): void {
-    this.#waiting = false;
-    this.#connection = connection;
+  onReady(connection: UpstreamConnection): void {
     connection.begin(this);
     const { outlet } = connection;
     outlet.begin(this.#text, this.#message.chunked);
@@ -278,80 +242,22 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#armDeadline();
   }
 
-  onNoConnection(reason: NoConnection, error: Error | undefined): void {
-    this.#waiting = false;
-    const state = this.#endpoint!;
-    this.#leaveEndpoint();
-    if (reason === 'overflow') {
-      this.answer(503, 'too many requests wait for this upstream', 'UO');
-      return;
-    }
-    this.#cluster!.failures++;
-    const code = error && 'code' in error ? String(error.code) : '';
-    if (code === 'PEER_IDENTITY' || code === 'NO_IDENTITY') {
-      this.#context.log.warn('a peer was refused', { cluster: this.#cluster!.cluster.name, error });
-    }
-    // Nothing was sent, so another endpoint can be asked whatever the method is.
-    this.#excluded ??= new Set();
-    this.#excluded.add(state);
-    const others = Math.min(this.#cluster!.balancer.endpoints.length - 1, MAX_OTHER_ENDPOINTS);
-    if (this.#moved < others) {
-      this.#moved++;
-      this.#attempt(false);
-      return;
-    }
-    if (this.#retryLater()) return;
-    const why =
-      reason === 'timeout' ? 'the connection was not made in time' : (CONNECT_ERRORS[code] ?? 'no connection');
-    this.answer(503, `upstream connect error: ${why}`, 'UF');
+  onGivenUp(status: number, reason: string, flag: string): void {
+    this.answer(status, reason, flag);
   }
-
-  #leaveEndpoint(): void {
-    if (this.#endpoint && this.#attempts > this.#left) {
-      this.#left = this.#attempts;
-      this.#endpoint.active--;
-    }
-  }
-
-  /** Attempts whose endpoint was counted down again. */
-  #left = 0;
 
   /** True when the whole request can be sent once more without being done twice. */
   get #repeatable(): boolean {
     return !this.#answered && mayRepeat(this.#message.method) && (this.#kept?.complete ?? true);
   }
 
-  /** Plans a further attempt as the route's policy allows; false when it doesn't. */
-  #retryLater(): boolean {
-    const policy = this.#forward?.config.retry;
-    if (!policy || this.#retries >= policy.attempts || this.#answered) return false;
-    const delay = retryDelayMs(policy, this.#retries++, this.#context.random);
+  /** Tries again where that is safe and the route wants it. */
+  #retry(): boolean {
+    const attempts = this.#attempts;
+    if (!attempts?.canRetry || !this.#repeatable) return false;
     this.#attemptDeadline = NEVER;
-    const timer = this.#context.clock.after(delay, () => {
-      this.#cancelRetry = undefined;
-      this.#attempt(false);
-    });
-    this.#cancelRetry = () => timer.cancel();
+    attempts.retry();
     return true;
-  }
-
-  /** Gives the attempt up and tries again where that is safe. */
-  #retryAfterFailure(): boolean {
-    if (!this.#repeatable) return false;
-    const state = this.#endpoint;
-    this.#dropConnection();
-    if (state) {
-      this.#excluded ??= new Set();
-      this.#excluded.add(state);
-    }
-    return this.#retryLater();
-  }
-
-  #dropConnection(): void {
-    this.#leaveEndpoint();
-    const connection = this.#connection;
-    this.#connection = undefined;
-    connection?.drop();
   }
 
   // --- the answer
@@ -365,40 +271,31 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#message.old || this.#answered) return;
     if (message.status === 100 && (!this.#message.expectContinue || this.#requestDone)) return;
     this.#down.continued = this.#down.continued || message.status === 100;
-    this.#down.outlet.begin(`${statusLine(message.status)}${fieldLines(message.headers)}\r\n`, false);
+    this.#down.outlet.begin(interimText(message), false);
   }
 
   onAnswer(message: ResponseMessage, bodyMode: number): void {
     const { status } = message;
     const retry = this.#forward!.config.retry;
-    if (retry?.statuses.includes(status) && this.#retryAfterFailure()) return;
+    if (retry?.statuses.includes(status) && this.#retry()) return;
     const request = this.#message;
     this.#answered = true;
     this.#status = status;
     if (this.#down.mustClose || (request.expectContinue && !this.#down.continued && !this.#requestDone))
       this.#close = true;
     this.#target!.editResponse?.(message);
-    const chunked = (bodyMode === CHUNKED || bodyMode === UNTIL_CLOSE) && !request.old;
-    let text = statusLine(status) + fieldLines(message.headers);
-    if (bodyMode !== NO_BODY) {
-      if (chunked) text += 'transfer-encoding: chunked\r\n';
-      else if (bodyMode !== CHUNKED && bodyMode !== UNTIL_CLOSE) text += `content-length: ${message.contentLength}\r\n`;
-    } else if (status !== 204) {
-      // What GET would have got.
-      if (message.contentLength >= 0) text += `content-length: ${message.contentLength}\r\n`;
-      else if (message.chunked && !request.old) text += 'transfer-encoding: chunked\r\n';
-    }
-    this.#down.outlet.begin(this.#close ? `${text}connection: close\r\n\r\n` : `${text}\r\n`, chunked);
+    this.#down.outlet.begin(answerText(message, request, bodyMode, this.#close), isSentChunked(request, bodyMode));
   }
 
   onBody(buffer: Buffer, start: number, end: number): void {
-    if (this.#over || !this.#connection) return;
+    const connection = this.#attempts?.connection;
+    if (this.#over || !connection) return;
     this.#sent += end - start;
-    this.#down.outlet.body(this.#connection.wire, buffer, start, end);
+    this.#down.outlet.body(connection.wire, buffer, start, end);
   }
 
   onBodyEnd(trailers: readonly string[] | undefined): void {
-    if (this.#connection && this.#answered) this.#answerDone = true;
+    if (this.#attempts?.connection && this.#answered) this.#answerDone = true;
     this.#answerTrailers = trailers;
   }
 
@@ -412,7 +309,7 @@ export class Exchange implements UpstreamUser, Waiter {
     }
     outlet.flush();
     this.#context.deadlines.now();
-    if (wire.blocked) this.#connection?.wire.pause();
+    if (wire.blocked) this.#attempts?.connection?.wire.pause();
     this.#armDeadline();
   }
 
@@ -427,8 +324,9 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #badAnswer(reason: string): void {
     if (this.#over) return;
-    this.#cluster!.failures++;
-    this.#context.log.debug('an upstream answer was refused', { cluster: this.#cluster!.cluster.name, reason });
+    const { cluster } = this.#attempts!;
+    cluster.failures++;
+    this.#context.log.debug('an upstream answer was refused', { cluster: cluster.cluster.name, reason });
     if (this.#answered) {
       this.#abort('UPE');
       return;
@@ -437,26 +335,23 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   onUpstreamGone(): void {
-    if (this.#over || !this.#connection) return;
-    const connection = this.#connection;
+    const attempts = this.#attempts;
+    const connection = attempts?.connection;
+    if (this.#over || !connection) return;
     if (this.#answered) {
       this.#abort('UC');
       return;
     }
-    this.#cluster!.failures++;
-    if (!connection.answering && connection.served > 0 && this.#repeatable) {
-      // The peer closed an idle connection while the request was on its way.
-      this.#leaveEndpoint();
-      this.#connection = undefined;
-      this.#attempt(true);
-      return;
+    attempts.cluster.failures++;
+    // The peer closed an unused connection while the request was on its way.
+    if (!connection.answering && connection.served > 0 && this.#repeatable) attempts.replay();
+    else if (!this.#retry()) {
+      this.answer(503, 'upstream connect error or disconnect before an answer: the connection was reset', 'UC');
     }
-    if (this.#retryAfterFailure()) return;
-    this.answer(503, 'upstream connect error or disconnect before an answer: the connection was reset', 'UC');
   }
 
   onSwitch(message: ResponseMessage, rest: Buffer | undefined): void {
-    const connection = this.#connection!;
+    const connection = this.#attempts!.connection!;
     if (this.#over) {
       connection.wire.destroy();
       return;
@@ -469,8 +364,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#answered = true;
     this.#status = 101;
     this.#target!.editResponse?.(message);
-    const upgrade = `connection: Upgrade\r\nupgrade: ${message.upgrade}\r\n\r\n`;
-    this.#down.outlet.begin(`${statusLine(101)}${fieldLines(message.headers)}${upgrade}`, false);
+    this.#down.outlet.begin(switchText(message), false);
     this.#down.outlet.flush();
     this.#over = true;
     const early = this.#down.leave();
@@ -482,7 +376,7 @@ export class Exchange implements UpstreamUser, Waiter {
         this.#received += received;
         this.#sent += sent;
         if (end === 'idle') this.#flag('SI');
-        this.#leaveEndpoint();
+        this.#attempts!.leave();
         this.#tell();
       },
     });
@@ -522,18 +416,8 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #finish(): void {
     this.#over = true;
-    this.#cancelRetry?.();
     this.#down.clearExchangeDeadline();
-    if (this.#waiting) {
-      this.#waiting = false;
-      this.#pool!.cancel(this);
-    }
-    const connection = this.#connection;
-    this.#leaveEndpoint();
-    if (connection) {
-      if (this.#answerDone) connection.finish(this.#requestDone);
-      else connection.drop();
-    }
+    this.#attempts?.stop(this.#answerDone && this.#requestDone);
     this.#tell();
     this.#down.exchangeDone(this.#answerDone, this.#close, this.#requestDone);
   }
@@ -546,9 +430,8 @@ export class Exchange implements UpstreamUser, Waiter {
       return;
     }
     if (now >= this.#attemptDeadline) {
-      this.#cluster!.failures++;
-      if (!this.#answered && this.#retryAfterFailure()) return;
-      this.answer(504, 'upstream request timeout', 'UT');
+      this.#attempts!.cluster.failures++;
+      if (!this.#retry()) this.answer(504, 'upstream request timeout', 'UT');
       return;
     }
     if (!this.#requestDone && !this.#answered) {
@@ -582,7 +465,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #serviceOf(): ServiceRef | undefined {
-    return this.#cluster?.cluster.service ?? this.#http.handler.service ?? this.#route?.virtualHost.service;
+    return this.#attempts?.cluster.cluster.service ?? this.#http.handler.service ?? this.#route?.virtualHost.service;
   }
 
   #tell(): void {
@@ -604,13 +487,13 @@ export class Exchange implements UpstreamUser, Waiter {
         direction: this.#http.direction,
         info: this.#down.info,
         service: this.#serviceOf(),
-        endpoint: this.#endpoint?.endpoint,
-        cluster: this.#cluster?.cluster.name,
+        endpoint: this.#attempts?.endpoint?.endpoint,
+        cluster: this.#attempts?.cluster.cluster.name,
         route: this.#route?.route.name,
         bytesReceived: this.#received,
         bytesSent: this.#sent,
         flags: this.#flags ?? NO_FLAGS,
-        attempts: this.#attempts,
+        attempts: this.#attempts?.count ?? 0,
         policy: decision && { verdict: decision.verdict, names: decision.names, reason: decision.reason },
         http,
       }),
@@ -619,12 +502,3 @@ export class Exchange implements UpstreamUser, Waiter {
 }
 
 const NO_FLAGS: readonly string[] = [];
-
-const CONNECT_ERRORS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused; is the program running?',
-  EHOSTUNREACH: 'the host is not reachable',
-  ENETUNREACH: 'the network is not reachable',
-  ECONNRESET: 'the connection was reset',
-  PEER_IDENTITY: "the peer's identity is not the expected one",
-  NO_IDENTITY: 'this proxy has no identity yet',
-};

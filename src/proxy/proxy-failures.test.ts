@@ -217,6 +217,17 @@ test('statuses that the policy names are tried again on another endpoint', async
   assert.ok(proxy.events.some((event) => event.attempts === 2));
 });
 
+test('after the last try its answer is passed on, whole', async (t) => {
+  const { proxy, client } = await setup(
+    t,
+    { forward: { retry: RETRY } },
+    answering('HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy'),
+  );
+  client.write(GET);
+  assert.match(await client.take('busy'), /^HTTP\/1\.1 503 [\s\S]*\r\n\r\nbusy$/);
+  assert.equal((await proxy.event(0)).attempts, 3);
+});
+
 test('a body that was kept goes with the second try', async (t) => {
   const { server, client } = await setup(t, { forward: { retry: RETRY } });
   client.write('PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n');

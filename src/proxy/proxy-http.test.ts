@@ -296,6 +296,21 @@ test('a slow reader holds the upstream back; memory stays bounded', async (t) =>
   assert.equal(await promise, total);
 });
 
+test('a slow reader gets the whole of an answer that closes', async (t) => {
+  const { server, client } = await setup(t, {}, { limits: { lingerMs: 5 } });
+  client.socket.pause();
+  client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  const upstream = await server.peer(0);
+  await upstream.take('\r\n\r\n');
+  const size = 20_000_000;
+  upstream.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n`).write('x'.repeat(size));
+  // Long enough for a linger that counts from the wrong moment to cut it off.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  client.socket.resume();
+  const text = await client.rest();
+  assert.equal(text.length - text.indexOf('\r\n\r\n') - 4, size);
+});
+
 test('a large upload arrives whole', async (t) => {
   let size = 0;
   const backend = await openServer((req, res) => {

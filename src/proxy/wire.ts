@@ -129,11 +129,11 @@ export class Wire {
     this.socket.resume();
   }
 
-  /** Sends what waits, then ends this side. */
-  end(): void {
+  /** Sends what waits, then ends this side, then calls `sent`. */
+  end(sent?: () => void): void {
     if (this.closed || this.#finishing) return;
     this.#finishing = true;
-    this.socket.end();
+    this.socket.end(sent);
   }
 
   /** Both sides at once; what waits is lost. */

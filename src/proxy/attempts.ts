@@ -1,0 +1,173 @@
+// Where a request goes: endpoints tried one after the other, a connection from a pool, retries. Owned by exchange.ts.
+import type { RetryPolicy } from '../model/route.ts';
+import type { ClusterState } from './clusters.ts';
+import type { ProxyContext } from './context.ts';
+import type { EndpointPool, NoConnection, PoolEndpoint, Waiter } from './pool.ts';
+import { retryDelayMs } from './retry.ts';
+import type { UpstreamConnection } from './upstream.ts';
+
+export interface AttemptOwner {
+  /** The request is to be written now. */
+  onReady(connection: UpstreamConnection): void;
+  /** No further attempt can be made. */
+  onGivenUp(status: number, reason: string, flag: string): void;
+}
+
+/** Beyond the first: endpoints that are asked because the one before could not be reached. */
+const MAX_MOVES = 3;
+
+const CONNECT_ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused; is the program running?',
+  EHOSTUNREACH: 'the host is not reachable',
+  ENETUNREACH: 'the network is not reachable',
+  ECONNRESET: 'the connection was reset',
+  PEER_IDENTITY: "the peer's identity is not the expected one",
+  NO_IDENTITY: 'this proxy has no identity yet',
+};
+
+export class Attempts implements Waiter {
+  readonly cluster: ClusterState;
+  /** How many were made. */
+  count = 0;
+  /** Of the last attempt. */
+  endpoint: PoolEndpoint | undefined;
+  /** Of the present attempt, once there is one. */
+  connection: UpstreamConnection | undefined;
+  readonly #context: ProxyContext;
+  readonly #policy: RetryPolicy | undefined;
+  readonly #owner: AttemptOwner;
+  #pool: EndpointPool | undefined;
+  /** The endpoint counts this request as active. */
+  #counted = false;
+  #excluded: Set<PoolEndpoint> | undefined;
+  #retries = 0;
+  #moves = 0;
+  #cancelRetry: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(context: ProxyContext, cluster: ClusterState, policy: RetryPolicy | undefined, owner: AttemptOwner) {
+    this.#context = context;
+    this.cluster = cluster;
+    this.#policy = policy;
+    this.#owner = owner;
+    cluster.requests++;
+  }
+
+  start(): void {
+    const { resolving } = this.cluster;
+    if (resolving) void resolving.then(() => this.#next());
+    else this.#next();
+  }
+
+  #next(): void {
+    if (this.#stopped) return;
+    const { balancer } = this.cluster;
+    const state = balancer.pick(this.#excluded) ?? (this.#excluded ? balancer.pick() : undefined);
+    if (state) this.#try(state, false);
+    else this.#owner.onGivenUp(503, 'no healthy upstream', 'UH');
+  }
+
+  #try(state: PoolEndpoint, fresh: boolean): void {
+    this.endpoint = state;
+    this.#counted = true;
+    state.active++;
+    this.count++;
+    this.#pool = this.cluster.poolOf(state);
+    this.#pool.acquire(this, fresh);
+  }
+
+  onConnection(connection: UpstreamConnection): void {
+    this.#pool = undefined;
+    this.connection = connection;
+    this.#owner.onReady(connection);
+  }
+
+  onNoConnection(reason: NoConnection, error: Error | undefined): void {
+    this.#pool = undefined;
+    this.#leave();
+    if (reason === 'overflow') {
+      this.#owner.onGivenUp(503, 'too many requests wait for this upstream', 'UO');
+      return;
+    }
+    this.cluster.failures++;
+    const code = error && 'code' in error ? String(error.code) : '';
+    if (code === 'PEER_IDENTITY' || code === 'NO_IDENTITY') {
+      this.#context.log.warn('a peer was refused', { cluster: this.cluster.cluster.name, error });
+    }
+    this.#exclude();
+    // Nothing was sent, so another endpoint can be asked whatever the method is.
+    const other = this.#moves < MAX_MOVES ? this.cluster.balancer.pick(this.#excluded) : undefined;
+    if (other) {
+      this.#moves++;
+      this.#try(other, false);
+      return;
+    }
+    if (this.canRetry) {
+      this.retry();
+      return;
+    }
+    const known = CONNECT_ERRORS[code] ?? 'no connection';
+    const why = reason === 'timeout' ? 'the connection was not made in time' : known;
+    this.#owner.onGivenUp(503, `upstream connect error: ${why}`, 'UF');
+  }
+
+  /** The same endpoint once more, over a connection that has carried nothing yet. */
+  replay(): void {
+    this.#drop();
+    if (this.endpoint) this.#try(this.endpoint, true);
+  }
+
+  /** The route's policy allows a further attempt. */
+  get canRetry(): boolean {
+    return this.#policy !== undefined && this.#retries < this.#policy.attempts;
+  }
+
+  /** Gives the present attempt up and plans a further one, with another endpoint where there is one. */
+  retry(): void {
+    this.#drop();
+    this.#exclude();
+    const delay = retryDelayMs(this.#policy!, this.#retries++, this.#context.random);
+    const timer = this.#context.clock.after(delay, () => {
+      this.#cancelRetry = undefined;
+      this.#next();
+    });
+    this.#cancelRetry = () => timer.cancel();
+  }
+
+  #exclude(): void {
+    if (!this.endpoint) return;
+    this.#excluded ??= new Set();
+    this.#excluded.add(this.endpoint);
+  }
+
+  #leave(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.endpoint!.active--;
+  }
+
+  #drop(): void {
+    this.#leave();
+    const { connection } = this;
+    this.connection = undefined;
+    connection?.drop();
+  }
+
+  /** The last attempt is over. `clean`: request and answer went through whole, so the connection can be kept. */
+  stop(clean: boolean): void {
+    this.#stopped = true;
+    this.#cancelRetry?.();
+    this.#pool?.cancel(this);
+    this.#pool = undefined;
+    this.#leave();
+    if (clean) this.connection?.finish(true);
+    else this.connection?.drop();
+  }
+
+  /** As `stop`, where the connection belongs to somebody else. */
+  leave(): void {
+    this.#stopped = true;
+    this.connection = undefined;
+    this.#leave();
+  }
+}

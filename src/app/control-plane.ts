@@ -179,6 +179,8 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
     browserLink: `${browser}/?token=${browserToken.token}`,
     close: async () => {
       rmSync(dir.control, { force: true });
+      // The workloads stay: their proxies come back to the next control plane.
+      control.workloads.detach();
       await opened.close();
     },
   };

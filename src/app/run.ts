@@ -1,7 +1,7 @@
 // `weft run`: starts any program as a workload of the mesh, with a proxy and an identity of its own. The proxy starts
 // first, so that the program's first call finds it; the workload gets traffic once its port answers.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type Clock, pause } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { type Random, randomSuffix } from '../lib/random.ts';
@@ -110,9 +110,10 @@ const exitOf = (program: ChildProcess): Promise<number> =>
   });
 
 /** Takes the workload out of the mesh and lets its requests end. */
-const drainProxy = (proxy: Child, clock: Clock, drained: Promise<void>): Promise<void> => {
+const drainProxy = (proxy: Child, clock: Clock, drained: PromiseWithResolvers<void>): Promise<void> => {
   proxy.send({ type: 'drain' } satisfies ProxyCommand);
-  return Promise.race([drained, pause(clock, DRAIN_MS)]);
+  const limit = clock.after(DRAIN_MS, drained.resolve, true);
+  return drained.promise.then(() => limit.cancel());
 };
 
 /** Runs until the program ends or is told to; answers its exit code. */
@@ -149,7 +150,7 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
   let ending = false;
   const end = async () => {
     ending = true;
-    await drainProxy(proxy, clock, drained.promise);
+    await drainProxy(proxy, clock, drained);
     if (!program) return;
     const running = program;
     running.kill('SIGTERM');

@@ -238,8 +238,8 @@ test('a drain under load loses no request and ends before its timeout', async (t
   const drained = proxy.proxy.drain(20_000);
   await until(() => proxy.proxy.listeners().length === 0, 'nothing more is accepted');
   await assert.rejects(rawClient(port), { code: 'ECONNREFUSED' });
+  for (const client of clients) client.write(GET);
   for (const client of clients) {
-    client.write(GET);
     assert.match(await client.rest(), /connection: close\r\n[\s\S]*v0$/);
     client.destroy();
   }
@@ -257,7 +257,7 @@ test('a drain waits for what is under way, until its timeout', async (t) => {
   await (await server.peer(0)).take('\r\n\r\n');
   stuck.write(GET);
   await (await server.peer(1)).take('\r\n\r\n');
-  const drained = proxy.proxy.drain(100);
+  const drained = proxy.proxy.drain(1000);
   server.peers[0]!.write(OK);
   assert.match(await quick.rest(), /connection: close\r\n\r\nok$/);
   await drained;

@@ -252,14 +252,18 @@ test('the route timeout: 504, UT', async (t) => {
 });
 
 test('the timeout of one attempt leads to another', async (t) => {
-  const { proxy, server, client } = await setup(t, { forward: { attemptTimeoutMs: 30, retry: RETRY } });
+  let silent = true;
+  const { proxy, client } = await setup(
+    t,
+    { forward: { attemptTimeoutMs: 200, retry: { ...RETRY, attempts: 5 } } },
+    (peer) => {
+      if (!silent) answering(OK)(peer);
+      silent = false;
+    },
+  );
   client.write(GET);
-  await server.peer(0);
-  const second = await server.peer(1);
-  await second.take('\r\n\r\n');
-  second.write(OK);
   await client.take('\r\n\r\nok');
-  assert.equal((await proxy.event(0)).attempts, 2);
+  assert.ok((await proxy.event(0)).attempts > 1);
 });
 
 test('nothing moves for too long: the request is given up', async (t) => {

@@ -1,12 +1,12 @@
 // Writes HTTP/1 heads from parsed values; nothing of what was received is copied unread. Called by outlet.ts users.
-import { STATUS_CODES } from 'node:http';
+import { REASONS } from './reasons.ts';
 
 const statusLines: string[] = [];
 
 /** `HTTP/1.1 200 OK` with its CRLF. */
 export const statusLine = (status: number): string =>
   // Bounded: a status has three digits.
-  (statusLines[status] ??= `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`);
+  (statusLines[status] ??= `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`);
 
 export const fieldLines = (headers: readonly string[]): string => {
   let text = '';

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { findEnvoy } from '../../src/envoy/find.ts';
 import { findKindByName } from '../../src/kinds/registry.ts';
+import type { Stats } from '../../src/telemetry/hub.ts';
 import { fetchPage, startLoad } from './load.ts';
 import { type Finished, type Mesh, runProgram, startMesh, startProgram } from './mesh.ts';
 import { until } from './until.ts';
@@ -49,18 +50,11 @@ const untilOnly = (mesh: Mesh, version: string, times = 10): Promise<true> =>
     return true as const;
   });
 
-/** What `/weft/v1/stats` says of reviews, by version. A split calls it by the names of its parts. */
-const countsByVersion = async (mesh: Mesh): Promise<Record<string, number>> => {
-  const { services } = (await mesh.client().getJson('/weft/v1/stats')) as {
-    services: { service: string; version?: string; total: number }[];
-  };
-  const counts: Record<string, number> = { v1: 0, v2: 0 };
-  for (const { service, version, total } of services) {
-    const part = /^default\/reviews(?:-(v\d))?$/.exec(service);
-    const name = version ?? part?.[1];
-    if (part && name) counts[name] = (counts[name] ?? 0) + total;
-  }
-  return counts;
+/** What `/weft/v1/stats` counts for the parts of the split. */
+const splitCounts = async (mesh: Mesh): Promise<{ v1: number; v2: number }> => {
+  const { services } = (await mesh.client().getJson('/weft/v1/stats')) as Pick<Stats, 'services'>;
+  const total = (wanted: string) => services.find(({ name }) => name === wanted)?.total ?? 0;
+  return { v1: total('reviews-v1'), v2: total('reviews-v2') };
 };
 
 const controlPid = (mesh: Mesh): number =>
@@ -144,8 +138,8 @@ const steps: Record<string, (mesh: Mesh) => Promise<void>> = {
     assert.ok(share > 0.025 && share < 0.175, `v2 has a share of 0.1: ${JSON.stringify(versions)}`);
 
     await until('the split among the live counts', async () => {
-      const counts = await countsByVersion(mesh);
-      return counts.v1! > 0 && counts.v2! > 0 && counts.v2! < counts.v1!;
+      const { v1, v2 } = await splitCounts(mesh);
+      return v2 > 0 && v1 + v2 >= 400 && v2 < v1;
     });
 
     const load = startLoad(mesh.gateway);

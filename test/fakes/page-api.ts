@@ -5,6 +5,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import type { TrafficEvent } from '../../src/model/event.ts';
+import type { Stats } from '../../src/telemetry/hub.ts';
 
 export interface FakeWorkload {
   name: string;
@@ -19,7 +20,7 @@ export interface PageApi {
   workloads: FakeWorkload[];
   /** Each answer is this status instead, while set. */
   failWith: number | undefined;
-  stats: unknown;
+  stats: { services: Stats['services'] };
   history: TrafficEvent[];
   /** Sends an event to every open stream. */
   emit(event: TrafficEvent): void;
@@ -76,7 +77,7 @@ export const openPageApi = async (): Promise<PageApi> => {
     services: [],
     workloads: [],
     failWith: undefined,
-    stats: {},
+    stats: { services: [] },
     history: [],
     emit: (event) => {
       for (const stream of streams) stream.write(`${JSON.stringify(event)}\n`);

@@ -81,16 +81,23 @@ withPage('shows services, workloads with identities, and past flows', shop, asyn
   assert.equal(await page.locator('#state').textContent(), 'live');
 });
 
-const countsOf = (version: string, requests: number, denied = 0) => ({
-  service: 'default/reviews',
-  version,
+const counts = (requests: number, denied = 0) => ({
   total: requests,
-  lastMinute: { requests, failed: denied, denied, statuses: {}, averageMs: 1, perSecond: requests / 60 },
+  requests,
+  denied,
+  failed: 0,
+  statuses: {},
+  averageMs: 1,
+  perSecond: requests / 60,
 });
 
 withPage('shows rates, and how requests spread over versions', shop, async (page, api) => {
   await row(page, 'services', 'default/reviews').waitFor();
-  api.stats = { services: [countsOf('v1', 540, 3), countsOf('v2', 60)] };
+  const versions = [
+    { version: 'v1', ...counts(540, 3) },
+    { version: 'v2', ...counts(60) },
+  ];
+  api.stats.services = [{ namespace: 'default', name: 'reviews', ...counts(600, 3), versions }];
   await row(page, 'services', 'default/reviews').getByText('v1 90%, v2 10%').waitFor();
   const cells = await row(page, 'services', 'default/reviews').locator('td').allTextContents();
   assert.deepEqual(cells.slice(3), ['10', '3', '0', 'v1 90%, v2 10%']);

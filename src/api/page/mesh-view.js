@@ -32,7 +32,10 @@ const byName = (a, b) => (a.key < b.key ? -1 : 1);
 
 const countCell = (count, state) => ({ text: count, state: count ? state : 'zero' });
 
-const rateText = (perSecond) => (perSecond === 0 ? '0' : perSecond < 10 ? perSecond.toFixed(1) : perSecond.toFixed(0));
+const rateText = (perSecond) => {
+  if (perSecond === 0) return '0';
+  return perSecond < 0.05 ? '<0.1' : perSecond.toFixed(perSecond < 10 ? 1 : 0);
+};
 
 const keyOf = ({ namespace = '', name }) => `${namespace}/${name}`;
 
@@ -77,27 +80,13 @@ export const workloadsView = (workloadTable) =>
     .sort(byName);
 
 /** Requests of the last minute by the service that was called, from `/weft/v1/stats`. */
-const countsByService = (stats) => {
-  const counts = new Map();
-  for (const { service, version, lastMinute } of stats.services ?? []) {
-    const sum = counts.get(service) ?? { perSecond: 0, requests: 0, denied: 0, failed: 0, versions: [] };
-    const { perSecond, requests, denied } = lastMinute;
-    counts.set(service, {
-      perSecond: sum.perSecond + perSecond,
-      requests: sum.requests + requests,
-      denied: sum.denied + denied,
-      // A denied request is a failed one too; here each is said once.
-      failed: sum.failed + lastMinute.failed - denied,
-      versions: version && requests ? [...sum.versions, { version, requests }] : sum.versions,
-    });
-  }
-  return counts;
-};
+const countsByService = (stats) => new Map((stats.services ?? []).map((service) => [keyOf(service), service]));
 
 const NO_COUNTS = { perSecond: 0, requests: 0, denied: 0, failed: 0, versions: [] };
 
 /** How requests spread over versions, where there are several: `v1 90%, v2 10%`. */
-const sharesText = ({ versions, requests }) =>
-  versions.length < 2
-    ? ''
-    : versions.map((entry) => `${entry.version} ${Math.round((100 * entry.requests) / requests)}%`).join(', ');
+const sharesText = ({ versions, requests }) => {
+  const seen = versions.filter((entry) => entry.version && entry.requests > 0);
+  if (seen.length < 2) return '';
+  return seen.map((entry) => `${entry.version} ${Math.round((100 * entry.requests) / requests)}%`).join(', ');
+};

@@ -43,7 +43,11 @@ const flows = openTable(at('flows'), [
 class NotSignedIn extends Error {}
 
 const call = async (path, signal, accept = 'application/json') => {
-  const response = await fetch(path, { headers: { accept }, signal, cache: 'no-store' });
+  const response = await fetch(path, { headers: { accept }, signal, cache: 'no-store' }).catch((error) => {
+    // What fetch throws when nothing answers; its message says little, and differs by browser.
+    if (!(error instanceof TypeError)) throw error;
+    throw new Error('the control plane does not answer; is "weft up" running?');
+  });
   if (response.status === 401) throw new NotSignedIn('not signed in: open the link that "weft up" shows');
   if (!response.ok) throw new Error(`${path} answers ${response.status}`);
   return response;
@@ -52,7 +56,6 @@ const call = async (path, signal, accept = 'application/json') => {
 const json = async (path, accept) => (await call(path, AbortSignal.timeout(TIMEOUT_MS), accept)).json();
 
 const reasonOf = (error) => {
-  if (error instanceof TypeError) return 'the control plane does not answer; is "weft up" running?';
   if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS / 1000} s`;
   return error.message;
 };
@@ -132,9 +135,13 @@ const flowRow = ({ key, event }) => {
   };
 };
 
+// Proxies send their events in batches, so they do not arrive in the order in which they ended.
+const newestFirst = (a, b) => endOf(b.event) - endOf(a.event) || b.key - a.key;
+const endOf = ({ startMs, durationMs }) => startMs + durationMs;
+
 const drawFlows = () => {
   isDrawn = true;
-  flows.set(recent.map(flowRow));
+  flows.set(recent.toSorted(newestFirst).map(flowRow));
   const wanted = problemsOnly.checked ? 'Nothing was denied and nothing failed' : 'No flows';
   at('flows-note').textContent = recent.length ? '' : `${wanted} so far. Open the gateway's URL and look again.`;
   at('pause').textContent = isPaused ? `Go on${missed ? ` (${missed} came meanwhile)` : ''}` : 'Pause';

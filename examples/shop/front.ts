@@ -43,7 +43,9 @@ const showPage = async (caller: IncomingMessage): Promise<Answer> => {
     call<{ version: string; reviews: Review[] }>(caller, 'reviews', `${REVIEWS}/reviews/loom`),
     call<{ orders: OrderView[] }>(caller, 'orders', `${ORDERS}/orders`),
   ]);
-  return { status: 200, headers: { 'cache-control': 'no-store' }, body: renderPage({ catalogue, reviews, orders }) };
+  const isWhole = catalogue.value && reviews.value && orders.value;
+  const headers = { 'cache-control': 'no-store', 'x-shop': isWhole ? 'whole' : 'degraded' };
+  return { status: 200, headers, body: renderPage({ catalogue, reviews, orders }) };
 };
 
 const buy = async (caller: IncomingMessage): Promise<Answer> => {

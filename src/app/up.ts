@@ -151,7 +151,7 @@ const servesPage = (url: string): Promise<boolean> =>
   new Promise((resolve) => {
     const call = request(url, { timeout: 2_000 }, (answer) => {
       answer.resume();
-      answer.on('end', () => resolve(answer.statusCode === 200));
+      answer.on('end', () => resolve(answer.statusCode === 200 && answer.headers['x-shop'] === 'whole'));
     });
     call.on('timeout', () => call.destroy());
     call.on('error', () => resolve(false));
@@ -174,7 +174,9 @@ const startDemo = async (supervisor: Supervisor, dir: DataDir, options: UpOption
   const client = openLocalClient(dir.root);
   try {
     await installDemo(client, options.gatewayPort);
-    for (const program of demoPrograms) supervisor.startDemo(program);
+    const programs = demoPrograms.map((program) => supervisor.startDemo(program).ready);
+    // One that can't start is told by its log; the others go on.
+    await Promise.allSettled(programs);
     const url = await demoGatewayUrl(client);
     if (url && !(await untilPage(url, deps.clock))) {
       deps.print(`the shop does not answer yet; look at the logs in ${dir.logs}`);

@@ -60,13 +60,20 @@ const splitCounts = async (mesh: Mesh): Promise<{ v1: number; v2: number }> => {
 const controlPid = (mesh: Mesh): number =>
   (JSON.parse(readFileSync(join(mesh.state, 'control.json'), 'utf8')) as { pid: number }).pid;
 
-/** The proxies and, where there are some, their Envoys. */
-const dataPlane = (mesh: Mesh): number[] =>
+const envoys = (mesh: Mesh): number[] =>
   mesh
     .processes()
-    .filter(({ args }) => args[2] === 'proxy' || args[3] === 'proxy' || /\benvoy$/.test(args[0] ?? ''))
-    .map(({ pid }) => pid)
-    .sort();
+    .filter(({ args }) => /\benvoy$/.test(args[0] ?? ''))
+    .map(({ pid }) => pid);
+
+/** The proxies and, where there are some, their Envoys. */
+const dataPlane = (mesh: Mesh): number[] => [
+  ...mesh
+    .processes()
+    .filter(({ args }) => args.slice(1, 5).includes('proxy'))
+    .map(({ pid }) => pid),
+  ...envoys(mesh),
+];
 
 const kubectlEnv = (mesh: Mesh): NodeJS.ProcessEnv => ({
   ...mesh.env,
@@ -237,6 +244,9 @@ for (const engine of ['weft', 'envoy'] as const) {
     after(async () => {
       if (hasFailed) console.log(mesh?.logs());
       await mesh?.stop();
+    });
+    test('the engine moves the bytes, one for the gateway and one for each program', () => {
+      assert.equal(envoys(mesh!).length, engine === 'envoy' ? PROGRAMS.length + 1 : 0);
     });
     for (const [name, step] of Object.entries(steps)) {
       test(name, async () => {

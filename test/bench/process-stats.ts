@@ -35,6 +35,10 @@ export const cpuSeconds = (root: number): number =>
 export const rssMiB = (pid: number): number =>
   orZero(() => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024);
 
+/** Memory of one process with its share of what several have in common (Node's own code above all), MiB. */
+export const pssMiB = (pid: number): number =>
+  orZero(() => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1024);
+
 export const treeRssMiB = (root: number): number => treeOf(root).reduce((sum, pid) => sum + rssMiB(pid), 0);
 
 /** The command line, words split by spaces. */

@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { commandOf, rssMiB, treeOf } from './process-stats.ts';
+import { commandOf, pssMiB, rssMiB, treeOf } from './process-stats.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const FREE_PORTS = ['api', 'browser', 'xds', 'xds-tls', 'gateway'].map((name) => `--${name}-port=0`);
@@ -38,9 +38,13 @@ export const measureStartup = async (): Promise<void> => {
     const answer = await fetch(gateway ?? '');
     await answer.text();
     console.log(`weft up to the first page (${answer.status}): ${((performance.now() - started) / 1000).toFixed(1)} s`);
-    const processes = treeOf(up.pid!).map((pid) => ({ process: nameOf(pid), 'RSS MiB': Math.round(rssMiB(pid)) }));
+    const processes = treeOf(up.pid!).map((pid) => ({
+      process: nameOf(pid),
+      'RSS MiB': Math.round(rssMiB(pid)),
+      'PSS MiB': Math.round(pssMiB(pid)),
+    }));
     console.table(processes);
-    console.log(`together: ${processes.reduce((sum, each) => sum + each['RSS MiB'], 0)} MiB`);
+    console.log(`together: ${processes.reduce((sum, each) => sum + each['PSS MiB'], 0)} MiB (PSS)`);
   } finally {
     up.kill('SIGTERM');
     await ended;
@@ -53,7 +57,7 @@ export const measureInstall = (): void => {
   const dir = mkdtempSync(join(tmpdir(), 'weft-install-'));
   try {
     for (const file of ['package.json', 'package-lock.json', '.npmrc']) cpSync(join(root, file), join(dir, file));
-    execFileSync('npm', ['ci', '--omit=dev', '--ignore-scripts'], { cwd: dir, stdio: 'ignore' });
+    execFileSync('npm', ['ci', '--omit=dev', '--ignore-scripts'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
     const packages = execFileSync('npm', ['ls', '--all', '--parseable', '--omit=dev'], { cwd: dir, encoding: 'utf8' });
     const count = packages.trim().split('\n').length - 1;
     const modules = join(dir, 'node_modules');

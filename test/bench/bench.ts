@@ -1,5 +1,5 @@
 // npm run bench [-- http|tls|startup …]: Weft's gateway beside Envoy and nginx in one run, and what a start costs.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { findEnvoy } from '../../src/envoy/find.ts';
@@ -31,14 +31,10 @@ if (missing.length) {
 const envoy = await findEnvoy({ ...(values.envoy && { option: values.envoy }), env: process.env });
 const chosen = values.peers.split(',');
 const compared = new Map([...peers(envoy.path)].filter(([name]) => chosen.includes(name)));
-const versions = [
-  `node ${process.version}`,
-  `envoy ${envoy.version}`,
-  execFileSync('nginx', ['-v'], { encoding: 'utf8' }),
-];
-console.log(
-  `${new Date(systemClock.now()).toISOString()}  ${versions.join(', ').trim()}, load ${loadavg()[0]?.toFixed(2)}`,
-);
+// nginx says its version on standard error: `nginx version: nginx/1.22.1`.
+const nginx = spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.trim().split(': ').at(-1);
+const today = new Date(systemClock.now()).toISOString();
+console.log(`${today}  node ${process.version}, envoy ${envoy.version}, ${nginx}, load ${loadavg()[0]?.toFixed(2)}`);
 
 const { rounds, seconds, connections } = values;
 const settings = {

@@ -8,7 +8,19 @@ export interface Verdict {
   readonly message: string;
 }
 
-export const yes = (type: string, reason: string, message = ''): Verdict => ({ type, status: 'True', reason, message });
+/** What a condition says when all is well. */
+const WELL: Readonly<Record<string, string>> = {
+  Accepted: 'valid, and in use',
+  ResolvedRefs: 'everything it refers to exists and may be used',
+  Programmed: 'sent to the data plane',
+};
+
+export const yes = (type: string, reason: string, message = WELL[type] ?? ''): Verdict => ({
+  type,
+  status: 'True',
+  reason,
+  message,
+});
 
 export const no = (type: string, reason: string, message: string): Verdict => ({
   type,

@@ -72,7 +72,12 @@ const checkListener = (
   };
 };
 
-const yesNoConflict: Verdict = { type: 'Conflicted', status: 'False', reason: 'NoConflicts', message: '' };
+const yesNoConflict: Verdict = {
+  type: 'Conflicted',
+  status: 'False',
+  reason: 'NoConflicts',
+  message: 'no other listener wants the same',
+};
 
 const acceptedOf = (gateway: Input<GatewaySpec>, { protocol, tls, filters }: ListenerSpec): Verdict => {
   if (protocol !== 'HTTP' && protocol !== 'HTTPS') {

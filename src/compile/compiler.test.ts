@@ -239,7 +239,7 @@ describe('certificates of gateways', () => {
     put(https({ name: 'cert' }));
     put(secret('cert', 'default', certPem, keyPem));
     const compiled = compile();
-    assert.equal(resolved(compiled), 'ResolvedRefs');
+    assert.equal(resolved(compiled), 'ResolvedRefs everything it refers to exists and may be used');
     const snapshot = compiler.snapshotFor(compiled.mesh, gatewayNode);
     assert.deepEqual([...snapshot.secrets.values()], [{ name: 'default/cert', chainPem: certPem, keyPem }]);
     const [chain] = snapshot.listeners.get('gateway/8443')?.chains ?? [];
@@ -293,7 +293,7 @@ describe('certificates of gateways', () => {
         to: [{ group: '', kind: 'Secret' }],
       },
     });
-    assert.equal(resolved(compile()), 'ResolvedRefs');
+    assert.equal(resolved(compile()), 'ResolvedRefs everything it refers to exists and may be used');
   });
 });
 

@@ -429,7 +429,7 @@ test('closing waits for the writes under way, and cuts streams of others', async
 test('a port that is taken is said so', async () => {
   await assert.rejects(
     openThingApi({ browser: { address: '127.0.0.1', port: t.port } }),
-    (error) => isWeftError(error, 'PORT_IN_USE') && error.message.includes(String(t.port)),
+    (error) => isWeftError(error, 'PORT_TAKEN') && error.message.includes(String(t.port)),
   );
 });
 

@@ -3,7 +3,8 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock, Timer } from '../lib/clock.ts';
-import { messageOf, systemCode, WeftError } from '../lib/errors.ts';
+import { messageOf, WeftError } from '../lib/errors.ts';
+import { bindError } from '../lib/ports.ts';
 
 export interface Address {
   readonly address: string;
@@ -54,32 +55,12 @@ const limit = <T extends Server | SecureServer>(server: T): T => {
 
 export const listen = (server: Server | SecureServer, { address, port }: Address): Promise<Address> =>
   new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, address, port)));
+    server.once('error', (error) => reject(bindError(error, { address, port, use: 'API' })));
     server.listen(port, address, () => {
       const bound = server.address() as AddressInfo;
       resolve({ address: bound.address, port: bound.port });
     });
   });
-
-const listenError = (error: unknown, address: string, port: number): WeftError => {
-  const at = `${address}:${port}`;
-  const code = systemCode(error);
-  if (code === 'EADDRINUSE') {
-    return new WeftError('PORT_IN_USE', `port ${port} on ${address} is taken by another program`, {
-      at,
-      hint: 'stop that program, or choose another port',
-      cause: error,
-    });
-  }
-  if (code === 'EACCES') {
-    return new WeftError('PORT_REFUSED', `this user may not listen on port ${port}`, {
-      at,
-      hint: 'choose a port above 1023',
-      cause: error,
-    });
-  }
-  return new WeftError('LISTEN_FAILED', `the API can't listen on ${at}: ${messageOf(error)}`, { at, cause: error });
-};
 
 /** The requests under way, so that closing can wait for their answers. */
 export class Answers {

@@ -7,7 +7,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { WeftError } from '../lib/errors.ts';
+import { bindError } from '../lib/ports.ts';
 
 export interface GrpcService {
   readonly definition: ServiceDefinition;
@@ -95,11 +95,19 @@ const OPTIONS = {
   'grpc.max_concurrent_streams': 1_000,
 };
 
+/** grpc-js tells the system's error only in its text. */
+const withCode = (error: Error): Error => Object.assign(error, { code: /\bE[A-Z]{3,}\b/.exec(error.message)?.[0] });
+
+const splitAddress = (address: string): { address: string; port: number } => {
+  const colon = address.lastIndexOf(':');
+  return { address: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+};
+
 const bind = (server: Server, address: string, credentials: ServerCredentials): Promise<string> =>
   new Promise((resolve, reject) => {
     server.bindAsync(address, credentials, (cause, port) => {
       if (!cause) return resolve(address.startsWith('unix:') ? address : address.replace(/:\d+$/, `:${port}`));
-      reject(new WeftError('PORT_TAKEN', `xDS can't listen on ${address}: ${cause.message}`, { at: address, cause }));
+      reject(bindError(withCode(cause), { ...splitAddress(address), use: 'xDS' }));
     });
   });
 

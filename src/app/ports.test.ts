@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { isWeftError } from '../lib/errors.ts';
+import { portHolder } from '../lib/ports.ts';
 import { systemRandom } from '../lib/random.ts';
-import { findFreePort, holdFreePort, portHolder, requireFreePort } from './ports.ts';
+import { openGrpcServer } from './grpc.ts';
+import { findFreePort, holdFreePort, requireFreePort } from './ports.ts';
 
 test('a held port is not free for others until it is released', async () => {
   const port = await holdFreePort('127.0.0.1', systemRandom);
@@ -30,4 +32,13 @@ test('the error for a taken port names the program and the flag', { skip: proces
 test('free ports lie below the range of outgoing connections', async () => {
   const port = await findFreePort('127.0.0.1', systemRandom);
   assert.ok(port >= 16_000 && port < 32_000);
+});
+
+test('gRPC servers name the program that has their port too', { skip: process.platform !== 'linux' }, async () => {
+  const port = await holdFreePort('127.0.0.1', systemRandom);
+  await assert.rejects(openGrpcServer(`127.0.0.1:${port.port}`, []), {
+    code: 'PORT_TAKEN',
+    message: new RegExp(`port ${port.port} \\(xDS\\) is taken by .*pid ${process.pid}`),
+  });
+  await port.release();
 });

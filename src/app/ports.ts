@@ -1,7 +1,7 @@
-// Ports on loopback: whether one is free, who has it when it isn't, and free ones for sidecars.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+// Ports on loopback: whether one is free, and free ones for sidecars. Called by up.ts and run.ts.
 import { createServer, type Server } from 'node:net';
 import { systemCode, WeftError } from '../lib/errors.ts';
+import { bindError } from '../lib/ports.ts';
 import type { Random } from '../lib/random.ts';
 
 /** A port that is held until `release`, so that nobody takes it before its user listens on it. */
@@ -55,52 +55,6 @@ export const requireFreePort = async (address: string, port: number, use: string
   try {
     await held(await listen(address, port)).release();
   } catch (cause) {
-    const code = systemCode(cause);
-    if (code === 'EACCES') {
-      throw new WeftError('PORT_FORBIDDEN', `port ${port} (${use}) may not be opened by this user`, {
-        hint: `choose a port over 1023 with ${flag}`,
-        cause,
-      });
-    }
-    if (code !== 'EADDRINUSE') throw cause;
-    const holder = portHolder(port);
-    throw new WeftError('PORT_TAKEN', `port ${port} (${use}) is taken by ${holder ?? 'another program'}`, {
-      at: `${address}:${port}`,
-      hint: `end that program, or choose another port with ${flag}`,
-      cause,
-    });
+    throw bindError(cause, { address, port, use, flag });
   }
 };
-
-/** `name (pid N)` of the program that listens on a TCP port, where the system tells (Linux, own processes or root). */
-export const portHolder = (port: number): string | undefined => {
-  const inodes = new Set<string>();
-  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    for (const line of readText(table).split('\n').slice(1)) {
-      const fields = line.trim().split(/\s+/);
-      const [local, state, inode] = [fields[1], fields[3], fields[9]];
-      if (state === '0A' && inode && local && Number.parseInt(local.split(':')[1] ?? '', 16) === port)
-        inodes.add(inode);
-    }
-  }
-  if (inodes.size === 0) return undefined;
-  for (const pid of list('/proc').filter((name) => /^\d+$/.test(name))) {
-    for (const fd of list(`/proc/${pid}/fd`)) {
-      const inode = /^socket:\[(\d+)\]$/.exec(readLink(`/proc/${pid}/fd/${fd}`))?.[1];
-      if (inode && inodes.has(inode)) return `${readText(`/proc/${pid}/comm`).trim()} (pid ${pid})`;
-    }
-  }
-  return undefined;
-};
-
-// Processes come and go while /proc is read, and other users' are closed to us: what can't be read is not there.
-const orElse = <T>(read: () => T, fallback: T): T => {
-  try {
-    return read();
-  } catch {
-    return fallback;
-  }
-};
-const readText = (path: string): string => orElse(() => readFileSync(path, 'utf8'), '');
-const readLink = (path: string): string => orElse(() => readlinkSync(path), '');
-const list = (path: string): string[] => orElse(() => readdirSync(path), []);

@@ -1,6 +1,7 @@
 // One bound port: accepts connections and gives each to the filter chain that matches. Owned by proxy.ts.
 import { createServer, type Server, type Socket } from 'node:net';
 import { messageOf, systemCode } from '../lib/errors.ts';
+import { portHolder } from '../lib/ports.ts';
 import type { Problem } from '../model/problem.ts';
 import type { FilterChain, Listener } from '../model/snapshot.ts';
 import { withReadBuffer } from './accepted-socket.ts';
@@ -10,7 +11,6 @@ import { type ConnectionInfo, connectionInfoOf } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Downstream } from './downstream.ts';
 import type { SelfPeer } from './events.ts';
-import { portOwner } from './port-owner.ts';
 import { type FirstLook, sniff } from './sniff.ts';
 import { TcpSession } from './tcp.ts';
 import type { Terminator } from './terminate.ts';
@@ -41,11 +41,11 @@ const bindProblem = (listener: Listener, error: unknown): Problem => {
   const code = systemCode(error);
   const path = listener.name;
   if (code === 'EADDRINUSE') {
-    const owner = portOwner(listener.port);
+    const holder = portHolder(listener.port);
     return {
       code: 'PORT_TAKEN',
       severity: 'error',
-      message: `${where} is already in use${owner ? ` by ${owner}` : ' by another program'}`,
+      message: `${where} is already in use${holder ? ` by ${holder}` : ' by another program'}`,
       path,
       hint: 'stop that program, or give this listener another port',
     };

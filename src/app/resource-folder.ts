@@ -1,39 +1,36 @@
 // A folder of manifests as resources, followed as it changes. A file that can't be read keeps what it said before.
-import { type FSWatcher, readdirSync, readFileSync, statSync, watch } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatManifestProblem, type Manifest, parseManifests } from '../kinds/yaml.ts';
-import type { Clock, Timer } from '../lib/clock.ts';
-import { messageOf, systemCode, WeftError } from '../lib/errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { messageOf, systemCode } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { qualifiedName, type Resource } from '../model/resource.ts';
+import { groupOf, qualifiedName, type Resource } from '../model/resource.ts';
+import { FolderWatch, listFolder } from './folder-files.ts';
 
 export interface ResourceFolder {
   resources(): readonly Resource[];
+  /** `file:line` of a resource, where it is from a file. */
+  placeOf(resource: Pick<Resource, 'apiVersion' | 'kind' | 'metadata'>): string | undefined;
   close(): void;
 }
 
 interface ReadFile {
+  /** Changes with the file; empty: read it again next time. */
+  readonly stamp: string;
   readonly text: string;
   readonly manifests: readonly Manifest[];
+  /** Why it could not be read the last time. */
+  readonly failure?: string;
+  /** Since when it is empty, though it was not before. */
+  readonly emptySince?: number;
 }
 
-/** Editors write in several steps: wait for the last. */
-const SETTLE_MS = 30;
-const MANIFEST = /\.(ya?ml|json)$/;
-
-const listFiles = (dir: string): string[] => {
-  try {
-    if (!statSync(dir).isDirectory()) throw new WeftError('FOLDER_UNREADABLE', `${dir} is not a folder`);
-    const names = readdirSync(dir, { recursive: true, encoding: 'utf8' });
-    return names.filter((name) => MANIFEST.test(name)).sort();
-  } catch (cause) {
-    if (cause instanceof WeftError) throw cause;
-    throw new WeftError('FOLDER_UNREADABLE', `the folder ${dir} can't be read: ${systemCode(cause) ?? cause}`, {
-      hint: 'name a folder of YAML files: --resources DIR',
-      cause,
-    });
-  }
-};
+/** A file that changes twice within one tick of its file system's clock shows no difference. */
+const TICK_MS = 2_000;
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+/** `program > file` empties the file first: so long what it said before counts. */
+const EMPTY_GRACE_MS = 1_500;
 
 const DEFAULTS: readonly Resource[] = [
   {
@@ -44,65 +41,105 @@ const DEFAULTS: readonly Resource[] = [
   },
 ];
 
-const keyOf = ({ kind, metadata }: Resource): string => `${kind} ${qualifiedName(metadata)}`;
+const keyOf = ({ apiVersion, kind, metadata }: Pick<Resource, 'apiVersion' | 'kind' | 'metadata'>): string =>
+  `${groupOf(apiVersion)}/${kind} ${qualifiedName(metadata)}`;
+
+const namespaceOf = (name: string): Resource => ({
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
+});
 
 class Folder implements ResourceFolder {
   readonly #dir: string;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #onChange: () => void;
-  readonly #watcher: FSWatcher;
+  readonly #watch: FolderWatch;
   #files = new Map<string, ReadFile>();
-  #timer: Timer | undefined;
+  #byKey = new Map<string, Manifest>();
+  #doubles = new Set<string>();
+  #failure = '';
 
   constructor(dir: string, clock: Clock, log: Log, onChange: () => void) {
     this.#dir = dir;
     this.#clock = clock;
     this.#log = log;
     this.#onChange = onChange;
-    this.#read();
-    this.#watcher = watch(dir, { recursive: true }, () => this.#settle());
-    this.#watcher.on('error', (error) =>
-      log.warn('changes of the folder are no longer seen', { reason: error.message }),
-    );
+    this.#watch = new FolderWatch(clock, log, () => this.#follow());
+    try {
+      this.#read();
+    } catch (error) {
+      this.#watch.close();
+      throw error;
+    }
   }
 
-  #settle(): void {
-    this.#timer?.cancel();
-    this.#timer = this.#clock.after(SETTLE_MS, () => {
-      try {
-        if (this.#read()) this.#onChange();
-      } catch (error) {
-        this.#log.error('the folder can not be read; what it said before goes on', { reason: messageOf(error) });
-      }
-    });
+  #follow(): void {
+    let changed = false;
+    try {
+      changed = this.#read();
+      if (this.#failure !== '') this.#log.info('the folder can be read again', { folder: this.#dir });
+      this.#failure = '';
+    } catch (error) {
+      const reason = messageOf(error);
+      if (reason !== this.#failure) this.#log.error('what the folder said before goes on', { reason });
+      this.#failure = reason;
+    }
+    if (changed) this.#onChange();
   }
 
   /** True when anything changed. */
   #read(): boolean {
+    const { files, dirs } = listFolder(this.#dir);
+    // Before the files are read: what changes meanwhile is seen.
+    this.#watch.follow(dirs);
     const next = new Map<string, ReadFile>();
-    let changed = false;
-    for (const name of listFiles(this.#dir)) {
-      const before = this.#files.get(name);
-      const after = this.#readFile(name, before);
-      if (after) next.set(name, after);
-      changed ||= after !== before;
+    for (const name of files) {
+      const file = this.#readFile(join(this.#dir, name), this.#files.get(name));
+      if (file) next.set(name, file);
     }
-    changed ||= next.size !== this.#files.size;
+    const changed =
+      next.size !== this.#files.size ||
+      [...next].some(([name, { manifests }]) => this.#files.get(name)?.manifests !== manifests);
     this.#files = next;
+    if (changed) this.#index();
     return changed;
   }
 
-  #readFile(name: string, before: ReadFile | undefined): ReadFile | undefined {
-    const file = join(this.#dir, name);
-    let text: string;
+  #readFile(path: string, before: ReadFile | undefined): ReadFile | undefined {
     try {
-      text = readFileSync(file, 'utf8');
+      const stamp = this.#stampOf(path);
+      if (stamp !== '' && stamp === before?.stamp) return before;
+      return this.#parse(path, readFileSync(path, 'utf8'), stamp, before);
     } catch (error) {
-      this.#log.error('a file can not be read; what it said before goes on', { file, reason: messageOf(error) });
-      return before;
+      // It went while the folder was read, or is a link to nothing.
+      if (systemCode(error) === 'ENOENT') return undefined;
+      const failure = messageOf(error);
+      if (failure !== before?.failure) {
+        this.#log.error('a file can not be read; what it said before goes on', { file: path, reason: failure });
+      }
+      return { text: '', manifests: before?.manifests ?? [], stamp: '', failure };
     }
-    if (text === before?.text) return before;
+  }
+
+  #stampOf(path: string): string {
+    const stat = statSync(path);
+    // A pipe would be waited for, and stop the whole gateway.
+    if (!stat.isFile()) throw new Error('it is not a file');
+    if (stat.size > MAX_FILE_BYTES) throw new Error(`it is larger than ${MAX_FILE_BYTES / 1024 / 1024} MiB; split it`);
+    const { mtimeMs, ctimeMs, size, ino } = stat;
+    return Math.abs(this.#clock.now() - ctimeMs) > TICK_MS ? `${mtimeMs} ${ctimeMs} ${size} ${ino}` : '';
+  }
+
+  #parse(file: string, text: string, stamp: string, before: ReadFile | undefined): ReadFile {
+    const failed = before?.failure !== undefined;
+    if (before && text === before.text && !failed && before.emptySince === undefined) return { ...before, stamp };
+    if (text.trim() === '' && before && before.manifests.length > 0) {
+      const now = this.#clock.now();
+      const emptySince = before.emptySince ?? now;
+      if (now - emptySince < EMPTY_GRACE_MS) return { text, manifests: before.manifests, stamp: '', emptySince };
+    }
     const { resources, problems } = parseManifests(text, { file });
     for (const problem of problems) {
       const line = formatManifestProblem(problem);
@@ -110,27 +147,54 @@ class Folder implements ResourceFolder {
       else this.#log.warn(line, { code: problem.code });
     }
     const isBroken = problems.some(({ severity }) => severity === 'error');
+    if (isBroken) {
+      const goesOn = before && before.manifests.length > 0;
+      this.#log.error(goesOn ? 'what the file said before goes on' : 'nothing of the file is used', { file });
+    }
     // The text is remembered, so that the same mistake is told once.
-    return { text, manifests: isBroken ? (before?.manifests ?? []) : resources };
+    return { text, stamp, manifests: isBroken ? (before?.manifests ?? []) : resources };
+  }
+
+  /** By file name and place in the file, the last one counts. */
+  #index(): void {
+    const byKey = new Map<string, Manifest>();
+    const doubles = new Set<string>();
+    for (const { manifests } of this.#files.values()) {
+      for (const manifest of manifests) {
+        const key = keyOf(manifest.resource);
+        const other = byKey.get(key);
+        if (other) {
+          const { kind, metadata } = manifest.resource;
+          const places = `${other.file}:${other.line} and at ${manifest.file}:${manifest.line}`;
+          doubles.add(`${kind} ${qualifiedName(metadata)} is there twice, at ${places}; the latter is used`);
+        }
+        byKey.set(key, manifest);
+      }
+    }
+    for (const line of doubles) if (!this.#doubles.has(line)) this.#log.warn(line, { code: 'DEFINED_TWICE' });
+    this.#doubles = doubles;
+    this.#byKey = byKey;
   }
 
   resources(): readonly Resource[] {
     const byKey = new Map(DEFAULTS.map((resource) => [keyOf(resource), resource]));
-    for (const { manifests } of this.#files.values()) {
-      for (const { resource } of manifests) byKey.set(keyOf(resource), resource);
-    }
+    for (const [key, { resource }] of this.#byKey) byKey.set(key, resource);
     for (const { metadata } of [...byKey.values()]) {
-      const { namespace: name } = metadata;
-      if (!name || byKey.has(`Namespace ${name}`)) continue;
-      const labels = { 'kubernetes.io/metadata.name': name };
-      byKey.set(`Namespace ${name}`, { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
+      if (!metadata.namespace) continue;
+      const namespace = namespaceOf(metadata.namespace);
+      const key = keyOf(namespace);
+      if (!byKey.has(key)) byKey.set(key, namespace);
     }
     return [...byKey.values()];
   }
 
+  placeOf(resource: Pick<Resource, 'apiVersion' | 'kind' | 'metadata'>): string | undefined {
+    const manifest = this.#byKey.get(keyOf(resource));
+    return manifest && `${manifest.file}:${manifest.line}`;
+  }
+
   close(): void {
-    this.#timer?.cancel();
-    this.#watcher.close();
+    this.#watch.close();
   }
 }
 

@@ -1,16 +1,16 @@
-// A gateway without a control plane: compiles the manifests of a folder by itself and follows their changes.
-import { openCompiler } from '../compile/compiler.ts';
-import { systemClock } from '../lib/clock.ts';
+// A gateway without a control plane: compiles the manifests of a folder by itself and follows their changes. Run by
+// `weft proxy --resources`.
+import { type Clock, systemClock, type Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { systemRandom } from '../lib/random.ts';
 import { nodeId, type ProxyNode } from '../model/node.ts';
-import { type Condition, qualifiedName } from '../model/resource.ts';
+import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { openProxy } from '../proxy/proxy.ts';
-import { tellProblems } from './engines.ts';
+import { type AccessLog, openAccessLog } from './access-log.ts';
+import { openFolderCompiler } from './folder-compiler.ts';
 import { announceReady, onEnd } from './process.ts';
 import { openResourceFolder, type ResourceFolder } from './resource-folder.ts';
+import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
 
 export interface StandaloneOptions {
   readonly resources: string;
@@ -20,17 +20,16 @@ export interface StandaloneOptions {
   readonly namespace: string;
   readonly gateway?: string;
   readonly bindAddress: string;
+  /** A file, or `-` for standard output. */
+  readonly accessLog?: string;
 }
 
 const DRAIN_MS = 10_000;
+const LOG_CLOSE_MS = 2_000;
+/** Until a port that another program has, or an address that is not there yet, is tried again. */
+const RETRY_MS = 1_000;
+const RETRIED = new Set(['PORT_TAKEN', 'LISTEN_FAILED']);
 const TRUST_DOMAIN = 'cluster.local';
-
-/** What a standalone gateway runs: takes each new snapshot, ends when told. */
-export interface StandaloneEngine {
-  apply(snapshot: Snapshot): Promise<void>;
-  drain(timeoutMs: number): Promise<void>;
-  close(): Promise<void>;
-}
 
 const nodeOf = ({ engine, name, namespace, gateway, bindAddress }: StandaloneOptions): ProxyNode => ({
   id: nodeId('gateway', bindAddress, name, namespace),
@@ -47,74 +46,157 @@ const nodeOf = ({ engine, name, namespace, gateway, bindAddress }: StandaloneOpt
   ...(gateway && { gateway }),
 });
 
-/** Conditions that say no, as lines of the log: without an API nobody could read them elsewhere. */
-const refusals = (status: unknown): string[] => {
-  const found: string[] = [];
-  JSON.stringify(status, (_key, value: unknown) => {
-    const { type, status: state, reason, message } = (value ?? {}) as Partial<Condition>;
-    const good = type === 'Conflicted' || type === 'OverlappingTLSConfig' ? 'False' : 'True';
-    if (type && state && reason && state !== good) found.push(`${type}=${state} ${reason}: ${message}`);
-    return value;
-  });
-  return found;
-};
+// Only what is needed is loaded: gRPC and Envoy's types weigh more than the whole gateway.
+const openEngine = async (engine: 'weft' | 'envoy', options: StandaloneEngineOptions): Promise<StandaloneEngine> =>
+  engine === 'envoy'
+    ? (await import('./standalone-envoy.ts')).openStandaloneEnvoy(options)
+    : (await import('./standalone-weft.ts')).openStandaloneWeft(options);
 
-/** Compiles what the folder says now; tells what could not be used, each thing once. */
-const openLoop = (node: ProxyNode, log: Log) => {
-  const compiler = openCompiler({ trustDomain: TRUST_DOMAIN });
-  let told = new Set<string>();
-  let revision = 0;
-  return (folder: ResourceFolder): Snapshot => {
-    const gatewayAddresses = [{ ...(node.gateway && { gateway: node.gateway }), address: node.bindAddress ?? '' }];
-    const options = { revision: ++revision, nowMs: systemClock.now(), gatewayAddresses };
-    const { mesh, statuses, problems } = compiler.compile(folder.resources(), options);
-    const lines = new Set<string>();
-    for (const { message, resource } of problems) lines.add(`${resource?.kind} ${resource?.name}: ${message}`);
-    for (const { resource, status } of statuses.values()) {
-      for (const line of refusals(status)) lines.add(`${resource.kind} ${qualifiedName(resource.metadata)}: ${line}`);
+/** Gives an engine the newest snapshot, one at a time, and tells what became of it. */
+class Publisher {
+  readonly #engine: StandaloneEngine;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #target: Snapshot | undefined;
+  #work: Promise<void> = Promise.resolve();
+  #retry: Timer | undefined;
+  #told = new Set<string>();
+  #listening = new Set<string>();
+  #closed = false;
+
+  constructor(engine: StandaloneEngine, clock: Clock, log: Log) {
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Resolves when the snapshot, or a newer one, is served. */
+  publish(snapshot: Snapshot): Promise<void> {
+    this.#target = snapshot;
+    const done = this.#work.then(() => this.#apply());
+    this.#work = done.catch(() => {});
+    return done;
+  }
+
+  async #apply(): Promise<void> {
+    const snapshot = this.#target;
+    // Edits that came while one was taken are taken together.
+    if (!snapshot || this.#closed) return;
+    this.#target = undefined;
+    this.#retry?.cancel();
+    const problems = await this.#engine.apply(snapshot);
+    this.#tellProblems(problems);
+    this.#tellListeners();
+    if (this.#closed || !problems.some(({ code }) => RETRIED.has(code))) return;
+    this.#retry = this.#clock.after(
+      RETRY_MS,
+      () => {
+        this.publish(this.#target ?? snapshot).catch((error) => this.tellFailure(error));
+      },
+      true,
+    );
+  }
+
+  tellFailure(error: unknown): void {
+    this.#log.error('the last good configuration goes on', { reason: messageOf(error) });
+  }
+
+  #tellProblems(problems: readonly Problem[]): void {
+    const current = new Set<string>();
+    for (const { code, severity, message, path, hint } of problems) {
+      // The program that has a port may be another one each time.
+      const key = `${code} ${path ?? ''} ${message}`;
+      current.add(key);
+      if (this.#told.has(key)) continue;
+      const fields = { code, ...(path && { at: path }), ...(hint && { try: hint }) };
+      if (severity === 'error') this.#log.error(message, fields);
+      else this.#log.warn(message, fields);
     }
-    for (const line of lines) if (!told.has(line)) log.warn(line);
-    told = lines;
-    return compiler.snapshotFor(mesh, node);
+    this.#told = current;
+  }
+
+  #tellListeners(): void {
+    const current = new Set(this.#engine.listeners().map(({ address, port }) => `${address}:${port}`));
+    for (const address of current) if (!this.#listening.has(address)) this.#log.info('listening', { address });
+    for (const address of this.#listening)
+      if (!current.has(address)) this.#log.info('no longer listening', { address });
+    this.#listening = current;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#retry?.cancel();
+  }
+}
+
+/** From the folder to the engine: compiles each change and publishes it. */
+const openPipeline = async (options: StandaloneOptions, onEvent: AccessLog['write'] | undefined, log: Log) => {
+  const node = nodeOf(options);
+  const compile = openFolderCompiler(node, TRUST_DOMAIN, systemClock, log);
+  let publisher: Publisher | undefined;
+  let hadListeners = true;
+  const next = (folder: ResourceFolder): Snapshot => {
+    const snapshot = compile(folder);
+    const hasListeners = snapshot.listeners.size > 0;
+    if (!hasListeners && hadListeners) {
+      const serves = options.gateway ? `no usable Gateway ${options.gateway}` : 'no usable Gateway of class weft';
+      log.warn(`${serves} in the folder yet; it is followed`, { folder: options.resources });
+    }
+    hadListeners = hasListeners;
+    return snapshot;
+  };
+  const update = async () => {
+    // Until there is an engine, nothing is served that could be changed.
+    if (publisher) await publisher.publish(next(folder));
+  };
+  const folder = openResourceFolder(options.resources, systemClock, log, () => {
+    update().catch((error) => publisher?.tellFailure(error));
+  });
+  let engine: StandaloneEngine;
+  try {
+    engine = await openEngine(options.engine, {
+      node,
+      trustDomain: TRUST_DOMAIN,
+      envoy: options.envoy,
+      onEvent,
+      log,
+    });
+  } catch (error) {
+    folder.close();
+    throw error;
+  }
+  publisher = new Publisher(engine, systemClock, log);
+  return {
+    start: update,
+    async end() {
+      folder.close();
+      publisher?.close();
+      await engine.drain(DRAIN_MS);
+      await engine.close();
+    },
   };
 };
 
-const openWeft = async (node: ProxyNode, log: Log): Promise<StandaloneEngine> => {
-  const proxy = openProxy({
-    node,
-    onEvent: () => {},
-    clock: systemClock,
-    random: systemRandom,
-    log: log.child('engine'),
-  });
-  return {
-    apply: async (snapshot) => tellProblems(await proxy.apply(snapshot), log),
-    drain: (timeoutMs) => proxy.drain(timeoutMs),
-    close: () => proxy.close(),
-  };
+const openLog = async (path: string | undefined, log: Log): Promise<AccessLog | undefined> => {
+  if (path === undefined) return undefined;
+  const accessLog = await openAccessLog({ path, clock: systemClock, log });
+  process.on('SIGUSR1', () => accessLog.reopen());
+  return accessLog;
 };
 
 /** Runs until it is told to end; answers the exit code. */
 export const runStandalone = async (options: StandaloneOptions, log: Log): Promise<number> => {
   const ended = Promise.withResolvers<void>();
   onEnd(() => ended.resolve());
-  const node = nodeOf(options);
-  const compile = openLoop(node, log);
-  let engine: StandaloneEngine | undefined;
-  const folder = openResourceFolder(options.resources, systemClock, log, () => {
-    engine
-      ?.apply(compile(folder))
-      .catch((error) => log.error('the last good configuration goes on', { reason: messageOf(error) }));
-  });
-  const first = compile(folder);
-  engine = await openWeft(node, log);
-  await engine.apply(first);
-  for (const { address, port } of first.listeners.values()) log.info('listening', { address: `${address}:${port}` });
-  if (first.listeners.size === 0) log.warn('no Gateway of class weft in the folder yet', { folder: options.resources });
-  announceReady();
-  await ended.promise;
-  folder.close();
-  await engine.drain(DRAIN_MS);
-  await engine.close();
+  const accessLog = await openLog(options.accessLog, log);
+  const pipeline = await openPipeline(options, accessLog?.write.bind(accessLog), log);
+  try {
+    await Promise.race([pipeline.start(), ended.promise]);
+    announceReady();
+    await ended.promise;
+  } finally {
+    await pipeline.end();
+    await accessLog?.close(LOG_CLOSE_MS);
+  }
   return 0;
 };

@@ -14,6 +14,7 @@ interface ProxyFlags extends JoinOptions {
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
   readonly resources?: string;
+  readonly accessLog?: string;
   readonly name: string;
   readonly namespace: string;
   readonly serviceAccount?: string;
@@ -39,6 +40,11 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
     terminal.exitCode = await runStandalone({ ...flags, resources: flags.resources }, log);
     return;
   }
+  if (flags.accessLog !== undefined) {
+    throw new WeftError('USAGE', '--access-log is for gateways with --resources', {
+      hint: 'weft flows (it shows the traffic of a network)',
+    });
+  }
   const { runProxy } = await import('../app/data-plane.ts');
   const { label: labels = {}, port: ports = {}, localPort: localPorts = [], ...rest } = flags;
   const serviceAccount = flags.serviceAccount ?? flags.name;
@@ -58,6 +64,7 @@ const sidecarOptions = (): Option[] => [
 
 const gatewayOptions = (): Option[] => [
   new Option('--resources DIR', 'Serve the YAML files of a folder, without a control plane; changes are followed.'),
+  new Option('--access-log FILE', 'With --resources: a line of JSON per finished request; - is standard output.'),
   new Option('--gateway NAMESPACE/NAME', 'Serve this Gateway alone; else every one of class weft.'),
   new Option('--bind-address IP', 'Where listeners without an address listen.').default('127.0.0.1'),
 ];

@@ -12,6 +12,8 @@ export interface EnvoyEngineOptions extends Pick<BootstrapOptions, 'node' | 'xds
   readonly path: string;
   /** Serves the proxy's SVID on this socket; opened before Envoy, closed after it. Absent: Envoy has no identity. */
   readonly openSds?: (socketPath: string) => Promise<{ close(): Promise<void> }>;
+  /** A private folder of the caller's, removed when Envoy has ended, or with this process. Absent: a new one. */
+  readonly dir?: string;
   /** Absent: a unix socket in the private folder. */
   readonly admin?: AdminAddress;
   readonly clock: Clock;
@@ -22,7 +24,7 @@ export interface EnvoyEngineOptions extends Pick<BootstrapOptions, 'node' | 'xds
 export const openEnvoyEngine = async (options: EnvoyEngineOptions): Promise<Envoy> => {
   const { path, openSds, clock, log } = options;
   // Short, and of this user alone: unix sockets allow about a hundred bytes.
-  const dir = mkdtempSync(join(tmpdir(), 'weft-envoy-'));
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'weft-envoy-'));
   const removeDir = (): void => rmSync(dir, { recursive: true, force: true });
   const sdsSocket = join(dir, 'sds.sock');
   const admin = options.admin ?? { socketPath: join(dir, 'admin.sock') };

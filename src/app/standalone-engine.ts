@@ -1,0 +1,30 @@
+// What a gateway without a control plane runs: Weft's own proxy in this process, or an Envoy beside it. Implemented by
+// standalone-weft.ts and standalone-envoy.ts, of which standalone.ts loads only the one it needs.
+import type { Log } from '../lib/log.ts';
+import type { TrafficEvent } from '../model/event.ts';
+import type { ProxyNode, SocketAddress } from '../model/node.ts';
+import type { Problem } from '../model/problem.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+
+export interface StandaloneEngine {
+  /**
+   * Takes the newest snapshot and answers what of it could not be used. The same one again tries that anew, and leaves
+   * alone what is served already.
+   */
+  apply(snapshot: Snapshot): Promise<readonly Problem[]>;
+  /** Where it listens now. */
+  listeners(): readonly SocketAddress[];
+  /** Takes no new connections, lets requests end. */
+  drain(timeoutMs: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StandaloneEngineOptions {
+  readonly node: ProxyNode;
+  readonly trustDomain: string;
+  /** Where Envoy's binary is, if the user said so. */
+  readonly envoy?: string | undefined;
+  /** Absent: nobody wants to know of the traffic. */
+  readonly onEvent?: ((event: TrafficEvent) => void) | undefined;
+  readonly log: Log;
+}

@@ -9,6 +9,8 @@ import { openAuthority } from '../ca/authority.ts';
 import { caService, type JoinTokens } from '../ca/ca-service.ts';
 import { openServerCertificate } from '../ca/server-certificate.ts';
 import { openControl } from '../control/control.ts';
+import { openGrpcServer } from '../grpc/server.ts';
+import { peerOf } from '../grpc/service.ts';
 import { kinds } from '../kinds/registry.ts';
 import { systemClock } from '../lib/clock.ts';
 import { isWeftError, WeftError } from '../lib/errors.ts';
@@ -22,7 +24,6 @@ import { telemetryServices } from '../telemetry/ingest.ts';
 import { knownWorkloads } from '../telemetry/known-workloads.ts';
 import { openXdsServer } from '../xds/server.ts';
 import { openDataDir, writeControlInfo, writeFileWhole } from './data-dir.ts';
-import { openGrpcServer, peerOf } from './grpc.ts';
 import { kubeconfigOf } from './kubeconfig.ts';
 import { announceFailure, announceReady, onEnd } from './process.ts';
 
@@ -130,7 +131,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       `${options.bindAddress}:${options.xdsTlsPort}`,
       [
         xds.authenticated,
-        caService({ authority, tokens: joinTokens(tokens), peerOf, clock, log: log.child('ca') }),
+        caService({ authority, tokens: joinTokens(tokens), clock, log: log.child('ca') }),
         ...telemetryServices({ hub, peerOf, log: log.child('telemetry') }),
       ],
       { chainPem, keyPem, bundlePem },

@@ -88,7 +88,7 @@ class DataPlane {
       address: membership.control,
       tls: () => {
         const { chainPem, keyPem } = svid.current();
-        return { caPem: membership.rootPem, chainPem, keyPem };
+        return { caPem: membership.rootPem, own: { chainPem, keyPem } };
       },
       node: this.#node,
       clock: this.#clock,

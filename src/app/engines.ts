@@ -56,7 +56,7 @@ export const openWeftDataPlane = async ({ node, membership, svid, log }: EngineO
     address: membership.control,
     tls: () => {
       const { chainPem, keyPem } = svid.current();
-      return { caPem: membership.rootPem, chainPem, keyPem };
+      return { caPem: membership.rootPem, own: { chainPem, keyPem } };
     },
     log: log.child('events'),
   });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { openGrpcServer } from '../grpc/server.ts';
 import { isWeftError } from '../lib/errors.ts';
 import { portHolder } from '../lib/ports.ts';
 import { systemRandom } from '../lib/random.ts';
-import { openGrpcServer } from './grpc.ts';
 import { findFreePort, holdFreePort, requireFreePort } from './ports.ts';
 
 test('a held port is not free for others until it is released', async () => {

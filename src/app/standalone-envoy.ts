@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { openEnvoyEngine } from '../envoy/engine.ts';
 import type { Envoy } from '../envoy/envoy.ts';
 import { type FoundEnvoy, findEnvoy } from '../envoy/find.ts';
+import { type GrpcServer, openGrpcServer } from '../grpc/server.ts';
+import type { GrpcService } from '../grpc/service.ts';
 import { pause, systemClock } from '../lib/clock.ts';
 import { messageOf, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -17,7 +19,6 @@ import { telemetryServices } from '../telemetry/ingest.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
 import { openXdsServer, type XdsServer } from '../xds/server.ts';
 import { ENVOY } from '../xds/type-urls.ts';
-import { type GrpcServer, type GrpcService, openGrpcServer } from './grpc.ts';
 import { requireFreePort } from './ports.ts';
 import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
 

@@ -1,8 +1,6 @@
 // One call to the control plane's CA: a CSR goes up, a chain comes back. Runs in the proxy's process, for svid-source.ts.
-
-import { isIP } from 'node:net';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { openChannel } from '../grpc/channel.ts';
 import type { Clock } from '../lib/clock.ts';
 import { WeftError } from '../lib/errors.ts';
 import type { Secret } from '../lib/secret.ts';
@@ -53,31 +51,11 @@ const errorOf = (address: string, error: ServiceError): WeftError => {
   });
 };
 
-/** An address is no server name in TLS (RFC 6066), so one stands in for it; the certificate is checked for the address. */
-const STAND_IN = 'control.weft';
-
-const openChannel = ({ address, serverName, rootPem, proof }: CertificateCall): Client => {
-  const present = 'present' in proof ? proof.present : undefined;
-  const host = serverName ?? address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-  const secure = credentials.createSsl(
-    Buffer.from(rootPem),
-    present ? Buffer.from(present.keyPem) : null,
-    present ? Buffer.from(present.chainPem) : null,
-    { checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate as PeerCertificate) },
-  );
-  return new Client(address, secure, {
-    'grpc.use_local_subchannel_pool': 1,
-    // HTTP_PROXY in the environment is the mesh's own, for the workload.
-    'grpc.enable_http_proxy': 0,
-    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    'grpc.ssl_target_name_override': isIP(host) ? STAND_IN : host,
-  });
-};
-
 /** The chain, leaf first. Throws SVID_REFUSED or SVID_UNAVAILABLE. */
 export const requestCertificate = (call: CertificateCall): Promise<string[]> => {
-  const { address, csrPem, proof, clock } = call;
-  const client = openChannel(call);
+  const { address, serverName, rootPem, csrPem, proof, clock } = call;
+  const own = 'present' in proof ? proof.present : undefined;
+  const client = openChannel(address, { caPem: rootPem, own, serverName }, MAX_MESSAGE_BYTES);
   const metadata = new Metadata();
   if ('token' in proof) metadata.set('authorization', `Bearer ${proof.token.reveal()}`);
   return new Promise<string[]>((resolve, reject) => {

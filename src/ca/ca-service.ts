@@ -1,13 +1,7 @@
 // The gRPC service that signs CSRs, for a server that app opens: authorized by a join token or the present certificate.
 
-import type { PeerCertificate } from 'node:tls';
-import {
-  type handleUnaryCall,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  type sendUnaryData,
-  status,
-} from '@grpc/grpc-js';
+import { type ServerUnaryCall, type ServiceDefinition, type sendUnaryData, status } from '@grpc/grpc-js';
+import { bytesMethod, type GrpcService, peerOf } from '../grpc/service.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isWeftError, messageOf, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -17,11 +11,6 @@ import { CREATE_CERTIFICATE_PATH, decodeCertificateRequest, encodeCertificateRes
 import { certificatesOf } from './pem.ts';
 import { openRateLimit } from './rate-limit.ts';
 
-/** The part of a gRPC server call that tells who makes it. */
-export interface PeerCall {
-  getAuthContext(): { readonly sslPeerCertificate?: PeerCertificate };
-}
-
 export interface JoinTokens {
   /** Whom a join token is for. Throws a WeftError whose message may be shown to the caller. */
   verifyJoin(token: string): Promise<{ readonly namespace: string; readonly serviceAccount: string }>;
@@ -30,30 +19,12 @@ export interface JoinTokens {
 export interface CaServiceOptions {
   readonly authority: Authority;
   readonly tokens: JoinTokens;
-  /** The SPIFFE id of a verified client certificate. */
-  readonly peerOf: (call: PeerCall) => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export interface CaService {
-  readonly definition: ServiceDefinition;
-  readonly implementation: { readonly createCertificate: handleUnaryCall<Buffer, Buffer> };
-}
-
-const bytes = (value: Buffer): Buffer => value;
-
 const definition: ServiceDefinition = {
-  createCertificate: {
-    path: CREATE_CERTIFICATE_PATH,
-    requestStream: false,
-    responseStream: false,
-    // Messages stay bytes here, so that a malformed one gets a clear answer of ours.
-    requestSerialize: bytes,
-    requestDeserialize: bytes,
-    responseSerialize: bytes,
-    responseDeserialize: bytes,
-  },
+  createCertificate: bytesMethod(CREATE_CERTIFICATE_PATH, { request: false, response: false }),
 };
 
 class CallRefused extends Error {
@@ -148,7 +119,7 @@ class CertificateService {
 
   /** The id of a certificate that still holds: a connection may outlive the certificate it was opened with. */
   #peerOf(call: ServerUnaryCall<Buffer, Buffer>): string | undefined {
-    const { authority, clock, peerOf } = this.#options;
+    const { authority, clock } = this.#options;
     const peer = peerOf(call);
     const end = Date.parse(call.getAuthContext().sslPeerCertificate?.valid_to ?? '');
     if (peer === undefined || !(end > clock.now())) return undefined;
@@ -169,7 +140,7 @@ class CertificateService {
 }
 
 /** The service for `grpc.Server.addService`. */
-export const caService = (options: CaServiceOptions): CaService => {
+export const caService = (options: CaServiceOptions): GrpcService => {
   const service = new CertificateService(options);
   const createCertificate = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void => {
     service.create(call).then(

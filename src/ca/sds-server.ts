@@ -10,6 +10,7 @@ import {
   type ServiceDefinition,
   status,
 } from '@grpc/grpc-js';
+import { bytesMethod } from '../grpc/service.ts';
 import { isWeftError, messageOf, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Svid, SvidSource } from '../model/identity.ts';
@@ -40,16 +41,8 @@ const MAX_NAMES = 100;
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
-const bytes = (value: Buffer): Buffer => value;
-const method = (name: string) => ({
-  path: `/envoy.service.secret.v3.SecretDiscoveryService/${name}`,
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: bytes,
-  requestDeserialize: bytes,
-  responseSerialize: bytes,
-  responseDeserialize: bytes,
-});
+const method = (name: string) =>
+  bytesMethod(`/envoy.service.secret.v3.SecretDiscoveryService/${name}`, { request: true, response: true });
 const definition: ServiceDefinition = {
   streamSecrets: method('StreamSecrets'),
   deltaSecrets: method('DeltaSecrets'),

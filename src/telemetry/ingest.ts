@@ -1,18 +1,12 @@
 // Takes traffic events from proxies over gRPC: Weft's own stream, and Envoy's access log service. Added to the control
 // plane's TLS server by app/. Nothing is believed that the sender's certificate does not bear out.
 import { fromBinary } from '@bufbuild/protobuf';
-import {
-  Metadata,
-  type ServerReadableStream,
-  type ServiceDefinition,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import { Metadata, type ServerReadableStream, type sendUnaryData, status } from '@grpc/grpc-js';
 import {
   type StreamAccessLogsMessage,
   StreamAccessLogsMessageSchema,
 } from '../gen/envoy/service/accesslog/v3/als_pb.js';
+import { bytesMethod, type GrpcService, type PeerCall } from '../grpc/service.ts';
 import { isWeftError, messageOf, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { TrafficEvent } from '../model/event.ts';
@@ -22,21 +16,11 @@ import { parseEvent } from './event-parse.ts';
 import { type SenderPeer, senderPeer } from './sender-peer.ts';
 import { decodeBatch, EVENTS_PATH, MAX_BATCH_BYTES } from './wire.ts';
 
-/** A call, as far as who makes it is concerned. */
-export interface PeerCall {
-  getAuthContext(): { sslPeerCertificate?: { subjectaltname?: string | undefined } | undefined };
-}
-
 export interface TelemetryServiceOptions {
   readonly hub: { add(event: TrafficEvent): void };
-  /** The SPIFFE id of a call's verified client certificate. */
+  /** The SPIFFE id that a caller has proven. */
   readonly peerOf: (call: PeerCall) => string | undefined;
   readonly log: Log;
-}
-
-export interface TelemetryService {
-  readonly definition: ServiceDefinition;
-  readonly implementation: UntypedServiceImplementation;
 }
 
 type Call = ServerReadableStream<Buffer, Buffer>;
@@ -46,7 +30,6 @@ type Receiver = (message: Buffer) => void;
 
 const ACCESS_LOG_PATH = '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs';
 const EMPTY = Buffer.alloc(0);
-const asBytes = (bytes: Buffer): Buffer => bytes;
 
 const refused = (message: string): WeftError => new WeftError('TELEMETRY_REFUSED', message);
 
@@ -123,23 +106,13 @@ const serve =
     call.sendMetadata(new Metadata());
   };
 
-const definitionOf = (name: string, path: string): ServiceDefinition => ({
-  [name]: {
-    path,
-    requestStream: true,
-    responseStream: false,
-    requestSerialize: asBytes,
-    requestDeserialize: asBytes,
-    responseSerialize: asBytes,
-    responseDeserialize: asBytes,
-  },
-});
+const method = (path: string) => bytesMethod(path, { request: true, response: false });
 
 /** The services for grpc.Server: `weft.telemetry.v1.Events` and `envoy.service.accesslog.v3.AccessLogService`. */
-export const telemetryServices = (options: TelemetryServiceOptions): TelemetryService[] => [
-  { definition: definitionOf('Send', EVENTS_PATH), implementation: { Send: serve(options, ownReceiver) } },
+export const telemetryServices = (options: TelemetryServiceOptions): GrpcService[] => [
+  { definition: { Send: method(EVENTS_PATH) }, implementation: { Send: serve(options, ownReceiver) } },
   {
-    definition: definitionOf('StreamAccessLogs', ACCESS_LOG_PATH),
+    definition: { StreamAccessLogs: method(ACCESS_LOG_PATH) },
     implementation: { StreamAccessLogs: serve(options, envoyReceiver) },
   },
 ];

@@ -1,7 +1,7 @@
 // Sends a proxy's TrafficEvents to the control plane. Runs in the proxy's process, so: batches, a bounded queue, no waiting.
-import { isIP } from 'node:net';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { Client, type ClientWritableStream, credentials, Metadata } from '@grpc/grpc-js';
+import { type Client, type ClientWritableStream, Metadata } from '@grpc/grpc-js';
+import { type ChannelTls, openChannel } from '../grpc/channel.ts';
+import { asBytes } from '../grpc/service.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -11,20 +11,11 @@ import type { ProxyNode } from '../model/node.ts';
 import { Ring } from './ring.ts';
 import { EVENTS_PATH, encodeBatch, MAX_BATCH } from './wire.ts';
 
-/** PEM: what proves the proxy, and the roots that the control plane's certificate is checked against. */
-export interface SenderTls {
-  readonly caPem: string;
-  readonly chainPem: string;
-  readonly keyPem: string;
-  /** The name that the control plane's certificate must have; absent: the host of the address. */
-  readonly serverName?: string;
-}
-
 export interface EventSenderOptions {
   /** `host:port`. */
   readonly address: string;
   /** Asked on each connection, so that a renewed certificate is used. Undefined as answer: not yet, try again later. */
-  readonly tls: () => SenderTls | undefined;
+  readonly tls: () => ChannelTls | undefined;
   readonly node: ProxyNode;
   readonly clock: Clock;
   readonly random: Random;
@@ -46,31 +37,7 @@ const BATCH_MS = 100;
 const CAPACITY = 10_000;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
-
-const CHANNEL_OPTIONS = {
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  'grpc.enable_retries': 0,
-  // HTTP_PROXY in the environment is the mesh's own, for the workload.
-  'grpc.enable_http_proxy': 0,
-  'grpc.service_config_disable_resolution': 1,
-};
-
-/** An address is no server name in TLS (RFC 6066), so one stands in for it; the certificate is checked for the address. */
-const STAND_IN = 'control.weft';
-
-const openChannel = (address: string, tls: SenderTls): Client => {
-  const host = tls.serverName ?? address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-  const { caPem, keyPem, chainPem } = tls;
-  const secure = credentials.createSsl(Buffer.from(caPem), Buffer.from(keyPem), Buffer.from(chainPem), {
-    checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate as PeerCertificate),
-  });
-  const override = isIP(host) ? STAND_IN : host;
-  return new Client(address, secure, { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': override });
-};
-
-const asBytes = (bytes: Buffer): Buffer => bytes;
+const MAX_ANSWER_BYTES = 64 * 1024;
 
 class BatchingSender implements EventSender {
   readonly #options: EventSenderOptions;
@@ -129,7 +96,7 @@ class BatchingSender implements EventSender {
   #openChannel(): Client {
     const { address, tls } = this.#options;
     const proof = tls();
-    if (proof) return openChannel(address, proof);
+    if (proof) return openChannel(address, proof, MAX_ANSWER_BYTES);
     throw new WeftError('TELEMETRY_UNPROVEN', 'there is no certificate yet');
   }
 

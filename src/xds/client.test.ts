@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { openXdsPlane, proxyNode, type XdsPlane } from '../../test/fakes/xds-plane.ts';
+import type { ChannelTls } from '../grpc/channel.ts';
 import { systemClock } from '../lib/clock.ts';
 import { WeftError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
@@ -10,7 +11,7 @@ import type { Svid } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Cluster, Snapshot } from '../model/snapshot.ts';
-import { type ClientTls, openXdsClient, type XdsClient } from './client.ts';
+import { openXdsClient, type XdsClient } from './client.ts';
 
 const cluster = (name: string, connectTimeoutMs = 1_000): Cluster => ({
   name,
@@ -24,7 +25,7 @@ const cluster = (name: string, connectTimeoutMs = 1_000): Cluster => ({
   maxPendingRequests: 100,
 });
 const clustersOf = (...all: Cluster[]) => new Map(all.map((one) => [one.name, one]));
-const tlsOf = (svid: Svid): ClientTls => ({ caPem: svid.bundlePem, chainPem: svid.chainPem, keyPem: svid.keyPem });
+const tlsOf = (svid: Svid): ChannelTls => ({ caPem: svid.bundlePem, own: svid });
 
 /** A client that records what it is given; `next` waits for the next snapshot after those already seen. */
 class Recorder extends EventEmitter {
@@ -33,7 +34,7 @@ class Recorder extends EventEmitter {
   readonly client: XdsClient;
   #seen = 0;
 
-  constructor(address: string, tls: (() => ClientTls) | undefined, node: ProxyNode = proxyNode()) {
+  constructor(address: string, tls: (() => ChannelTls) | undefined, node: ProxyNode = proxyNode()) {
     super();
     this.client = openXdsClient({
       address,

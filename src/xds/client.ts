@@ -1,8 +1,8 @@
 // The xDS client in a proxy's process: takes snapshots in the own form, says that the workload is there and well, and
 // comes back by itself. Opened by app/. Light on purpose: no Envoy types.
-import { isIP } from 'node:net';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { Client, type ClientDuplexStream, credentials, type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { type Client, type ClientDuplexStream, type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { type ChannelTls, openChannel } from '../grpc/channel.ts';
+import { asBytes } from '../grpc/service.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -16,21 +16,11 @@ import { OWN_TYPES } from './own-form.ts';
 import { HEALTH_TYPE, OWN, PRESENCE_TYPE } from './type-urls.ts';
 import { decodeDeltaResponse, encodeDeltaRequest } from './wire.ts';
 
-/** How a connection proves who it is and checks the control plane; PEM. */
-export interface ClientTls {
-  /** Roots that the control plane's certificate is checked against. */
-  readonly caPem: string;
-  readonly chainPem: string;
-  readonly keyPem: string;
-  /** The name that the control plane's certificate must have; absent: the host of the address. */
-  readonly serverName?: string;
-}
-
 export interface XdsClientOptions {
   /** `host:port`. */
   readonly address: string;
   /** Asked on each connection, so that a renewed certificate is used; absent: plain text, for loopback. */
-  readonly tls?: () => ClientTls;
+  readonly tls?: () => ChannelTls;
   readonly node: ProxyNode;
   readonly clock: Clock;
   readonly random: Random;
@@ -57,20 +47,6 @@ const MAX_DELAY_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 const MAX_REFUSAL_LENGTH = 4_000;
-
-const CHANNEL_OPTIONS = {
-  // Each connection with the certificate of its time, shared with nobody.
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  'grpc.enable_retries': 0,
-  // HTTP_PROXY in the environment is the mesh's own, for the workload.
-  'grpc.enable_http_proxy': 0,
-  'grpc.service_config_disable_resolution': 1,
-};
-
-const asBytes = (bytes: Buffer): Buffer => bytes;
 
 class ReconnectingClient implements XdsClient {
   readonly #options: XdsClientOptions;
@@ -110,10 +86,7 @@ class ReconnectingClient implements XdsClient {
   #connect(): void {
     const { address, tls, clock } = this.#options;
     try {
-      const proof = tls?.();
-      this.#channel = proof
-        ? openSecured(address, proof)
-        : new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+      this.#channel = openChannel(address, tls?.(), MAX_MESSAGE_BYTES);
     } catch (error) {
       this.#disconnected(`no connection could be prepared: ${messageOf(error)}`);
       return;
@@ -221,20 +194,6 @@ class ReconnectingClient implements XdsClient {
     this.#channel = undefined;
   }
 }
-
-/** An address is no server name in TLS (RFC 6066), so one stands in for it; the certificate is checked for the address. */
-const STAND_IN = 'control.weft';
-
-const openSecured = (address: string, { caPem, keyPem, chainPem, serverName }: ClientTls): Client => {
-  const host = serverName ?? address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-  const secure = credentials.createSsl(Buffer.from(caPem), Buffer.from(keyPem), Buffer.from(chainPem), {
-    checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate as PeerCertificate),
-  });
-  return new Client(address, secure, {
-    ...CHANNEL_OPTIONS,
-    'grpc.ssl_target_name_override': isIP(host) ? STAND_IN : host,
-  });
-};
 
 const reasonOf = ({ code, details }: StatusObject, address: string): string => {
   if (code === status.OK) return 'the control plane ended the stream';

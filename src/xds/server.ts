@@ -1,12 +1,7 @@
 // The ADS server of the control plane: takes discovery streams, knows who is behind them, registers workloads. Opened by
 // app/, which puts its two services on gRPC servers: one for loopback in plain text, one behind mutual TLS.
-import {
-  Metadata,
-  type ServerDuplexStream,
-  type ServiceDefinition,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import { Metadata, type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
+import { bytesMethod, type GrpcService, type PeerCall } from '../grpc/service.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isWeftError, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -32,24 +27,14 @@ export interface ProxySessions {
   open(node: ProxyNode, peer: string): Promise<ProxySession>;
 }
 
-/** A call, as far as who makes it is concerned. */
-export interface PeerCall {
-  getAuthContext(): { sslPeerCertificate?: { subjectaltname?: string | undefined } | undefined };
-}
-
 export interface XdsServerOptions {
   readonly feed: SnapshotFeed;
   readonly sessions: ProxySessions;
-  /** The SPIFFE id that the caller has proven. */
+  /** The SPIFFE id that a caller has proven. */
   readonly peerOf: (call: PeerCall) => string | undefined;
   readonly trustDomain: string;
   readonly log: Log;
   readonly clock: Clock;
-}
-
-export interface GrpcService {
-  readonly definition: ServiceDefinition;
-  readonly implementation: UntypedServiceImplementation;
 }
 
 export interface ClientStatus {
@@ -75,19 +60,11 @@ export interface XdsServer {
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
-const METHOD = {
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: (bytes: Buffer) => bytes,
-  requestDeserialize: (bytes: Buffer) => bytes,
-  responseSerialize: (bytes: Buffer) => bytes,
-  responseDeserialize: (bytes: Buffer) => bytes,
-} as const;
-
 const SERVICE = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
+const BOTH_WAYS = { request: true, response: true };
 const DEFINITION: ServiceDefinition = {
-  streamAggregatedResources: { path: `${SERVICE}/StreamAggregatedResources`, ...METHOD },
-  deltaAggregatedResources: { path: `${SERVICE}/DeltaAggregatedResources`, ...METHOD },
+  streamAggregatedResources: bytesMethod(`${SERVICE}/StreamAggregatedResources`, BOTH_WAYS),
+  deltaAggregatedResources: bytesMethod(`${SERVICE}/DeltaAggregatedResources`, BOTH_WAYS),
 };
 
 const STATUS_BY_CODE: Readonly<Record<string, status>> = {

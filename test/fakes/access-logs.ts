@@ -2,11 +2,9 @@
 import { EventEmitter, once } from 'node:events';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { ServerReadableStream } from '@grpc/grpc-js';
-import type { GrpcService } from '../../src/app/grpc.ts';
 import type { HTTPAccessLogEntry, TCPAccessLogEntry } from '../../src/gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { StreamAccessLogsMessageSchema } from '../../src/gen/envoy/service/accesslog/v3/als_pb.js';
-
-const asBytes = (bytes: Buffer): Buffer => bytes;
+import { bytesMethod, type GrpcService } from '../../src/grpc/service.ts';
 
 interface Logged<Entry> {
   readonly logName: string;
@@ -19,15 +17,10 @@ export class AccessLogs extends EventEmitter {
 
   readonly service: GrpcService = {
     definition: {
-      streamAccessLogs: {
-        path: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs',
-        requestStream: true,
-        responseStream: false,
-        requestSerialize: asBytes,
-        requestDeserialize: asBytes,
-        responseSerialize: asBytes,
-        responseDeserialize: asBytes,
-      },
+      streamAccessLogs: bytesMethod('/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs', {
+        request: true,
+        response: false,
+      }),
     },
     implementation: { streamAccessLogs: (call: ServerReadableStream<Buffer, Buffer>) => this.#take(call) },
   };

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openGrpcServer, peerOf } from '../../src/app/grpc.ts';
 import { type Authority, openAuthority } from '../../src/ca/authority.ts';
 import { caService } from '../../src/ca/ca-service.ts';
+import { openGrpcServer } from '../../src/grpc/server.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { WeftError } from '../../src/lib/errors.ts';
 import { type Log, silentLog } from '../../src/lib/log.ts';
@@ -37,7 +37,7 @@ export const openFakeCaServer = async (
     if (!namespace || !serviceAccount) throw new WeftError('TOKEN_INVALID', 'this is not a token of this mesh');
     return { namespace, serviceAccount };
   };
-  const service = caService({ authority, tokens: { verifyJoin }, peerOf, clock, log });
+  const service = caService({ authority, tokens: { verifyJoin }, clock, log });
   const names = { dnsNames: ['control.test'], ipAddresses: ['127.0.0.1'] };
   const identity = { ...authority.serverCertificate(names), bundlePem: authority.bundlePem };
   const open = (address: string) => openGrpcServer(address, [{ ...service }], identity);

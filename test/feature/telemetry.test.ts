@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
-import { openGrpcServer, peerOf } from '../../src/app/grpc.ts';
 import { openAuthority } from '../../src/ca/authority.ts';
 import { makeCsr } from '../../src/ca/csr.ts';
 import { StreamAccessLogsMessageSchema } from '../../src/gen/envoy/service/accesslog/v3/als_pb.js';
+import type { ChannelTls } from '../../src/grpc/channel.ts';
+import { openGrpcServer } from '../../src/grpc/server.ts';
+import { peerOf } from '../../src/grpc/service.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
@@ -68,7 +70,7 @@ const open = async (t: TestContext) => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
     const chainPem = authority.sign(makeCsr(privateKey, id), { spiffeId: id }).chainPem.join('');
     const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    return { caPem: authority.bundlePem, chainPem, keyPem };
+    return { caPem: authority.bundlePem, own: { chainPem, keyPem } };
   };
   const waiting: { count: number; resolve: () => void }[] = [];
   const check = () => {
@@ -162,14 +164,9 @@ test('without a certificate it waits for one', async (t) => {
 });
 
 /** Opens a raw stream and sends messages; answers the error that ended it, or undefined. */
-const sendRaw = (
-  address: string,
-  path: string,
-  messages: Buffer[],
-  tls: { caPem: string; chainPem?: string; keyPem?: string },
-): Promise<ServiceError | null> => {
+const sendRaw = (address: string, path: string, messages: Buffer[], tls: ChannelTls): Promise<ServiceError | null> => {
   const pem = (text: string | undefined) => (text === undefined ? null : Buffer.from(text));
-  const secure = credentials.createSsl(Buffer.from(tls.caPem), pem(tls.keyPem), pem(tls.chainPem));
+  const secure = credentials.createSsl(Buffer.from(tls.caPem), pem(tls.own?.keyPem), pem(tls.own?.chainPem));
   const client = new Client(address, secure, { 'grpc.ssl_target_name_override': 'control.test' });
   const same = (bytes: Buffer) => bytes;
   return new Promise((resolve) => {

@@ -1,18 +1,8 @@
 // The gRPC servers of the control plane: one over TLS for proxies (a client certificate is taken where there is one),
 // one in plain text on loopback. xds, ca and telemetry bring the services.
-import {
-  experimental,
-  Server,
-  ServerCredentials,
-  type ServiceDefinition,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import { experimental, Server, ServerCredentials } from '@grpc/grpc-js';
 import { bindError } from '../lib/ports.ts';
-
-export interface GrpcService {
-  readonly definition: ServiceDefinition;
-  readonly implementation: UntypedServiceImplementation;
-}
+import type { GrpcService } from './service.ts';
 
 /** A server certificate that may be replaced while it is in use. */
 export interface ServerIdentity {
@@ -27,18 +17,6 @@ export interface GrpcServer {
   replaceIdentity(identity: ServerIdentity): void;
   close(): Promise<void>;
 }
-
-/** A call, as far as who makes it is concerned. */
-export interface PeerCall {
-  getAuthContext(): { sslPeerCertificate?: { subjectaltname?: string | undefined } | undefined };
-}
-
-/** The SPIFFE id of a call's verified client certificate. */
-export const peerOf = (call: PeerCall): string | undefined => {
-  const names = call.getAuthContext().sslPeerCertificate?.subjectaltname;
-  const uris = names?.split(', ').filter((name) => name.startsWith('URI:spiffe://')) ?? [];
-  return uris.length === 1 ? uris[0]!.slice(4) : undefined;
-};
 
 type IdentityListener = Parameters<experimental.CertificateProvider['addIdentityCertificateListener']>[0];
 type CaListener = Parameters<experimental.CertificateProvider['addCaCertificateListener']>[0];

@@ -20,6 +20,12 @@ export interface ResponseHead extends Head {
   status: number;
 }
 
+/**
+ * On a 503 of an inbound proxy, `true`: its program never saw the request, so another endpoint may get it whatever the
+ * method is. Said between proxies alone, over mutual TLS; programs can't say it, callers don't see it.
+ */
+export const UNSENT_HEADER = 'x-weft-unsent';
+
 /** The first value of a header by its lower-case name. */
 export const headerOf = (head: Head, name: string): string | undefined => {
   const { headers } = head;

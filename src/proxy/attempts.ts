@@ -94,14 +94,8 @@ export class Attempts implements Waiter {
     if (code === 'PEER_IDENTITY' || code === 'NO_IDENTITY') {
       this.#context.log.warn('a peer was refused', { cluster: this.cluster.cluster.name, error });
     }
-    this.#exclude();
     // Nothing was sent, so another endpoint can be asked whatever the method is.
-    const other = this.#moves < MAX_MOVES ? this.cluster.balancer.pick(this.#excluded) : undefined;
-    if (other) {
-      this.#moves++;
-      this.#try(other, false);
-      return;
-    }
+    if (this.#askOther()) return;
     if (this.canRetry) {
       this.retry();
       return;
@@ -109,6 +103,30 @@ export class Attempts implements Waiter {
     const known = CONNECT_ERRORS[code] ?? 'no connection';
     const why = reason === 'timeout' ? 'the connection was not made in time' : known;
     this.#owner.onGivenUp(503, `upstream connect error: ${why}`, 'UF');
+  }
+
+  #askOther(): boolean {
+    this.#exclude();
+    const other = this.#moves < MAX_MOVES ? this.cluster.balancer.pick(this.#excluded) : undefined;
+    if (!other) return false;
+    this.#moves++;
+    this.#drop();
+    this.#try(other, false);
+    return true;
+  }
+
+  /** The present attempt ended at a proxy that could not reach its program: asks another endpoint. False where none is left. */
+  moveOn(): boolean {
+    this.cluster.failures++;
+    if (this.#askOther()) return true;
+    if (!this.canRetry) return false;
+    this.retry();
+    return true;
+  }
+
+  /** The present endpoint is reached over mutual TLS, at its proxy. */
+  get isMesh(): boolean {
+    return this.cluster.cluster.tls.mode === 'mesh' && this.endpoint?.endpoint.mesh === true;
   }
 
   /** The same endpoint once more, over a connection that has carried nothing yet. */

@@ -16,6 +16,7 @@ import { addRequestHeaders, type RequestIds } from './request-headers.ts';
 import { mayRepeat } from './retry.ts';
 import type { PreparedForward, PreparedRoute, PreparedTarget } from './router.ts';
 import { Tunnel } from './tunnel.ts';
+import { takeUnsent, UNSENT_FIELDS } from './unsent.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream.ts';
 import { requestText, takeEditedHost } from './upstream-request.ts';
 
@@ -45,7 +46,12 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #requestDeadline = NEVER;
   #attemptDeadline = NEVER;
 
+  readonly #hasBody: boolean;
   #kept: KeptBody | undefined;
+  /** Some of it was written to an upstream. */
+  #wasSent = false;
+  /** Why no upstream could be reached, told once the request has come whole. */
+  #heldReason: string | undefined;
   #requestDone: boolean;
   #requestTrailers: readonly string[] | undefined;
   #received = 0;
@@ -67,6 +73,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#path = message.path;
     this.#host = message.host;
     this.isHead = message.method === 'HEAD';
+    this.#hasBody = hasBody;
     this.#requestDone = !hasBody;
     this.#close = message.close || message.old;
     this.#startMs = context.clock.now();
@@ -175,16 +182,23 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#received += end - start;
     if (this.#over || this.#answerDone) return;
     const { wire } = this.#down;
-    this.#kept?.add(wire.keep(buffer, start, end));
+    const kept = this.#kept;
+    if (kept?.complete) kept.add(wire.keep(buffer, start, end));
     const connection = this.#attempts?.connection;
     if (connection) connection.outlet.body(wire, buffer, start, end);
-    else if (this.#kept?.full) wire.pause();
+    else if (!kept?.full) return;
+    else if (this.#heldReason !== undefined) this.#tellUnsent(this.#heldReason);
+    else wire.pause();
   }
 
   onRequestEnd(trailers: readonly string[] | undefined): void {
     if (this.#over) return;
     this.#requestDone = true;
     this.#requestTrailers = trailers;
+    if (this.#heldReason !== undefined) {
+      this.#tellUnsent(this.#heldReason);
+      return;
+    }
     this.#setRequestDeadline();
     const connection = this.#attempts?.connection;
     if (connection) {
@@ -224,12 +238,13 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   // --- attempts
 
   onReady(connection: UpstreamConnection): void {
+    this.#wasSent = true;
     connection.begin(this);
     const { outlet } = connection;
     outlet.begin(this.#text, this.#message.chunked);
     const kept = this.#kept;
     kept?.replay(outlet);
-    if (kept && !mayRepeat(this.#message.method)) this.#kept = undefined;
+    if (kept && !this.#attempts!.isMesh && !mayRepeat(this.#message.method)) this.#kept = undefined;
     else kept?.sent();
     if (this.#requestDone) {
       outlet.end(this.#requestTrailers);
@@ -243,7 +258,34 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   }
 
   onGivenUp(status: number, reason: string, flag: string): void {
-    this.answer(status, reason, flag);
+    if (flag !== 'UF' || !this.#isUnsent) this.answer(status, reason, flag);
+    // A caller that still sends would have to pass an early answer on; one that waits for 100 (Continue) sends nothing.
+    else if (!this.#requestDone && this.#kept?.complete && !this.#kept.full && !this.#message.expectContinue) {
+      this.#heldReason = reason;
+      this.#down.wantBody();
+    } else this.#tellUnsent(reason);
+  }
+
+  /** Another endpoint may get the request, and the caller is a proxy that understands it. */
+  get #isUnsent(): boolean {
+    const nothingDone = !this.#wasSent || mayRepeat(this.#message.method);
+    return nothingDone && this.#http.direction === 'inbound' && this.#down.info.tls === 'mutual';
+  }
+
+  #tellUnsent(reason: string): void {
+    this.answer(503, reason, 'UF', UNSENT_FIELDS);
+  }
+
+  /** The endpoint's proxy could not reach its program: the next one gets the request, where it is still at hand. */
+  #moveOn(): boolean {
+    const attempts = this.#attempts!;
+    const whole = !this.#hasBody || this.#kept?.complete === true;
+    if (!whole || !attempts.isMesh || this.#http.direction === 'inbound') return false;
+    const deadline = this.#attemptDeadline;
+    this.#attemptDeadline = NEVER;
+    if (attempts.moveOn()) return true;
+    this.#attemptDeadline = deadline;
+    return false;
   }
 
   /** True when the whole request can be sent once more without being done twice. */
@@ -276,6 +318,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   onAnswer(message: ResponseMessage, bodyMode: number): void {
     const { status } = message;
+    const unsent = takeUnsent(message.headers);
+    if (unsent && status === 503 && this.#moveOn()) return;
     const retry = this.#forward!.config.retry;
     if (retry?.statuses.includes(status) && this.#retry()) return;
     const request = this.#message;
@@ -363,6 +407,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     }
     this.#answered = true;
     this.#status = 101;
+    takeUnsent(message.headers);
     this.#target!.editResponse?.(message);
     this.#down.outlet.begin(switchText(message), false);
     this.#down.outlet.flush();

@@ -50,7 +50,7 @@ export const findFreePort = async (address: string, random: Random): Promise<num
 };
 
 /** Throws PORT_TAKEN, naming the program, when something listens on the port already. */
-export const requireFreePort = async (address: string, port: number, use: string, flag: string): Promise<void> => {
+export const requireFreePort = async (address: string, port: number, use: string, flag?: string): Promise<void> => {
   if (port === 0) return;
   try {
     await held(await listen(address, port)).release();

@@ -9,7 +9,7 @@ import { type FoundEnvoy, findEnvoy } from '../envoy/find.ts';
 import { type GrpcServer, openGrpcServer } from '../grpc/server.ts';
 import type { GrpcService } from '../grpc/service.ts';
 import { pause, systemClock } from '../lib/clock.ts';
-import { messageOf, WeftError } from '../lib/errors.ts';
+import { isWeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { formatSpiffeId } from '../model/identity.ts';
 import type { SocketAddress } from '../model/node.ts';
@@ -51,20 +51,15 @@ class Feed {
   }
 }
 
-/** Envoy's access log streams, where nobody wants to know of the traffic. */
-const unread = (service: GrpcService): GrpcService => ({
-  definition: service.definition,
-  implementation: Object.fromEntries(
-    Object.keys(service.definition).map((name) => [
-      name,
-      (call: NodeJS.ReadableStream, answer: (error: null, value: Buffer) => void) => {
-        call.on('error', () => {});
-        call.on('end', () => answer(null, Buffer.alloc(0)));
-        call.resume();
-      },
-    ]),
-  ),
-});
+/** Takes what Envoy tells of its traffic, where nobody wants to know of it. */
+const unread = ({ definition }: GrpcService): GrpcService => {
+  const ignore = (call: NodeJS.ReadableStream, answer: (error: null, value: Buffer) => void) => {
+    call.on('error', () => {});
+    call.on('end', () => answer(null, Buffer.alloc(0)));
+    call.resume();
+  };
+  return { definition, implementation: Object.fromEntries(Object.keys(definition).map((name) => [name, ignore])) };
+};
 
 const placeOf = ({ address, port }: SocketAddress): string => `${address}:${port}`;
 
@@ -72,17 +67,12 @@ const placeOf = ({ address, port }: SocketAddress): string => `${address}:${port
 const bindProblem = async (listener: Listener): Promise<Problem | undefined> => {
   const { address, port, name } = listener;
   try {
-    await requireFreePort(address, port, name, "the Gateway's listener");
+    await requireFreePort(address, port, name);
     return undefined;
   } catch (error) {
-    const common = { severity: 'error', path: name } as const;
-    if (!(error instanceof WeftError)) {
-      const message = `can not listen on ${placeOf(listener)}: ${messageOf(error)}`;
-      return { ...common, code: 'LISTEN_FAILED', message };
-    }
-    const taken = error.code === 'PORT_TAKEN';
-    const hint = taken ? 'stop that program, or give this listener another port' : 'take a port from 1024 up';
-    return { ...common, code: error.code, message: error.message, hint };
+    if (!isWeftError(error)) throw error;
+    const { code, message, hint } = error;
+    return { code, severity: 'error', message, path: name, ...(hint && { hint }) };
   }
 };
 

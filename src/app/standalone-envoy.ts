@@ -14,7 +14,7 @@ import type { Log } from '../lib/log.ts';
 import { formatSpiffeId } from '../model/identity.ts';
 import type { SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Listener, Snapshot } from '../model/snapshot.ts';
+import type { Cluster, Listener, Snapshot } from '../model/snapshot.ts';
 import { telemetryServices } from '../telemetry/ingest.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
 import { openXdsServer, type XdsServer } from '../xds/server.ts';
@@ -61,6 +61,25 @@ const unread = ({ definition }: GrpcService): GrpcService => {
   return { definition, implementation: Object.fromEntries(Object.keys(definition).map((name) => [name, ignore])) };
 };
 
+type Clusters = Snapshot['clusters'];
+
+/** There is no identity here to prove to a mesh; Envoy would wait for one before it serves. Equal parts stay the same. */
+const openPlainClusters = () => {
+  const plain = new WeakMap<Cluster, Cluster>();
+  const plainOf = (cluster: Cluster): Cluster => {
+    if (cluster.tls.mode === 'none') return cluster;
+    const known = plain.get(cluster) ?? { ...cluster, tls: { mode: 'none' } };
+    plain.set(cluster, known);
+    return known;
+  };
+  const whole = new WeakMap<Clusters, Clusters>();
+  return (clusters: Clusters): Clusters => {
+    const known = whole.get(clusters) ?? new Map([...clusters].map(([name, cluster]) => [name, plainOf(cluster)]));
+    whole.set(clusters, known);
+    return known;
+  };
+};
+
 const placeOf = ({ address, port }: SocketAddress): string => `${address}:${port}`;
 
 /** Why a listener can't be bound now, as the own engine would say it. */
@@ -88,6 +107,7 @@ class EnvoyGateway implements StandaloneEngine {
   readonly #xds: XdsServer;
   readonly #server: GrpcServer;
   readonly #log: Log;
+  readonly #plain = openPlainClusters();
   #envoy: Envoy | undefined;
   #revision = 0;
   #served: ReadonlyMap<string, Listener> = new Map();
@@ -123,7 +143,7 @@ class EnvoyGateway implements StandaloneEngine {
       usable.delete(name);
     }
     if (this.#closed) return problems;
-    problems.push(...(await this.#publish(snapshot, usable)));
+    problems.push(...(await this.#publish({ ...snapshot, clusters: this.#plain(snapshot.clusters) }, usable)));
     return problems;
   }
 

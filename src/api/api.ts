@@ -60,6 +60,7 @@ export interface Api {
 const buildRouter = (
   options: ApiOptions,
   track: (end: () => void) => () => void,
+  browserUrl: () => string | undefined,
 ): { router: Router; namespaces: Namespaces } => {
   const { store, kinds, clock, tokens, log, version } = options;
   const index = new KindIndex(kinds);
@@ -83,6 +84,7 @@ const buildRouter = (
     tokens,
     extra: options.extra ?? new Map(),
     page: options.page,
+    browserUrl,
     version,
     log,
   });
@@ -95,7 +97,9 @@ export const openApi = async (options: ApiOptions): Promise<Api> => {
     watches.add(end);
     return () => watches.delete(end);
   };
-  const { router, namespaces } = buildRouter(options, track);
+  let browser: Address | undefined;
+  const browserUrl = () => browser && `http://${browser.address}:${browser.port}/`;
+  const { router, namespaces } = buildRouter(options, track, browserUrl);
   await namespaces.resume();
   const servers: (Server | SecureServer)[] = [];
   const answers = new Answers();
@@ -113,7 +117,7 @@ export const openApi = async (options: ApiOptions): Promise<Api> => {
       servers.push(secureServer);
       secure = await listen(secureServer, options.secure);
     }
-    const browser = options.browser && (await openBrowserPort(options, options.browser, serve, servers));
+    browser = options.browser && (await openBrowserPort(options, options.browser, serve, servers));
     return {
       secure,
       browser,

@@ -52,6 +52,19 @@ test('the cookie opens nothing as a bearer token', async () => {
   assert.equal((await t.ask(THINGS, { token })).status, 403);
 });
 
+test('the cookie opens no further session, so that a stolen one ends', async () => {
+  const token = cookie.split('=')[1]!;
+  const answer = await t.ask(`/?token=${token}`, { token: '' });
+  assert.deepEqual([answer.status, answer.headers['set-cookie']], [403, undefined]);
+  const link = await t.tokens.issue({
+    subject: 'admin',
+    groups: ['system:masters'],
+    audience: 'weft-browser-link',
+    ttlMs: 1000,
+  });
+  assert.equal((await t.ask(`/?token=${link.token}`, { token: '' })).status, 303);
+});
+
 test('without a token people get a page that says how to open it, programs get 401', async () => {
   const people = await t.ask('/', { token: '', headers: HTML });
   assert.equal(people.status, 401);

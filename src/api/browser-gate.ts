@@ -75,7 +75,7 @@ export class BrowserGate {
 
   async #verify(token: string): Promise<User> {
     const user = await this.#options.tokens.verify(token);
-    const isForHere = user.audiences.includes(audiences.api) || user.audiences.includes(audiences.browser);
+    const isForHere = user.audiences.includes(audiences.api) || user.audiences.includes(audiences.link);
     if (!isForHere || !isAdmin(user)) throw forbidden(`the token of ${user.name} does not open this page`);
     return user;
   }

@@ -36,6 +36,11 @@ test('the TLS port answers by its certificate, whatever name it is called by, to
   assert.match(await ask(first.certPem, get(`/?token=${t.adminToken}`)), /^HTTP\/1\.1 401 /);
 });
 
+test('a browser that strays to the TLS port is led to the page', async () => {
+  const answer = await ask(first.certPem, get('/', 'Accept: text/html,*/*\r\n'));
+  assert.match(answer, new RegExp(`^HTTP/1\\.1 303 [\\s\\S]*location: http://127\\.0\\.0\\.1:${t.port}/\\r\\n`, 'i'));
+});
+
 test('a new certificate takes the place of the old one; open connections stay', async () => {
   const open = connect({ host: '127.0.0.1', port: t.api.secure!.port, ca: first.certPem });
   await once(open, 'secureConnect');

@@ -25,6 +25,8 @@ export interface RouterOptions {
   readonly extra: ReadonlyMap<string, ExtraHandler>;
   /** Folder of the live page; served on the browser port. */
   readonly page: string | undefined;
+  /** Where a browser finds the page that strays to the TLS port. */
+  readonly browserUrl: () => string | undefined;
   readonly version: string;
   readonly log: Log;
 }
@@ -51,7 +53,7 @@ export class Router {
   async #route(req: IncomingMessage, res: ServerResponse, gate: BrowserGate | undefined): Promise<void> {
     const url = parseUrl(req.url ?? '/');
     gate?.checkSource(req);
-    if (await this.#public(url, req, res)) return;
+    if (await this.#public(url, req, res, !gate)) return;
     if (await gate?.enter(url, res)) return;
     const user = await this.#user(req, res, gate);
     if (!user) return;
@@ -65,12 +67,18 @@ export class Router {
     throw new ApiError(404, 'NotFound', `the server could not find the requested resource: ${url.pathname}`);
   }
 
-  async #public(url: URL, req: IncomingMessage, res: ServerResponse): Promise<boolean> {
+  async #public(url: URL, req: IncomingMessage, res: ServerResponse, secure: boolean): Promise<boolean> {
     if (req.method !== 'GET' && req.method !== 'HEAD') return false;
     if (HEALTH.has(url.pathname)) {
       // A store that can not read is not ready, and says so by the error.
       await this.#options.store.get('/core/namespaces//default');
       sendText(res, 200, 'ok', 'text/plain; charset=utf-8');
+      return true;
+    }
+    const isPage = url.pathname === '/' && req.headers.accept?.includes('text/html');
+    const page = secure && isPage ? this.#options.browserUrl() : undefined;
+    if (page) {
+      res.writeHead(303, { location: page, 'content-length': 0 }).end();
       return true;
     }
     if (url.pathname !== '/version') return false;

@@ -31,7 +31,9 @@ export const ADMIN_GROUP = 'system:masters';
 export const audiences = {
   /** Use of the API. */
   api: 'weft-api',
-  /** A browser's session; good on the browser port alone. */
+  /** The link that opens a browser's session. */
+  link: 'weft-browser-link',
+  /** A browser's session; good on the browser port alone, and for no further session. */
   browser: 'weft-browser',
   /** Joining the mesh: a first certificate. */
   ca: 'weft-ca',

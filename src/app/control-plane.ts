@@ -35,6 +35,10 @@ export interface ControlPlaneOptions {
   readonly browserPort: number;
   readonly xdsPort: number;
   readonly xdsTlsPort: number;
+  /** How long certificates of workloads live; 24 h unless told otherwise. */
+  readonly svidTtlMs?: number;
+  /** How long its own certificate lives; 30 days unless told otherwise. */
+  readonly serverTtlMs?: number;
 }
 
 export interface ControlPlane {
@@ -100,9 +104,22 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
   const clock = systemClock;
   const dir = openDataDir(options.dataDir);
   const store = opened.add(openSqliteStore({ path: dir.store, log: log.child('store') }));
-  const authority = openAuthority({ dir: dir.ca, trustDomain: TRUST_DOMAIN, clock, log: log.child('ca') });
+  const { svidTtlMs, serverTtlMs } = options;
+  const authority = openAuthority({
+    dir: dir.ca,
+    trustDomain: TRUST_DOMAIN,
+    ...(svidTtlMs !== undefined && { maxLeafTtlMs: svidTtlMs }),
+    clock,
+    log: log.child('ca'),
+  });
   const certificates = opened.add(
-    openServerCertificate({ authority, ...serverNames(options.bindAddress), clock, log: log.child('ca') }),
+    openServerCertificate({
+      authority,
+      ...serverNames(options.bindAddress),
+      ...(serverTtlMs !== undefined && { ttlMs: serverTtlMs }),
+      clock,
+      log: log.child('ca'),
+    }),
   );
   const tokens = await openTokens({ dir: dir.tokens, clock });
   const control = opened.add(await openControl({ store, trustDomain: TRUST_DOMAIN, clock, log: log.child('control') }));

@@ -21,6 +21,8 @@ export interface UpOptions {
   readonly xdsPort: number;
   readonly xdsTlsPort: number;
   readonly gatewayPort: number;
+  /** How long certificates of workloads live. */
+  readonly svidTtlMs?: number;
   readonly demo: boolean;
 }
 
@@ -109,9 +111,11 @@ class Supervisor {
   }
 
   startControl(): Child {
-    const { apiPort, browserPort, xdsPort, xdsTlsPort } = this.#options;
+    const { apiPort, browserPort, xdsPort, xdsTlsPort, svidTtlMs } = this.#options;
     const ports = { api: apiPort, browser: browserPort, xds: xdsPort, 'xds-tls': xdsTlsPort };
-    return this.start('control', ['control', ...Object.entries(ports).map(([name, port]) => `--${name}-port=${port}`)]);
+    const flags = Object.entries(ports).map(([name, port]) => `--${name}-port=${port}`);
+    if (svidTtlMs !== undefined) flags.push(`--svid-ttl=${svidTtlMs / 1000}s`);
+    return this.start('control', ['control', ...flags]);
   }
 
   startGateway(): Child {
@@ -127,7 +131,13 @@ class Supervisor {
 
   startDemo(program: DemoProgram): Child {
     const { service, version, file } = program;
-    const flags = [`--service=${service}`, `--version=${version}`, '--port=http=0', ...this.#engineFlags()];
+    const flags = [
+      `--service=${service}`,
+      `--version=${version}`,
+      '--port=http=0',
+      '--verbose',
+      ...this.#engineFlags(),
+    ];
     const command = ['env', `VERSION=${version}`, process.execPath, join(demoDir(), file)];
     return this.start(`${service}-${version}`, ['run', ...flags], command);
   }

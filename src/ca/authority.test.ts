@@ -61,11 +61,14 @@ test('keeps root and intermediate over a restart, in files for their owner alone
   assert.equal(second.sign(csr, { spiffeId: ID }).chainPem[1], chain[1]);
 });
 
-test('gives 24 hours without a wish, bounds a long wish, and never outlives the intermediate', (t) => {
+test('gives the longest life without a wish, bounds a long wish, and never outlives the intermediate', (t) => {
+  const usual = setup(t, {});
+  assert.equal(usual.open().sign(csr, { spiffeId: ID }).notAfter, usual.clock.now() + DAY_MS);
   const { open, clock } = setup(t, { maxLeafTtlMs: 2 * DAY_MS, intermediateTtlMs: 30 * DAY_MS });
   const authority = open();
-  assert.equal(authority.sign(csr, { spiffeId: ID }).notAfter, clock.now() + DAY_MS);
-  assert.equal(authority.sign(csr, { spiffeId: ID, ttlMs: -5 }).notAfter, clock.now() + DAY_MS);
+  assert.equal(authority.sign(csr, { spiffeId: ID }).notAfter, clock.now() + 2 * DAY_MS);
+  assert.equal(authority.sign(csr, { spiffeId: ID, ttlMs: -5 }).notAfter, clock.now() + 2 * DAY_MS);
+  assert.equal(authority.sign(csr, { spiffeId: ID, ttlMs: 5_000 }).notAfter, clock.now() + 5_000);
   assert.equal(authority.sign(csr, { spiffeId: ID, ttlMs: 90 * DAY_MS }).notAfter, clock.now() + 2 * DAY_MS);
   const short = setup(t, { intermediateTtlMs: 3600_000 });
   assert.equal(short.open().sign(csr, { spiffeId: ID }).notAfter, short.clock.now() + 3600_000);

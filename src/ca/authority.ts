@@ -22,7 +22,7 @@ export interface AuthorityOptions {
   readonly log: Log;
   readonly rootTtlMs?: number;
   readonly intermediateTtlMs?: number;
-  /** The longest life of an SVID; also what a request without a wish gets, up to 24 h. */
+  /** The longest life of an SVID; also what a request without a wish gets. 24 h unless told otherwise. */
   readonly maxLeafTtlMs?: number;
 }
 
@@ -145,7 +145,7 @@ class FileAuthority implements Authority {
   #signLeaf(spki: Buffer, names: SubjectNames, wishedMs: number | undefined, maxMs: number): SignedCertificate {
     const issuer = this.#currentIntermediate();
     const now = this.#options.clock.now();
-    const ttlMs = Math.min(wishedMs && wishedMs > 0 ? wishedMs : DAY_MS, maxMs);
+    const ttlMs = wishedMs && wishedMs > 0 ? Math.min(wishedMs, maxMs) : maxMs;
     const notBefore = wholeSeconds(Math.max(now - BACKDATE_MS, beginOf(issuer)));
     const notAfter = Math.min(Math.ceil((now + ttlMs) / 1000) * 1000, endOf(issuer));
     const template = { subject: {}, names, notBefore, notAfter };

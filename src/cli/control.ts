@@ -4,7 +4,7 @@ import type { ControlPlaneOptions } from '../app/control-plane.ts';
 import { defaultDataDir } from '../client/kubeconfig.ts';
 import { systemLog } from '../lib/log.ts';
 import { newCommand } from './command.ts';
-import { portFlag } from './flag-values.ts';
+import { portFlag, spanFlag } from './flag-values.ts';
 import type { Terminal } from './terminal.ts';
 
 const PORTS: readonly (readonly [name: string, what: string, port: number])[] = [
@@ -23,9 +23,28 @@ export const addPortOptions = (command: Command, ports = PORTS): Command => {
   return command;
 };
 
-const run = async (options: ControlPlaneOptions, terminal: Terminal): Promise<void> => {
+/** An intermediate certificate lives for a year and is renewed in its last third: what it signs must end before it. */
+const LONGEST_SVID = '90d';
+
+/** How long certificates of workloads live. */
+export const addSvidTtlOption = (command: Command): Command =>
+  command.addOption(
+    new Option(
+      '--svid-ttl SPAN',
+      'How long a certificate of a workload lives, renewed at half of it; 24h unless told otherwise.',
+    ).argParser(spanFlag('--svid-ttl', '5s', LONGEST_SVID)),
+  );
+
+/** The flag as the control plane takes it. */
+export const svidTtlOf = ({ svidTtl }: { svidTtl?: number }) => (svidTtl === undefined ? {} : { svidTtlMs: svidTtl });
+
+const run = async (options: ControlPlaneOptions & { svidTtl?: number }, terminal: Terminal): Promise<void> => {
   const { runControlPlane } = await import('../app/control-plane.ts');
-  terminal.exitCode = await runControlPlane(options, systemLog('control'), terminal.print);
+  terminal.exitCode = await runControlPlane(
+    { ...options, ...svidTtlOf(options) },
+    systemLog('control'),
+    terminal.print,
+  );
 };
 
 export const command = (terminal: Terminal): Command => {
@@ -37,5 +56,6 @@ export const command = (terminal: Terminal): Command => {
   command
     .option('--data-dir DIR', 'Where state is kept.', defaultDataDir(terminal.env))
     .option('--bind-address IP', 'Where the TLS ports listen; the others stay on loopback.', '127.0.0.1');
+  addSvidTtlOption(command);
   return addPortOptions(command).action((options: ControlPlaneOptions) => run(options, terminal));
 };

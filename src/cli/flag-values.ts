@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { WeftError } from '../lib/errors.ts';
 import type { LocalPort, SocketAddress } from '../model/node.ts';
+import { parseSpan } from './units.ts';
 
 const usage = (flag: string, value: string, wanted: string): WeftError =>
   new WeftError('USAGE', `${flag} "${value}" is not ${wanted}`);
@@ -63,6 +64,15 @@ export const localPortFlag =
     const [, port, host, servicePort] = match as unknown as [string, string, string, string];
     const local = { address: '127.0.0.1', port: portFlag(flag, 1)(port), host: host.toLowerCase() };
     return [...before, { ...local, servicePort: portFlag(flag, 1)(servicePort) }];
+  };
+
+/** `8s`, `24h`, `30d`: a span of time within limits, in milliseconds. */
+export const spanFlag =
+  (flag: string, lowest: string, highest: string) =>
+  (value: string): number => {
+    const ms = parseSpan(value);
+    if (ms !== undefined && ms >= parseSpan(lowest)! && ms <= parseSpan(highest)!) return ms;
+    throw usage(flag, value, `a span of time from ${lowest} to ${highest}, as 90s or 24h`);
   };
 
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -83,6 +83,8 @@ test('wrong usage ends with 2 and the nearest right word', async () => {
     'flows --limit many': /^error: --limit "many" is not a number from 0 to 10000/,
     'flows --verdict maybe': /^error: --verdict "maybe" is neither allowed nor denied/,
     'token create --service-account a --duration soon': /^error: --duration "soon" is not a span of time/,
+    'control --svid-ttl 2s': /^error: --svid-ttl "2s" is not a span of time from 5s to 90d/,
+    'up --svid-ttl forever': /^error: --svid-ttl "forever" is not a span of time/,
     'completion tcsh': /^error: no completion for "tcsh"/,
     'edit services': /^error: name one resource: KIND NAME/,
   };

@@ -6,15 +6,15 @@ import { systemClock } from '../lib/clock.ts';
 import { silentLog, systemLog } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import { newCommand } from './command.ts';
-import { addPortOptions } from './control.ts';
+import { addPortOptions, addSvidTtlOption, svidTtlOf } from './control.ts';
 import { engineOption, envoyOption } from './engine-options.ts';
 import type { Terminal } from './terminal.ts';
 
-const run = async (options: UpOptions & { verbose?: boolean }, terminal: Terminal): Promise<void> => {
+const run = async (options: UpOptions & { verbose?: boolean; svidTtl?: number }, terminal: Terminal): Promise<void> => {
   const { runUp } = await import('../app/up.ts');
   const log = options.verbose ? systemLog('up', 'debug') : silentLog;
   const deps = { clock: systemClock, random: systemRandom, log, print: terminal.print };
-  terminal.exitCode = await runUp(options, deps);
+  terminal.exitCode = await runUp({ ...options, ...svidTtlOf(options) }, deps);
 };
 
 export const command = (terminal: Terminal): Command => {
@@ -29,6 +29,7 @@ export const command = (terminal: Terminal): Command => {
     .addOption(envoyOption())
     .option('--no-demo', 'Start without the demo.')
     .option('--verbose', 'Show what the supervisor does.');
+  addSvidTtlOption(command);
   addPortOptions(command);
   addPortOptions(command, [['gateway', "The demo's gateway", 8080]]);
   return command.action((options: UpOptions) => run(options, terminal));

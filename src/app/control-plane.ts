@@ -3,17 +3,17 @@ import { readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { openApi } from '../api/api.ts';
-import { openTokens, type Tokens } from '../api/tokens.ts';
+import { openTokens } from '../api/tokens.ts';
 import { ADMIN_GROUP, audiences } from '../api/user.ts';
 import { openAuthority } from '../ca/authority.ts';
-import { caService, type JoinTokens } from '../ca/ca-service.ts';
+import { caService } from '../ca/ca-service.ts';
 import { openServerCertificate } from '../ca/server-certificate.ts';
 import { openControl } from '../control/control.ts';
 import { openGrpcServer } from '../grpc/server.ts';
 import { peerOf } from '../grpc/service.ts';
 import { kinds } from '../kinds/registry.ts';
 import { systemClock } from '../lib/clock.ts';
-import { isWeftError, WeftError } from '../lib/errors.ts';
+import { isWeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { Secret } from '../lib/secret.ts';
 import { programVersion } from '../lib/version.ts';
@@ -26,6 +26,7 @@ import { openXdsServer } from '../xds/server.ts';
 import { openDataDir, writeControlInfo, writeFileWhole } from './data-dir.ts';
 import { kubeconfigOf } from './kubeconfig.ts';
 import { announceFailure, announceReady, onEnd } from './process.ts';
+import { gatewayCheck, joinVerifier } from './service-accounts.ts';
 
 export interface ControlPlaneOptions {
   readonly dataDir: string;
@@ -35,10 +36,6 @@ export interface ControlPlaneOptions {
   readonly browserPort: number;
   readonly xdsPort: number;
   readonly xdsTlsPort: number;
-  /** How long certificates of workloads live; 24 h unless told otherwise. */
-  readonly svidTtlMs?: number;
-  /** How long its own certificate lives; 30 days unless told otherwise. */
-  readonly serverTtlMs?: number;
 }
 
 export interface ControlPlane {
@@ -51,6 +48,8 @@ export interface ControlPlane {
 
 const LOOPBACK = '127.0.0.1';
 const TRUST_DOMAIN = 'cluster.local';
+/** Policies of this namespace are for the whole mesh, its service accounts may be gateways. */
+const ROOT_NAMESPACE = 'weft-system';
 
 /** Names that the control plane's certificate is good for. */
 const serverNames = (bindAddress: string) => ({
@@ -59,21 +58,6 @@ const serverNames = (bindAddress: string) => ({
 });
 
 const BROWSER_LINK_MS = 24 * 60 * 60 * 1000;
-const SUBJECT = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/;
-
-/** Join tokens are tokens of service accounts for the authority. */
-const joinTokens = (tokens: Tokens): JoinTokens => ({
-  async verifyJoin(token) {
-    const user = await tokens.verify(token, audiences.ca);
-    const match = SUBJECT.exec(user.name);
-    if (!match) {
-      throw new WeftError('TOKEN_NOT_JOIN', `the token of ${user.name} is no join token`, {
-        hint: 'make one: weft token create --service-account NAME',
-      });
-    }
-    return { namespace: match[1]!, serviceAccount: match[2]! };
-  },
-});
 
 /** Closes in the reverse order of opening. */
 class Opened {
@@ -104,25 +88,20 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
   const clock = systemClock;
   const dir = openDataDir(options.dataDir);
   const store = opened.add(openSqliteStore({ path: dir.store, log: log.child('store') }));
-  const { svidTtlMs, serverTtlMs } = options;
-  const authority = openAuthority({
-    dir: dir.ca,
-    trustDomain: TRUST_DOMAIN,
-    ...(svidTtlMs !== undefined && { maxLeafTtlMs: svidTtlMs }),
-    clock,
-    log: log.child('ca'),
-  });
+  const authority = openAuthority({ dir: dir.ca, trustDomain: TRUST_DOMAIN, clock, log: log.child('ca') });
   const certificates = opened.add(
-    openServerCertificate({
-      authority,
-      ...serverNames(options.bindAddress),
-      ...(serverTtlMs !== undefined && { ttlMs: serverTtlMs }),
-      clock,
-      log: log.child('ca'),
-    }),
+    openServerCertificate({ authority, ...serverNames(options.bindAddress), clock, log: log.child('ca') }),
   );
   const tokens = await openTokens({ dir: dir.tokens, clock });
-  const control = opened.add(await openControl({ store, trustDomain: TRUST_DOMAIN, clock, log: log.child('control') }));
+  const control = opened.add(
+    await openControl({
+      store,
+      trustDomain: TRUST_DOMAIN,
+      rootNamespace: ROOT_NAMESPACE,
+      clock,
+      log: log.child('control'),
+    }),
+  );
   const hub = opened.add(
     openHub({
       clock,
@@ -136,6 +115,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       sessions: { open: async (node) => control.workloads.connect(node) },
       peerOf,
       trustDomain: TRUST_DOMAIN,
+      checkRole: gatewayCheck(store, ROOT_NAMESPACE),
       clock,
       log: log.child('xds'),
     }),
@@ -148,7 +128,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       `${options.bindAddress}:${options.xdsTlsPort}`,
       [
         xds.authenticated,
-        caService({ authority, tokens: joinTokens(tokens), clock, log: log.child('ca') }),
+        caService({ authority, joins: joinVerifier(store, tokens), clock, log: log.child('ca') }),
         ...telemetryServices({ hub, peerOf, log: log.child('telemetry') }),
       ],
       { chainPem, keyPem, bundlePem },
@@ -189,7 +169,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
   const browserToken = await tokens.issue({
     subject: 'admin',
     groups: [ADMIN_GROUP],
-    audience: audiences.browser,
+    audience: audiences.link,
     ttlMs: BROWSER_LINK_MS,
   });
   return {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type Client, openClient } from '../client/client.ts';
 import { parseKubeconfig } from '../client/kubeconfig.ts';
 import { findKind } from '../kinds/registry.ts';
+import { GATEWAY_LABEL } from '../kinds/service-account/schema.ts';
 import { isWeftError, systemCode, WeftError } from '../lib/errors.ts';
 import { Secret } from '../lib/secret.ts';
 import { dataDirAt, readControlInfo } from './data-dir.ts';
@@ -16,6 +17,7 @@ export interface Membership {
 }
 
 export interface MembershipOptions {
+  readonly role: 'sidecar' | 'gateway';
   readonly dataDir: string;
   readonly namespace: string;
   readonly serviceAccount: string;
@@ -43,11 +45,12 @@ const SERVICE_ACCOUNT = findKind('v1', 'ServiceAccount')!;
 
 /** Makes the service account where it is missing, and asks for a token that joins its workloads. */
 const localToken = async (options: MembershipOptions): Promise<Secret> => {
-  const { namespace, serviceAccount: name } = options;
+  const { namespace, serviceAccount: name, role } = options;
+  const labels = role === 'gateway' ? { [GATEWAY_LABEL]: 'true' } : {};
   const client = openLocalClient(options.dataDir);
   try {
     await client
-      .create(SERVICE_ACCOUNT, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } })
+      .create(SERVICE_ACCOUNT, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace, labels } })
       .catch((error) => {
         if (!isWeftError(error, 'API_EXISTS')) throw error;
       });

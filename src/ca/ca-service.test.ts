@@ -110,6 +110,22 @@ test('stops listening for a while to an address that only makes mistakes', async
   assert.equal((await ask('default/front')).length, 3);
 });
 
+test('gives an account that was deleted no further certificate', async (t) => {
+  const { call, join, server } = await setup(t);
+  const present = await join();
+  server.gone.add('default/front');
+  await assert.rejects(call(makeCsr(newKey(), ID), { present }), refusedWith('SVID_REFUSED', /it was deleted/));
+});
+
+test('renews for who has a certificate, however many mistakes others of its address make', async (t) => {
+  const { call, join } = await setup(t, { serviceClock: new FakeClock(systemClock.now()) });
+  const present = await join();
+  const ask = (token: string) => call(makeCsr(newKey(), ID), { token: new Secret(token) });
+  for (let i = 0; i < 30; i++) await assert.rejects(ask('nonsense'), refusedWith('SVID_REFUSED', /not a token/));
+  await assert.rejects(ask('default/front'), refusedWith('SVID_UNAVAILABLE', /too many refused requests/));
+  assert.equal((await call(makeCsr(newKey(), ID), { present })).length, 3);
+});
+
 test('limits the rate per key, refills with time, and forgets old keys', () => {
   const clock = new FakeClock();
   const limit = openRateLimit({ burst: 2, perSecond: 1, clock, maxKeys: 2 });

@@ -3,22 +3,25 @@
 import { type ServerUnaryCall, type ServiceDefinition, type sendUnaryData, status } from '@grpc/grpc-js';
 import { bytesMethod, type GrpcService, peerOf } from '../grpc/service.ts';
 import type { Clock } from '../lib/clock.ts';
-import { isWeftError, messageOf, WeftError } from '../lib/errors.ts';
+import { isWeftError, messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { formatSpiffeId, parseSpiffeId } from '../model/identity.ts';
+import { formatSpiffeId, type Identity, parseSpiffeId } from '../model/identity.ts';
 import type { Authority } from './authority.ts';
 import { CREATE_CERTIFICATE_PATH, decodeCertificateRequest, encodeCertificateResponse } from './ca-messages.ts';
 import { certificatesOf } from './pem.ts';
 import { openRateLimit } from './rate-limit.ts';
 
-export interface JoinTokens {
-  /** Whom a join token is for. Throws a WeftError whose message may be shown to the caller. */
+/** Who may have a certificate. Both throw a WeftError whose message may be shown to the caller. */
+export interface JoinVerifier {
+  /** Whom a join token is for. */
   verifyJoin(token: string): Promise<{ readonly namespace: string; readonly serviceAccount: string }>;
+  /** Whether an identity that was proven by its certificate may have another. */
+  verifyRenewal(identity: Identity): Promise<void>;
 }
 
 export interface CaServiceOptions {
   readonly authority: Authority;
-  readonly tokens: JoinTokens;
+  readonly joins: JoinVerifier;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -35,6 +38,10 @@ class CallRefused extends Error {
     this.status = code;
   }
 }
+
+/** No fault of the caller's: worth another try. */
+const isOurs = (error: unknown): boolean =>
+  isWeftError(error) && /^(CA_UNWRITABLE|CA_EXPIRED|STORE_[A-Z]+)$/.test(error.code);
 
 const MAX_TOKEN_BYTES = 8 * 1024;
 
@@ -66,10 +73,12 @@ class CertificateService {
 
   async create(call: ServerUnaryCall<Buffer, Buffer>): Promise<Buffer> {
     const { authority, log } = this.#options;
-    if (!this.#failures.has(addressOf(call))) {
+    const peer = this.#peerOf(call);
+    // Who has a certificate is let through: on one machine a single broken program must not lock out the others.
+    if (!peer && !this.#failures.has(addressOf(call))) {
       throw new CallRefused(status.RESOURCE_EXHAUSTED, 'too many refused requests from this address; try again later');
     }
-    const spiffeId = await this.#callerOf(call);
+    const spiffeId = await this.#callerOf(call, peer);
     if (!this.#signings.take(spiffeId)) {
       throw new CallRefused(status.RESOURCE_EXHAUSTED, `too many certificate requests of ${spiffeId}; try again later`);
     }
@@ -83,9 +92,9 @@ class CertificateService {
   /** Turns what went wrong into the answer; what is our own fault shows no details. */
   refusalOf(error: unknown, call: ServerUnaryCall<Buffer, Buffer>): { code: number; details: string } {
     const { log } = this.#options;
-    if (isWeftError(error, 'CA_UNWRITABLE') || isWeftError(error, 'CA_EXPIRED')) {
-      log.error('could not sign', { reason: error.message });
-      return { code: status.UNAVAILABLE, details: error.message };
+    if (isOurs(error)) {
+      log.error('could not sign', { reason: messageOf(error) });
+      return { code: status.UNAVAILABLE, details: messageOf(error) };
     }
     if (!(error instanceof CallRefused) && !isWeftError(error)) {
       log.error('could not sign', { reason: messageOf(error) });
@@ -100,41 +109,54 @@ class CertificateService {
   }
 
   /** The identity that the caller has proven: by its token, else by its certificate. */
-  async #callerOf(call: ServerUnaryCall<Buffer, Buffer>): Promise<string> {
-    const peer = this.#peerOf(call);
+  async #callerOf(call: ServerUnaryCall<Buffer, Buffer>, peer: Identity | undefined): Promise<string> {
     const token = bearerOf(call);
+    const present = peer && formatSpiffeId(peer);
     if (token === undefined) {
-      if (peer !== undefined) return peer;
+      if (peer && present) {
+        await this.#refusing(status.PERMISSION_DENIED, this.#options.joins.verifyRenewal(peer));
+        return present;
+      }
       throw new CallRefused(
         status.UNAUTHENTICATED,
         'neither a join token nor a valid certificate of this mesh was given',
       );
     }
     const spiffeId = await this.#verifyToken(token);
-    if (peer !== undefined && peer !== spiffeId) {
-      throw new CallRefused(status.PERMISSION_DENIED, `the join token is for ${spiffeId}, the certificate for ${peer}`);
+    if (present !== undefined && present !== spiffeId) {
+      throw new CallRefused(
+        status.PERMISSION_DENIED,
+        `the join token is for ${spiffeId}, the certificate for ${present}`,
+      );
     }
     return spiffeId;
   }
 
-  /** The id of a certificate that still holds: a connection may outlive the certificate it was opened with. */
-  #peerOf(call: ServerUnaryCall<Buffer, Buffer>): string | undefined {
+  /** The identity of a certificate that still holds: a connection may outlive the certificate it was opened with. */
+  #peerOf(call: ServerUnaryCall<Buffer, Buffer>): Identity | undefined {
     const { authority, clock } = this.#options;
     const peer = peerOf(call);
     const end = Date.parse(call.getAuthContext().sslPeerCertificate?.valid_to ?? '');
     if (peer === undefined || !(end > clock.now())) return undefined;
-    return parseSpiffeId(peer)?.trustDomain === authority.trustDomain ? peer : undefined;
+    const identity = parseSpiffeId(peer);
+    return identity?.trustDomain === authority.trustDomain ? identity : undefined;
   }
 
   async #verifyToken(token: string): Promise<string> {
-    const { authority, tokens } = this.#options;
+    const { authority, joins } = this.#options;
+    const account = await this.#refusing(status.UNAUTHENTICATED, joins.verifyJoin(token));
+    const spiffeId = formatSpiffeId({ trustDomain: authority.trustDomain, ...account });
+    if (parseSpiffeId(spiffeId)) return spiffeId;
+    throw new CallRefused(status.UNAUTHENTICATED, 'the join token names no usable service account');
+  }
+
+  /** What the verifier says against the caller is the answer. */
+  async #refusing<T>(code: status, verdict: Promise<T>): Promise<T> {
     try {
-      const spiffeId = formatSpiffeId({ trustDomain: authority.trustDomain, ...(await tokens.verifyJoin(token)) });
-      if (parseSpiffeId(spiffeId)) return spiffeId;
-      throw new WeftError('JOIN_TOKEN_INVALID', 'the join token names no usable service account');
+      return await verdict;
     } catch (error) {
-      if (!isWeftError(error)) throw error;
-      throw new CallRefused(status.UNAUTHENTICATED, error.message);
+      if (!isWeftError(error) || isOurs(error)) throw error;
+      throw new CallRefused(code, error.message);
     }
   }
 }

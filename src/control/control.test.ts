@@ -201,6 +201,18 @@ describe('workloads', () => {
     await until(clock, async () => (await store.get(ENTRY)) === undefined);
   });
 
+  it("lets nobody take a name from another account's workload, and anybody once it is gone", async () => {
+    const { store, clock, control } = await open();
+    const other = node('reviews-1', { serviceAccount: 'orders' });
+    const session = control.workloads.connect(node('reviews-1'));
+    assert.throws(() => control.workloads.connect(other), { code: 'WORKLOAD_NAME_TAKEN', message: /account reviews/ });
+    await until(clock, () => control.mesh().workloads.has('default/reviews-1'));
+    session.close();
+    await until(clock, async () => !(await store.get(ENTRY)) && !control.mesh().workloads.has('default/reviews-1'));
+    control.workloads.connect(other);
+    await until(clock, async () => (await store.get(ENTRY))?.value.metadata.name === 'reviews-1');
+  });
+
   it('never touches an entry that a user wrote', async () => {
     const { store, clock, control } = await open();
     const entry: Resource = {

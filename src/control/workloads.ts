@@ -1,6 +1,6 @@
 // Keeps a WorkloadEntry for every connected proxy: put when it connects, removed when it goes. Opened by control.ts; app hands its sessions to xds.
 import { isDeepStrictEqual } from 'node:util';
-import { workloadEntry } from '../kinds/workload-entry/schema.ts';
+import { type WorkloadEntrySpec, workloadEntry } from '../kinds/workload-entry/schema.ts';
 import { type Clock, pause } from '../lib/clock.ts';
 import { isWeftError, messageOf, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -17,7 +17,7 @@ export interface WorkloadSession {
 }
 
 export interface Workloads {
-  /** Registers the workload of a node. Throws WORKLOAD_NAME_TAKEN when a user wrote an entry of that name. */
+  /** Registers the workload of a node. Throws WORKLOAD_NAME_TAKEN when it is another's: a user's, or another account's. */
   connect(node: ProxyNode): WorkloadSession;
   /** Called first when the control plane ends: entries stay for the proxies to come back to. */
   detach(): void;
@@ -107,6 +107,14 @@ export class WorkloadRegistry implements Workloads {
         hint: 'give the workload another name, or delete the entry',
       });
     }
+    const account = this.#sessions.get(key)?.node.serviceAccount ?? accountOf(present);
+    if (account !== undefined && account !== node.serviceAccount) {
+      throw new WeftError(
+        'WORKLOAD_NAME_TAKEN',
+        `${node.namespace}/${node.name} is a workload of service account ${account}`,
+        { hint: 'give the workload another name' },
+      );
+    }
     // The same place as before: the proxy came back, and what was known of its health holds until it speaks.
     const cameBack = present?.metadata.annotations?.['weft.dev/inbound'] === inboundOf(node);
     const session: Session = {
@@ -184,6 +192,9 @@ export class WorkloadRegistry implements Workloads {
 }
 
 const plain = (value: Resource): unknown => JSON.parse(JSON.stringify(value));
+
+const accountOf = (entry: Resource | undefined): string | undefined =>
+  (entry?.spec as WorkloadEntrySpec | undefined)?.serviceAccount;
 
 const isHealthy = (resource: Resource): boolean => {
   const { conditions } = (resource.status ?? {}) as { conditions?: readonly { type: string; status: string }[] };

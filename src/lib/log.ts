@@ -23,8 +23,12 @@ const RANK: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 const formatValue = (value: unknown): string => {
   const text = value instanceof Error ? value.message : typeof value === 'string' ? value : JSON.stringify(value);
-  return text === undefined ? 'undefined' : /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+  if (text === undefined) return 'undefined';
+  return /^[^\s"=]+$/.test(text) ? plain(text) : JSON.stringify(text);
 };
+
+/** Without control characters: what others sent must neither forge a line nor steer a terminal. */
+const plain = (text: string): string => text.replace(/\p{Cc}/gu, '\u00b7');
 
 export const openLog = (component: string, options: LogOptions): Log => {
   const emit =
@@ -33,14 +37,14 @@ export const openLog = (component: string, options: LogOptions): Log => {
       if (RANK[level] < RANK[options.level]) return;
       const time = new Date(options.now()).toISOString();
       if (options.json) {
-        const plain = Object.fromEntries(
+        const values = Object.fromEntries(
           Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? value.message : value]),
         );
-        options.write(`${JSON.stringify({ time, level, component, message, ...plain })}\n`);
+        options.write(`${JSON.stringify({ time, level, component, message, ...values })}\n`);
         return;
       }
       const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${formatValue(value)}`);
-      options.write(`${time} ${level} ${component}: ${message}${rest.join('')}\n`);
+      options.write(`${time} ${level} ${component}: ${plain(message)}${rest.join('')}\n`);
     };
   return {
     debug: emit('debug'),

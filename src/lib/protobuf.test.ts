@@ -51,6 +51,12 @@ for (const [name, input] of Object.entries(refused)) {
   );
 }
 
+test('refuses a message of too many fields', () => {
+  const many = (count: number) => Buffer.alloc(2 * count, Buffer.from([0x0a, 0x00]));
+  assert.equal(readFields(many(1000)).length, 1000);
+  assert.throws(() => readFields(many(250_001)), { code: 'PROTOBUF_MALFORMED', message: /more than 250000 fields/ });
+});
+
 test('refuses text that is not UTF-8, and values of the other kind', () => {
   const [text] = readFields(hex('0a 01 ff'));
   const [number] = readFields(hex('08 01'));

@@ -37,6 +37,9 @@ const readBytes = (bytes: Buffer, at: number, length: number): [value: Buffer, n
   return [bytes.subarray(at, at + length), at + length];
 };
 
+/** More fields than any message of ours has; so that a small message can not fill the memory when it is taken apart. */
+const MAX_FIELDS = 250_000;
+
 /** The fields of a message in wire order. Throws PROTOBUF_MALFORMED. */
 export const readFields = (bytes: Buffer): WireField[] => {
   const fields: WireField[] = [];
@@ -64,7 +67,7 @@ export const readFields = (bytes: Buffer): WireField[] => {
       default:
         throw malformed('a field has an unknown wire type');
     }
-    fields.push({ number, value });
+    if (fields.push({ number, value }) > MAX_FIELDS) throw malformed(`it has more than ${MAX_FIELDS} fields`);
   }
   return fields;
 };

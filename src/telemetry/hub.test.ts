@@ -43,6 +43,12 @@ test('history is the newest that match, oldest first, up to the capacity', () =>
   assert.deepEqual(hub.recent(0), []);
 });
 
+test('statuses that no answer has make no keys of their own', () => {
+  const { hub } = open();
+  for (const status of [200, 999, 1000, 123_456_700, 0.5, 1e300]) hub.add(event({}, status));
+  assert.deepEqual(hub.stats().services[0]?.statuses, { '2xx': 1, '9xx': 1, none: 4 });
+});
+
 const outside = { address: '1.2.3.4:80' };
 const filters: Record<string, { filter: Parameters<ReturnType<typeof openHub>['recent']>[1]; want: string[] }> = {
   'by default the callee and failures tell': { filter: {}, want: ['ok', 'no', 'late', 'down', 'web', 'away'] },

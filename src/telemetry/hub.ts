@@ -81,7 +81,9 @@ interface Subscriber {
 
 const statusOf = ({ http }: TrafficEvent): string => {
   if (!http) return 'tcp';
-  return http.status ? `${Math.floor(http.status / 100)}xx` : 'none';
+  const hundreds = Math.floor(http.status / 100);
+  // What a sender makes up must not become ever new keys.
+  return hundreds >= 1 && hundreds <= 9 ? `${hundreds}xx` : 'none';
 };
 
 const sourceName = (event: TrafficEvent): string => {

@@ -4,6 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { openXdsPlane, proxyNode, type XdsPlane } from '../../test/fakes/xds-plane.ts';
+import { WeftError } from '../lib/errors.ts';
 import type { Svid } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Cluster, EndpointSet } from '../model/snapshot.ts';
@@ -107,7 +108,10 @@ describe('the xDS server', () => {
     return stream;
   };
   before(async () => {
-    plane = await openXdsPlane();
+    const checkRole = async (node: ProxyNode) => {
+      if (node.role === 'gateway') throw new WeftError('XDS_GATEWAY_REFUSED', `${node.name} may not be a gateway`);
+    };
+    plane = await openXdsPlane({ checkRole });
   });
   after(async () => {
     for (const stream of streams) stream.close();
@@ -208,6 +212,12 @@ describe('the xDS server', () => {
       as: 'orders',
       code: status.PERMISSION_DENIED,
       says: /sa\/orders may not speak for reviews-1/,
+    },
+    'a gateway that may not be one': {
+      request: { node: wireNode(proxyNode({ role: 'gateway', name: 'edge' })) },
+      as: 'reviews',
+      code: status.PERMISSION_DENIED,
+      says: /edge may not be a gateway/,
     },
   };
   for (const [who, { request, code, says, as }] of Object.entries(strangers)) {

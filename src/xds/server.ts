@@ -33,6 +33,8 @@ export interface XdsServerOptions {
   /** The SPIFFE id that a caller has proven. */
   readonly peerOf: (call: PeerCall) => string | undefined;
   readonly trustDomain: string;
+  /** Throws a WeftError where a proven identity may not be what its node says. Absent: it may. */
+  readonly checkRole?: (node: ProxyNode) => Promise<void>;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -72,6 +74,8 @@ const STATUS_BY_CODE: Readonly<Record<string, status>> = {
   XDS_TOO_MANY_NAMES: status.RESOURCE_EXHAUSTED,
   PROTOBUF_MALFORMED: status.INVALID_ARGUMENT,
   XDS_IDENTITY_MISMATCH: status.PERMISSION_DENIED,
+  XDS_GATEWAY_REFUSED: status.PERMISSION_DENIED,
+  ACCOUNT_UNKNOWN: status.PERMISSION_DENIED,
   XDS_CLOSING: status.UNAVAILABLE,
 };
 
@@ -174,7 +178,10 @@ class Client {
       if (!request.node) throw new WeftError('XDS_NODE_INVALID', 'the first request of a stream must name its node');
       const { node, registers } = decodeNode(request.node);
       const { options } = this.#server;
-      if (this.#peer !== undefined) checkIdentity(node, this.#peer, options.trustDomain);
+      if (this.#peer !== undefined) {
+        checkIdentity(node, this.#peer, options.trustDomain);
+        await options.checkRole?.(node);
+      }
       this.#node = node;
       if (registers && this.#peer !== undefined) await this.#register(node, this.#peer);
       if (this.#closed) return;

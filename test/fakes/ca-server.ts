@@ -8,6 +8,7 @@ import { openGrpcServer } from '../../src/grpc/server.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { WeftError } from '../../src/lib/errors.ts';
 import { type Log, silentLog } from '../../src/lib/log.ts';
+import type { Identity } from '../../src/model/identity.ts';
 
 export interface FakeCaServer {
   readonly authority: Authority;
@@ -15,6 +16,8 @@ export interface FakeCaServer {
   readonly address: string;
   /** The tokens that were used, in order. */
   readonly used: string[];
+  /** `<namespace>/<service account>` of those that were deleted. */
+  readonly gone: Set<string>;
   stop(): Promise<void>;
   restart(): Promise<void>;
   /** Stops, and removes its files. */
@@ -29,6 +32,7 @@ export const openFakeCaServer = async (
   const dir = mkdtempSync(join(tmpdir(), 'weft-ca-'));
   const authority = openAuthority({ dir, trustDomain, clock: systemClock, log, ...rest });
   const used: string[] = [];
+  const gone = new Set<string>();
   const verifyJoin = async (token: string) => {
     used.push(token);
     if (token === 'expired') throw new WeftError('TOKEN_EXPIRED', 'the token ended at 2026-01-01T00:00:00Z');
@@ -37,7 +41,10 @@ export const openFakeCaServer = async (
     if (!namespace || !serviceAccount) throw new WeftError('TOKEN_INVALID', 'this is not a token of this mesh');
     return { namespace, serviceAccount };
   };
-  const service = caService({ authority, tokens: { verifyJoin }, clock, log });
+  const verifyRenewal = async ({ namespace, serviceAccount }: Identity) => {
+    if (gone.has(`${namespace}/${serviceAccount}`)) throw new WeftError('ACCOUNT_UNKNOWN', 'it was deleted');
+  };
+  const service = caService({ authority, joins: { verifyJoin, verifyRenewal }, clock, log });
   const names = { dnsNames: ['control.test'], ipAddresses: ['127.0.0.1'] };
   const identity = { ...authority.serverCertificate(names), bundlePem: authority.bundlePem };
   const open = (address: string) => openGrpcServer(address, [{ ...service }], identity);
@@ -47,6 +54,7 @@ export const openFakeCaServer = async (
     authority,
     address,
     used,
+    gone,
     stop: () => server.close(),
     async restart() {
       server = await open(address);

@@ -13,7 +13,7 @@ import { type Log, silentLog } from '../../src/lib/log.ts';
 import type { Svid } from '../../src/model/identity.ts';
 import { nodeId, type ProxyNode } from '../../src/model/node.ts';
 import type { Snapshot, SnapshotFeed } from '../../src/model/snapshot.ts';
-import type { ProxySession, ProxySessions } from '../../src/xds/server.ts';
+import type { ProxySession, ProxySessions, XdsServerOptions } from '../../src/xds/server.ts';
 import { openXdsServer, type XdsServer } from '../../src/xds/server.ts';
 
 export const TRUST_DOMAIN = 'cluster.local';
@@ -105,16 +105,24 @@ export interface XdsPlane {
 }
 
 export const openXdsPlane = async (
-  options: { log?: Log; services?: readonly GrpcService[] } = {},
+  options: { log?: Log; services?: readonly GrpcService[]; checkRole?: XdsServerOptions['checkRole'] } = {},
 ): Promise<XdsPlane> => {
-  const { log = silentLog, services = [] } = options;
+  const { log = silentLog, services = [], checkRole = async () => {} } = options;
   const dir = mkdtempSync(join(tmpdir(), 'weft-xds-'));
   const authority = openAuthority({ dir, trustDomain: TRUST_DOMAIN, clock: systemClock, log });
   const names = { dnsNames: ['control.test'], ipAddresses: ['127.0.0.1'] };
   const identity = { ...authority.serverCertificate(names), bundlePem: authority.bundlePem };
   const [feed, sessions] = [new TestFeed(), new TestSessions()];
   const open = async (plainAddress: string, mutualAddress: string) => {
-    const xds = openXdsServer({ feed, sessions, peerOf, trustDomain: TRUST_DOMAIN, log, clock: systemClock });
+    const xds = openXdsServer({
+      feed,
+      sessions,
+      peerOf,
+      trustDomain: TRUST_DOMAIN,
+      checkRole,
+      log,
+      clock: systemClock,
+    });
     const plain = await openGrpcServer(plainAddress, [xds.plaintext]);
     const mutual = await openGrpcServer(mutualAddress, [xds.authenticated, ...services], identity);
     mutual.replaceIdentity(identity);

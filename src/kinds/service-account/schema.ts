@@ -3,6 +3,9 @@ import type { Resource } from '../../model/resource.ts';
 import type { Kind } from '../kind.ts';
 import { flag, keyed, list, object, text } from '../schema.ts';
 
+/** `true` on an account whose proxies may be gateways, which are sent the keys of certificates. */
+export const GATEWAY_LABEL = 'weft.dev/gateway';
+
 const reference = object('A reference to a Secret.', {
   name: text('Name of the Secret.', { default: '' }),
 });

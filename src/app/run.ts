@@ -1,7 +1,7 @@
 // `weft run`: starts any program as a workload of the mesh, with a proxy and an identity of its own. The proxy starts
 // first, so that the program's first call finds it; the workload gets traffic once its port answers.
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Clock } from '../lib/clock.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { type Random, randomSuffix } from '../lib/random.ts';
@@ -36,6 +36,8 @@ export interface RunDeps {
   readonly random: Random;
   readonly log: Log;
   readonly env: NodeJS.ProcessEnv;
+  /** One line for the user, beside what the program writes. */
+  readonly tell: (line: string, severity: 'info' | 'warn') => void;
 }
 
 /** What the proxy of a workload tells `weft run`, and the other way round. */
@@ -47,6 +49,8 @@ export type ProxyCommand = { readonly type: 'app'; readonly pid: number } | { re
 const LOOPBACK = '127.0.0.1';
 const DRAIN_MS = 5_000;
 const APP_GRACE_MS = 10_000;
+/** A program that does not listen by then may have been given the wrong port. */
+const SILENCE_MS = 5_000;
 
 type Ports = RunOptions['ports'];
 
@@ -118,12 +122,13 @@ const drainProxy = (proxy: Child, clock: Clock, drained: PromiseWithResolvers<vo
 
 /** Runs until the program ends or is told to; answers its exit code. */
 export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<number> => {
-  const { clock, random, log } = deps;
+  const { clock, random, log, tell } = deps;
   const name = options.name ?? `${options.service}-${options.version}-${randomSuffix()}`;
   const ports = await settlePorts(options.ports, options.appAddress, random);
   const [inbound, outbound] = [await findFreePort(LOOPBACK, random), await findFreePort(LOOPBACK, random)];
   const drained = Promise.withResolvers<void>();
   let program: ChildProcess | undefined;
+  let silence: Timer | undefined;
   if (options.dataDir && Object.keys(ports).length > 0)
     await ensureService({ ...options, dataDir: options.dataDir, ports });
 
@@ -139,11 +144,10 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
       const told = message as WorkloadMessage;
       if (told.type === 'drained') drained.resolve();
       if (told.type !== 'health') return;
+      silence?.cancel();
       if (told.healthy) announceReady({ name });
-      log.info(told.healthy ? 'serving in the mesh' : 'not serving', {
-        workload: name,
-        ...(!told.healthy && { reason: told.message }),
-      });
+      if (!told.healthy) tell(`${name} gets no requests: ${told.message}`, 'warn');
+      else tell(`${name} is in the mesh as ${options.namespace}/${options.serviceAccount}`, 'info');
     },
   });
 
@@ -164,10 +168,15 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
     if (ending) return 0;
     program = await startProgram(options.program, meshEnvironment(deps.env, outbound, ports));
     const exit = exitOf(program);
+    silence = clock.after(SILENCE_MS, () => {
+      const wanted = Object.values(ports).map((port) => `${options.appAddress}:${port}`);
+      tell(`${name} gets no requests yet: nothing listens on ${wanted[0]}; is --port right?`, 'warn');
+    });
     proxy.send({ type: 'app', pid: program.pid ?? 0 } satisfies ProxyCommand);
     const code = await exit;
     return ending ? 0 : code;
   } finally {
+    silence?.cancel();
     await proxy.stop();
   }
 };

@@ -26,10 +26,11 @@ interface ProxyFlags extends JoinOptions {
   readonly outbound?: SocketAddress;
   readonly gateway?: string;
   readonly bindAddress: string;
+  readonly quiet?: boolean;
 }
 
 const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
-  const log = systemLog('proxy');
+  const log = systemLog('proxy', flags.quiet ? 'warn' : 'info');
   if (flags.resources !== undefined) {
     if (flags.role !== 'gateway') {
       throw new WeftError('USAGE', '--resources is for gateways', {
@@ -78,6 +79,7 @@ export const command = (terminal: Terminal): Command => {
     .addOption(new Option('--role ROLE', 'What it does.').choices(['sidecar', 'gateway']).makeOptionMandatory())
     .addOption(engineOption())
     .addOption(envoyOption())
+    .option('-q, --quiet', 'Log only what goes wrong.')
     .addOption(new Option('--name NAME', 'Its name.').argParser(nameFlag('--name')).default('gateway'))
     .addOption(
       new Option('-n, --namespace NAME', 'Its namespace.').argParser(nameFlag('--namespace')).default('default'),

@@ -24,6 +24,7 @@ interface RunFlags extends JoinOptions {
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
   readonly quiet?: boolean;
+  readonly verbose?: boolean;
 }
 
 const EXAMPLE = 'weft run --service reviews --version v3 --port 9080 -- node reviews.js';
@@ -33,7 +34,9 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
     throw new WeftError('USAGE', 'no program to run', { hint: `name it behind "--": ${EXAMPLE}` });
   }
   const { runWorkload } = await import('../app/run.ts');
-  const log = systemLog('run', flags.quiet ? 'warn' : 'info');
+  const tell = (line: string, severity: 'info' | 'warn') => {
+    if (severity === 'warn' || !flags.quiet) terminal.note(`weft: ${line}`);
+  };
   terminal.exitCode = await runWorkload(
     {
       ...flags,
@@ -42,10 +45,14 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
       labels: { app: flags.service, version: flags.version, ...flags.label },
       ports: flags.port ?? {},
       localPorts: flags.localPort ?? [],
-      proxyFlags: [...joinFlags(flags), ...(flags.envoy ? [`--envoy=${flags.envoy}`] : [])],
+      proxyFlags: [
+        ...joinFlags(flags),
+        ...(flags.envoy ? [`--envoy=${flags.envoy}`] : []),
+        ...(flags.verbose ? [] : ['--quiet']),
+      ],
       program,
     },
-    { clock: systemClock, random: systemRandom, log, env: process.env },
+    { clock: systemClock, random: systemRandom, log: systemLog('run', 'warn'), env: process.env, tell },
   );
 };
 
@@ -87,7 +94,8 @@ export const command = (terminal: Terminal): Command => {
     .addOption(new Option('--app-address IP', 'Where it listens.').default('127.0.0.1'))
     .addOption(engineOption())
     .addOption(envoyOption())
-    .option('-q, --quiet', 'Say only what goes wrong.');
+    .option('-q, --quiet', 'Say only what goes wrong.')
+    .option('--verbose', 'Show what its proxy does.');
   addJoinOptions(command, terminal);
   return command.action((program: string[], flags: RunFlags) => run(program, flags, terminal));
 };

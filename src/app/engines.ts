@@ -39,13 +39,23 @@ export interface EngineOptions {
   readonly log: Log;
 }
 
-/** Tells of parts of a configuration that could not be used; what was there before goes on. */
-export const tellProblems = (problems: readonly Problem[], log: Log): void => {
-  for (const { code, severity, message, path, hint } of problems) {
-    const fields = { code, ...(path && { at: path }), ...(hint && { try: hint }) };
-    if (severity === 'error') log.error(message, fields);
-    else log.warn(message, fields);
-  }
+/** Tells of parts of a configuration that could not be used, each once; what was there before goes on. */
+const problemTeller = (log: Log) => {
+  let known = new Set<string>();
+  return (problems: readonly Problem[]): void => {
+    const current = new Set(problems.map(problemId));
+    for (const problem of problems) if (!known.has(problemId(problem))) tellProblem(problem, log);
+    if (known.size > 0 && current.size === 0) log.info('all of the configuration is in use');
+    known = current;
+  };
+};
+
+const problemId = ({ code, path = '', message }: Problem): string => `${code} ${path} ${message}`;
+
+const tellProblem = ({ code, severity, message, path, hint }: Problem, log: Log): void => {
+  const fields = { code, ...(path && { at: path }), ...(hint && { try: hint }) };
+  if (severity === 'error') log.error(message, fields);
+  else log.warn(message, fields);
 };
 
 /** Weft's own proxy, fed by the xDS client of this process; its events go to the control plane. */
@@ -60,11 +70,12 @@ export const openWeftDataPlane = async ({ node, membership, svid, log }: EngineO
     },
     log: log.child('events'),
   });
+  const tell = problemTeller(log);
   const proxy = openProxy({ ...common, svid, onEvent: (event) => sender.send(event), log: log.child('proxy') });
   return {
     apply: async (snapshot) => {
       const problems = await proxy.apply(snapshot);
-      tellProblems(problems, log);
+      tell(problems);
       return problems;
     },
     ready: proxy.ready,

@@ -78,7 +78,9 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
         namespaces: inputs.of('Namespace'),
         services: found.own.map(({ shape }) => shape),
       };
-      const known = gatewayAddresses.map(({ gateway = '', address }) => `${gateway} ${address}`);
+      const known = gatewayAddresses.map(
+        ({ gateway = '', address, refusals = [] }) => `${gateway} ${address} ${refusals.join('\n')}`,
+      );
       const routed = routingStage([...Object.values(routingInputs), known, [settling]], () =>
         routing(routingInputs, { nowMs, addresses: gatewayAddresses, settling }),
       );

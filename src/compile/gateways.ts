@@ -6,6 +6,7 @@ import { bySpecificity, coversHostname } from './hostnames.ts';
 import type { CompiledRoute } from './http-routes.ts';
 import { byAge, type Input } from './input.ts';
 import { type CheckedListener, checkListeners, type ListenerLookups, type PortOwners } from './listeners.ts';
+import { refusedListeners } from './refusals.ts';
 import { sortRoutes } from './route-order.ts';
 
 export interface Attachment {
@@ -28,6 +29,8 @@ export interface GatewayAddress {
   /** `namespace/name`. */
   readonly gateway?: string;
   readonly address: string;
+  /** What it could not use of its configuration, in its words: one line each. */
+  readonly refusals?: readonly string[];
 }
 
 /** Older Gateways first: they keep a port that a later one wants for another protocol. */
@@ -122,12 +125,13 @@ export const gatewayStatus = (
   const { resource, stored, key, spec } = input;
   const before = (stored.status ?? {}) as GatewayStatus;
   const serving = addresses.filter(({ gateway }) => gateway === undefined || gateway === key);
+  const refused = refusedListeners(input, listeners, serving);
   const bound = serving.map(({ address }) => ({ type: 'IPAddress', value: address }));
   const fixed = (spec.addresses ?? []).map(({ type, value = '' }) => ({ type, value }));
   const present = bound.length > 0 && fixed.length > 0 ? fixed : bound;
   const shown = unique([...present, ...(settling && Array.isArray(before.addresses) ? before.addresses : [])]);
   const conditions = conditionsOf(
-    gatewayVerdicts(accepted, listeners, shown.length > 0),
+    gatewayVerdicts(accepted, listeners, shown.length > 0, refused),
     before.conditions,
     resource,
     nowMs,
@@ -143,7 +147,12 @@ export const gatewayStatus = (
         name: checked.spec.name,
         supportedKinds: checked.supportedKinds,
         attachedRoutes: new Set(attached.map(({ route }) => route.input.key)).size,
-        conditions: conditionsOf(checked.verdicts, last?.conditions, resource, nowMs),
+        conditions: conditionsOf(
+          listenerVerdicts(checked, refused.get(checked.spec.name)),
+          last?.conditions,
+          resource,
+          nowMs,
+        ),
       };
     }),
   };
@@ -154,7 +163,19 @@ const unique = <T extends { readonly value: string }>(addresses: readonly T[]): 
     a.value < b.value ? -1 : 1,
   );
 
-const gatewayVerdicts = (accepted: Verdict, listeners: GatewayPart['listeners'], reachable: boolean): Verdict[] => {
+const listenerVerdicts = ({ verdicts }: CheckedListener, refusal: string | undefined): readonly Verdict[] =>
+  refusal === undefined
+    ? verdicts
+    : verdicts.map((verdict) =>
+        verdict.type === 'Programmed' ? no('Programmed', 'PortUnavailable', `${refusal}; it is tried again`) : verdict,
+      );
+
+const gatewayVerdicts = (
+  accepted: Verdict,
+  listeners: GatewayPart['listeners'],
+  reachable: boolean,
+  refused: ReadonlyMap<string, string>,
+): Verdict[] => {
   const bad = listeners.filter(({ checked }) => !checked.programmed).map(({ checked }) => checked.spec.name);
   const listenersOk = bad.length === 0;
   const message = `these listeners can't be used: ${bad.join(', ')}; their conditions say why`;
@@ -168,6 +189,10 @@ const gatewayVerdicts = (accepted: Verdict, listeners: GatewayPart['listeners'],
   if (!reachable) {
     const hint = 'no gateway is connected; start one with: weft proxy --role gateway';
     return [acceptance, no('Programmed', 'AddressNotAssigned', hint)];
+  }
+  if (refused.size > 0) {
+    const lines = [...refused].map(([name, refusal]) => `listener ${name}: ${refusal}`);
+    return [acceptance, no('Programmed', 'PortUnavailable', `${lines.join('; ')}; it is tried again`)];
   }
   return [acceptance, yes('Programmed', 'Programmed')];
 };

@@ -199,8 +199,9 @@ class ControlLoop implements Control {
   }
 
   #gatewayAddresses() {
-    return this.#registry.gateways.map(({ gateway, bindAddress = '127.0.0.1' }) => ({
+    return this.#registry.gateways.map(({ node: { gateway, bindAddress = '127.0.0.1' }, refusals }) => ({
       address: bindAddress,
+      refusals,
       ...(gateway === undefined ? {} : { gateway }),
     }));
   }

@@ -12,6 +12,8 @@ import { entryFor, inboundOf, isRegistered, type ReportedHealth, STARTING } from
 export interface WorkloadSession {
   /** What the proxy found by asking the program. */
   setHealth(healthy: boolean, message?: string): void;
+  /** What the proxy could not use of its configuration, in its words. */
+  setRefusals(messages: readonly string[]): void;
   /** The proxy's connection ended: its workload is gone. */
   close(): void;
 }
@@ -38,6 +40,13 @@ export interface WorkloadsOptions {
 export const GRACE_MS = 10_000;
 const RETRY_MS = 1000;
 const LONGEST_MESSAGE = 1024;
+const MAX_REFUSALS = 100;
+
+/** A gateway process, and what it could not use of its configuration: one line each. */
+export interface ConnectedGateway {
+  readonly node: ProxyNode;
+  refusals: readonly string[];
+}
 
 interface Session {
   readonly node: ProxyNode;
@@ -48,7 +57,7 @@ interface Session {
 export class WorkloadRegistry implements Workloads {
   readonly #options: WorkloadsOptions;
   readonly #sessions = new Map<string, Session>();
-  readonly #gateways = new Set<ProxyNode>();
+  readonly #gateways = new Set<ConnectedGateway>();
   /** Keys that are being written; true: once more when that is done. */
   readonly #busy = new Map<string, boolean>();
   readonly #grace;
@@ -61,7 +70,7 @@ export class WorkloadRegistry implements Workloads {
   }
 
   /** The connected gateways. */
-  get gateways(): readonly ProxyNode[] {
+  get gateways(): readonly ConnectedGateway[] {
     return [...this.#gateways];
   }
 
@@ -86,12 +95,16 @@ export class WorkloadRegistry implements Workloads {
   }
 
   #connectGateway(node: ProxyNode): WorkloadSession {
-    // A copy, so that two sessions of one node are told apart.
-    const own = { ...node };
+    const own: ConnectedGateway = { node, refusals: [] };
     this.#gateways.add(own);
     this.#options.onGateways();
     return {
       setHealth: () => {},
+      setRefusals: (messages) => {
+        const lines = messages.flatMap((message) => message.split('\n')).filter((line) => line.trim() !== '');
+        own.refusals = lines.slice(0, MAX_REFUSALS).map((line) => line.slice(0, LONGEST_MESSAGE));
+        if (!this.#detached) this.#options.onGateways();
+      },
       close: () => {
         if (this.#gateways.delete(own) && !this.#detached) this.#options.onGateways();
       },
@@ -130,6 +143,7 @@ export class WorkloadRegistry implements Workloads {
         session.health = reported(healthy, session.everHealthy, message.slice(0, LONGEST_MESSAGE));
         if (this.#sessions.get(key) === session) this.#touch(key);
       },
+      setRefusals: () => {},
       close: () => {
         // A newer session of the same name has taken over: its entry stays.
         if (this.#sessions.get(key) !== session) return;

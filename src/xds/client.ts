@@ -61,6 +61,7 @@ class ReconnectingClient implements XdsClient {
   #retry: Timer | undefined;
   #deadline: Timer | undefined;
   #applying: Promise<void> = Promise.resolve();
+  #refused: Snapshot | undefined;
 
   constructor(options: XdsClientOptions) {
     this.#options = options;
@@ -151,13 +152,20 @@ class ReconnectingClient implements XdsClient {
 
   /** Gives the whole state to the proxy; returns why it was refused. */
   async #apply(): Promise<string[]> {
-    const snapshot = this.#closed ? undefined : this.#assembly.complete();
+    const snapshot = this.#closed ? undefined : (this.#assembly.complete() ?? this.#refused);
     if (!snapshot) return [];
+    const refusals = await this.#give(snapshot);
+    // The control plane sends it again: then it is tried again, though nothing is new.
+    this.#refused = refusals.length > 0 ? snapshot : undefined;
+    return refusals;
+  }
+
+  async #give(snapshot: Snapshot): Promise<string[]> {
     try {
       const problems = (await this.#options.onSnapshot?.(snapshot)) ?? [];
       return problems
         .filter((problem) => problem.severity === 'error')
-        .map((problem) => `${problem.code}: ${problem.message}`);
+        .map(({ code, message, hint }) => `${code}: ${message}${hint ? `; ${hint}` : ''}`);
     } catch (error) {
       this.#options.log.error('a snapshot could not be applied', { revision: snapshot.revision, error });
       return [messageOf(error)];

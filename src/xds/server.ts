@@ -2,7 +2,7 @@
 // app/, which puts its two services on gRPC servers: one for loopback in plain text, one behind mutual TLS.
 import { Metadata, type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { bytesMethod, type GrpcService, type PeerCall } from '../grpc/service.ts';
-import type { Clock } from '../lib/clock.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
 import { isWeftError, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { parseSpiffeId } from '../model/identity.ts';
@@ -19,6 +19,8 @@ import { HEALTH_TYPE } from './type-urls.ts';
 /** A workload's presence, for as long as its proxy's stream is up. */
 export interface ProxySession {
   setHealth(healthy: boolean, message?: string): void;
+  /** What its proxy could not use of its configuration, in the proxy's words; empty when all is in use. */
+  setRefusals?(messages: readonly string[]): void;
   close(): void;
 }
 
@@ -59,6 +61,9 @@ export interface XdsServer {
   /** Ends every stream. */
   close(): void;
 }
+
+/** Between a refusal and the next try. */
+const RETRY_MS = 2_000;
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
@@ -106,6 +111,9 @@ class Client {
   #isBeginning = false;
   /** What was already read when the call was paused. */
   readonly #early: DiscoveryRequest[] = [];
+  #retry: Timer | undefined;
+  /** As they were told last. */
+  #refusals = '';
   #closed = false;
 
   constructor(call: Call, protocol: Protocol, server: Server) {
@@ -136,6 +144,18 @@ class Client {
 
   advance(): void {
     this.#guard(() => this.#stream?.advance());
+  }
+
+  get nodeId(): string | undefined {
+    return this.#node?.id;
+  }
+
+  get refusals(): readonly string[] {
+    return this.#stream?.refusals() ?? [];
+  }
+
+  setRefusals(messages: readonly string[]): void {
+    this.#session?.setRefusals?.(messages);
   }
 
   fail(error: unknown): void {
@@ -212,6 +232,7 @@ class Client {
       now: () => clock.now(),
       log: {
         ...log,
+        info: (message, fields) => log.info(message, { node: node.id, ...fields }),
         warn: (message, fields) => log.warn(message, { node: node.id, ...fields }),
       },
     });
@@ -219,13 +240,32 @@ class Client {
 
   #handle(request: DiscoveryRequest): void {
     if (request.typeUrl === HEALTH_TYPE) this.#session?.setHealth(request.error === undefined, request.error);
-    else this.#stream?.receive(request);
+    else {
+      this.#stream?.receive(request);
+      this.#noteRefusals();
+    }
+  }
+
+  #noteRefusals(): void {
+    const refusals = this.#stream?.refusals() ?? [];
+    if (refusals.length > 0) {
+      this.#retry ??= this.#server.options.clock.after(RETRY_MS, () => {
+        this.#retry = undefined;
+        this.#guard(() => this.#stream?.repeatRefused());
+      });
+    }
+    const told = refusals.join('\n');
+    if (told === this.#refusals || !this.#node) return;
+    this.#refusals = told;
+    this.#server.refused(this.#node.id);
   }
 
   #finish(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#retry?.cancel();
     this.#server.forget(this);
+    if (this.#refusals && this.#node) this.#server.refused(this.#node.id);
     this.#session?.close();
     this.#session = undefined;
   }
@@ -263,6 +303,13 @@ class Server implements XdsServer {
 
   forget(client: Client): void {
     this.#clients.delete(client);
+  }
+
+  /** Envoy's refusals come on another stream than its agent's presence: what they have in common is the node. */
+  refused(nodeId: string): void {
+    const clients = [...this.#clients].filter((client) => client.nodeId === nodeId);
+    const messages = clients.flatMap(({ refusals }) => refusals);
+    for (const client of clients) client.setRefusals(messages);
   }
 
   #service(accept: (call: Call, protocol: Protocol) => void): GrpcService {

@@ -60,8 +60,10 @@ export class DiscoveryStream {
     const first = !this.#subscriptions.has(typeUrl);
     const subscription = this.#subscriptionOf(typeUrl);
     const byName = form.namedTypes.has(typeUrl);
+    const before = subscription.refusal?.message;
     const answer = first || responseNonce === '' ? 'none' : subscription.acknowledge(responseNonce, error, now());
-    if (answer === 'answered' && error !== undefined) this.#logRefusal(subscription);
+    // The same refusal comes again with each further try.
+    if (answer === 'answered' && error !== before) this.#logRefusal(subscription);
     if (protocol.name === 'delta') {
       if (first) subscription.resume(request.initialVersions);
       subscription.change(request.subscribe, request.unsubscribe, first, byName);
@@ -73,6 +75,18 @@ export class DiscoveryStream {
       throw new WeftError('XDS_TOO_MANY_NAMES', `more than ${MAX_NAMES} names of ${typeUrl} are subscribed to`);
     }
     if (subscription.owed) this.#stage = 0;
+    this.advance();
+  }
+
+  /** What the client could not use, in its words, and still lacks. */
+  refusals(): string[] {
+    return [...this.#subscriptions.values()].flatMap(({ refusal }) => (refusal ? [refusal.message] : []));
+  }
+
+  /** Sends again what was refused: the reason, such as a port that another program had, may be gone. */
+  repeatRefused(): void {
+    for (const subscription of this.#subscriptions.values()) if (subscription.refusal) subscription.repeatAll();
+    this.#stage = 0;
     this.advance();
   }
 
@@ -166,10 +180,12 @@ export class DiscoveryStream {
   }
 
   #logRefusal(subscription: Subscription): void {
-    this.#options.log.warn('a client refused its configuration and keeps the last good one', {
-      type: subscription.typeUrl,
-      version: subscription.sentVersion,
-      detail: subscription.refusal?.message,
-    });
+    const { typeUrl: type, sentVersion: version, refusal } = subscription;
+    const { log } = this.#options;
+    if (!refusal) log.info('a client takes its whole configuration again', { type, version });
+    else {
+      const detail = refusal.message;
+      log.warn('a client refused a part of its configuration and keeps the last good one', { type, version, detail });
+    }
   }
 }

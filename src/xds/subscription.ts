@@ -92,6 +92,11 @@ export class Subscription {
     if (this.names.has(name) || this.wildcard) this.#held.delete(name);
   }
 
+  /** Makes the next push repeat everything: what was refused may be possible now. */
+  repeatAll(): void {
+    for (const [name, held] of this.#held) this.#held.set(name, { ...held, version: '' });
+  }
+
   #wants(name: string): boolean {
     return this.wildcard || this.names.has(name);
   }

@@ -14,7 +14,7 @@ import { ENVOY } from '../type-urls.ts';
 import { encodeCluster, encodeInternalCluster } from './cluster.ts';
 import { encodeEndpoints } from './endpoints.ts';
 import { encodeListener, explicitHandlers } from './listener.ts';
-import type { RouteContext } from './route.ts';
+import { openRouteContexts, type RouteContext } from './route-context.ts';
 import { encodeRouteTable } from './route-table.ts';
 import { encodeSecret } from './tls.ts';
 import { internalName } from './tunnels.ts';
@@ -27,12 +27,12 @@ export interface EnvoyFormOptions {
 const NONE: ResourceSet = new Map();
 
 /** Remembers by object, and by what else of the snapshot the encoding depends on, as text. */
-const rememberWith = <T extends object>(encode: (value: T, snapshot: Snapshot) => readonly EncodedResource[]) => {
+const rememberWith = <T extends object, Around>(encode: (value: T, around: Around) => readonly EncodedResource[]) => {
   const known = new WeakMap<T, { key: string; resources: readonly EncodedResource[] }>();
-  return (value: T, key: string, snapshot: Snapshot): readonly EncodedResource[] => {
+  return (value: T, key: string, around: Around): readonly EncodedResource[] => {
     const before = known.get(value);
     if (before?.key === key) return before.resources;
-    const resources = encode(value, snapshot);
+    const resources = encode(value, around);
     known.set(value, { key, resources });
     return resources;
   };
@@ -52,18 +52,6 @@ const policyPort = (snapshot: Snapshot, listener: Listener, { handler }: FilterC
   const name = handler.type === 'tcp' ? handler.targets[0]?.cluster : firstCluster(snapshot.routes.get(handler.routes));
   const discovery = name === undefined ? undefined : snapshot.clusters.get(name)?.discovery;
   return (discovery?.type === 'static' && discovery.endpoints[0]?.port) || listener.port;
-};
-
-/** How callers of a gateway reach each RouteTable; sidecars take callers at their word. */
-const routeContexts = (listeners: Snapshot['listeners']): Map<string, RouteContext> => {
-  const contexts = new Map<string, RouteContext>();
-  for (const { direction, port, chains } of listeners.values()) {
-    if (direction !== 'gateway') continue;
-    for (const { handler, tls } of chains) {
-      if (handler.type === 'http') contexts.set(handler.routes, { scheme: tls ? 'https' : 'http', port });
-    }
-  }
-  return contexts;
 };
 
 const internalClusters = (listeners: Snapshot['listeners']): EncodedResource[] =>
@@ -94,12 +82,11 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
   const clusters = memoizeEncoding<Cluster>((cluster) => [encodeCluster(cluster)]);
   const endpoints = memoizeEncoding<EndpointSet>((set) => [encodeEndpoints(set)]);
   const secrets = memoizeEncoding<TlsSecret>((secret) => [encodeSecret(secret)]);
-  const listener = rememberWith<Listener>((value, snapshot) =>
+  const listener = rememberWith<Listener, Snapshot>((value, snapshot) =>
     encodeListener(value, { trustDomain, policyPort: (chain) => policyPort(snapshot, value, chain) }),
   );
-  const table = rememberWith<RouteTable>((value, snapshot) => [
-    encodeRouteTable(value, routeContexts(snapshot.listeners).get(value.name)),
-  ]);
+  const table = rememberWith<RouteTable, RouteContext>((value, context) => [encodeRouteTable(value, context)]);
+  const routeContexts = openRouteContexts();
   const noEndpoints = new WeakMap<Cluster, EncodedResource>();
 
   /** Envoy waits for the endpoints of every cluster, so one that has none says so. */
@@ -134,11 +121,11 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
       ),
     ),
     routes: perSnapshot((snapshot) => {
-      const contexts = routeContexts(snapshot.listeners);
+      const contextOf = routeContexts(snapshot);
       return setOf(
         [...snapshot.routes.values()].flatMap((value) => {
-          const context = contexts.get(value.name);
-          return table(value, context ? `${context.scheme} ${context.port}` : '', snapshot);
+          const { context, key } = contextOf(value);
+          return table(value, key, context);
         }),
       );
     }),

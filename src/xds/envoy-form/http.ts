@@ -15,6 +15,7 @@ import {
 } from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { HeaderMutationSchema as EarlyMutationSchema } from '../../gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
 import { UuidRequestIdConfigSchema } from '../../gen/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
+import { UNSENT_HEADER } from '../../model/http.ts';
 import type { HttpHandler } from '../../model/snapshot.ts';
 import type { AccessLogInit } from './access-log.ts';
 import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
@@ -38,12 +39,12 @@ type Manager = Init<typeof HttpConnectionManagerSchema>;
 
 const remove = (name: string): Mutation => ({ action: { case: 'remove', value: name } });
 
-const set = (key: string, value: string): Mutation => ({
-  action: {
-    case: 'append',
-    value: { header: { key, value }, appendAction: AppendAction.OVERWRITE_IF_EXISTS_OR_ADD },
-  },
+const setTo = (key: string, value: string) => ({
+  header: { key, value },
+  appendAction: AppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
 });
+
+const set = (key: string, value: string): Mutation => ({ action: { case: 'append', value: setTo(key, value) } });
 
 /** What callers from outside the mesh say of themselves is not believed. */
 const UNTRUSTED = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-request-id'];
@@ -86,7 +87,13 @@ const localReply = (flag: string, text: string): Init<typeof ResponseMapperSchem
   },
 });
 
-const localReplies = (explicitProxy: boolean): Init<typeof LocalReplyConfigSchema> => ({
+/** No connection to the program: the caller's proxy may ask another endpoint. */
+const UNSENT: Init<typeof ResponseMapperSchema> = {
+  filter: { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['UF'] } } },
+  headersToAdd: [setTo(UNSENT_HEADER, 'true')],
+};
+
+const localReplies = (explicitProxy: boolean, mesh: boolean): Init<typeof LocalReplyConfigSchema> => ({
   mappers: [
     localReply(
       'NR',
@@ -95,6 +102,7 @@ const localReplies = (explicitProxy: boolean): Init<typeof LocalReplyConfigSchem
         : 'no route for this host and path\n',
     ),
     localReply('NC', 'the backend of this route is not valid\n'),
+    ...(mesh ? [UNSENT] : []),
   ],
 });
 
@@ -129,6 +137,6 @@ export const httpManager = (options: HttpOptions) => {
     mergeSlashes: false,
     pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,
     upgradeConfigs: [{ upgradeType: 'websocket' }, ...(explicitProxy && !inner ? [{ upgradeType: 'CONNECT' }] : [])],
-    localReplyConfig: localReplies(explicitProxy),
+    localReplyConfig: localReplies(explicitProxy, mesh),
   });
 };

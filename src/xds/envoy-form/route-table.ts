@@ -1,12 +1,14 @@
 // RouteTables as Envoy's RouteConfigurations: virtual hosts, and the CONNECT routes of an explicit proxy among them.
 import type { RouteSchema, VirtualHostSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../gen/envoy/config/route/v3/route_pb.js';
+import { UNSENT_HEADER } from '../../model/http.ts';
 import type { RouteTable, Tunnel } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
 import { bestDomain, planDomains } from './domains.ts';
 import { escapeRegex, type Init, resourceOf } from './message.ts';
-import { envoyRoutes, type RouteContext } from './route.ts';
+import { envoyRoutes } from './route.ts';
+import type { RouteContext } from './route-context.ts';
 import { internalName, tunnelRoutes } from './tunnels.ts';
 
 type EnvoyRoute = Init<typeof RouteSchema>;
@@ -50,7 +52,7 @@ const placeTunnels = ({ name, tunnels }: RouteTable, domains: readonly string[])
   return { within, hosts };
 };
 
-export const encodeRouteTable = (table: RouteTable, context: RouteContext | undefined): EncodedResource => {
+export const encodeRouteTable = (table: RouteTable, context: RouteContext): EncodedResource => {
   const domains = table.virtualHosts.flatMap((host) => host.domains);
   const plan = planDomains(
     domains,
@@ -60,6 +62,8 @@ export const encodeRouteTable = (table: RouteTable, context: RouteContext | unde
   return resourceOf(table.name, ENVOY.routes, RouteConfigurationSchema, {
     name: table.name,
     ignorePortInHostMatching: plan.ignorePort,
+    // Said between proxies alone: programs can't, callers don't see it.
+    responseHeadersToRemove: [UNSENT_HEADER],
     maxDirectResponseBodySizeBytes: MAX_DIRECT_BODY_BYTES,
     virtualHosts: [
       ...table.virtualHosts.map((host) => ({

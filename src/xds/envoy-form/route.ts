@@ -12,16 +12,12 @@ import {
   type WeightedClusterSchema,
 } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import { PreviousHostsPredicateSchema } from '../../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+import { UNSENT_HEADER } from '../../model/http.ts';
 import type { ForwardAction, RetryPolicy, Route, RouteMatch, ValueMatch } from '../../model/route.ts';
 import { configured, duration, type Init } from './message.ts';
+import type { RouteContext } from './route-context.ts';
 
 type EnvoyRoute = Init<typeof RouteSchema>;
-
-/** How requests reach a gateway's routes; absent where the caller's own words are all there is. */
-export interface RouteContext {
-  readonly scheme: 'http' | 'https';
-  readonly port: number;
-}
 
 // RFC 9110, 9.2.2.
 const IDEMPOTENT = 'GET|HEAD|OPTIONS|PUT|DELETE|TRACE';
@@ -29,6 +25,8 @@ const IDEMPOTENT = 'GET|HEAD|OPTIONS|PUT|DELETE|TRACE';
 /** Nothing was sent: safe for every method. */
 const UNSENT = 'connect-failure,refused-stream,reset-before-request';
 const OTHER_ENDPOINTS = 3;
+/** Least-request likes an endpoint that fails, as it is idle: it takes many draws to come to another one. */
+const DRAWS = 32n;
 
 const stringValue = ({ type, value }: Pick<ValueMatch, 'type' | 'value'>) =>
   type === 'exact'
@@ -57,11 +55,18 @@ const matchOf = ({ path, method, headers, queryParams }: RouteMatch): Init<typeo
   })),
 });
 
+/** The conditions under which nothing was sent, or the peer's proxy says that its program got nothing. */
+const unsentOf = ({ targets }: ForwardAction, { meshClusters }: RouteContext): string =>
+  targets.some(({ cluster }) => meshClusters.has(cluster)) ? `${UNSENT},retriable-headers` : UNSENT;
+
 const retryOn = (on: string, attempts: number, policy?: RetryPolicy): Init<typeof RetryPolicySchema> => ({
   retryOn: on,
+  ...(on.includes('retriable-headers') && {
+    retriableHeaders: [headerValue({ name: UNSENT_HEADER, type: 'exact', value: 'true' })],
+  }),
   numRetries: attempts,
   retriableStatusCodes: [...(policy?.statuses ?? [])],
-  hostSelectionRetryMaxAttempts: 5n,
+  hostSelectionRetryMaxAttempts: DRAWS,
   retryHostPredicate: [configured('envoy.retry_host_predicates.previous_hosts', PreviousHostsPredicateSchema, {})],
   ...(policy && {
     retryBackOff: {
@@ -96,14 +101,16 @@ const hasOwnEdits = ({ action }: Route): boolean =>
 const forwardOf = (
   route: Route,
   action: ForwardAction,
-  retry: Init<typeof RetryPolicySchema>,
+  retry?: Init<typeof RetryPolicySchema>,
 ): NonNullable<EnvoyRoute['action']> => {
   const perTry = action.attemptTimeoutMs;
   const value: Init<typeof RouteActionSchema> = {
     clusterSpecifier: clusterOf(route, action),
     clusterNotFoundResponseCode: NotFoundCode.INTERNAL_SERVER_ERROR,
     timeout: duration(action.timeoutMs ?? 0),
-    retryPolicy: { ...retry, ...(perTry !== undefined && { perTryTimeout: duration(perTry) }) },
+    ...((retry || perTry !== undefined) && {
+      retryPolicy: { ...retry, ...(perTry !== undefined && { perTryTimeout: duration(perTry) }) },
+    }),
     ...envoyUrlRewrite(action.rewrite, route.match.path),
   };
   return { case: 'route', value };
@@ -121,15 +128,18 @@ const withMethods = (route: EnvoyRoute, match: Init<typeof RouteMatchSchema>, in
   },
 });
 
-const forwardRoutes = (route: Route, action: ForwardAction, base: EnvoyRoute): EnvoyRoute[] => {
+const forwardRoutes = (route: Route, action: ForwardAction, base: EnvoyRoute, context: RouteContext): EnvoyRoute[] => {
   const { retry } = action;
-  const plain = { ...base, action: forwardOf(route, action, retryOn(UNSENT, OTHER_ENDPOINTS)) };
+  // The program behind this proxy is the only one it knows; its caller's proxy may ask another.
+  if (context.isInbound && !retry) return [{ ...base, action: forwardOf(route, action) }];
+  const unsent = unsentOf(action, context);
+  const plain = { ...base, action: forwardOf(route, action, retryOn(unsent, OTHER_ENDPOINTS)) };
   if (!retry || retry.attempts === 0) return [plain];
   // Envoy knows no condition on the method inside a retry policy, so what is not idempotent has a route of its own.
   const match = matchOf(route.match);
-  const on = `${UNSENT},reset${retry.statuses.length > 0 ? ',retriable-status-codes' : ''}`;
+  const on = `${unsent},reset${retry.statuses.length > 0 ? ',retriable-status-codes' : ''}`;
   const repeating = { ...base, action: forwardOf(route, action, retryOn(on, retry.attempts, retry)) };
-  const careful = { ...base, action: forwardOf(route, action, retryOn(UNSENT, retry.attempts, retry)) };
+  const careful = { ...base, action: forwardOf(route, action, retryOn(unsent, retry.attempts, retry)) };
   return [withMethods(repeating, match, false), withMethods(careful, match, true)];
 };
 
@@ -139,7 +149,7 @@ const directOf = (status: number, body: string): NonNullable<EnvoyRoute['action'
 });
 
 /** Never more than two: an idempotent and a careful one. */
-export const envoyRoutes = (route: Route, context: RouteContext | undefined): EnvoyRoute[] => {
+export const envoyRoutes = (route: Route, context: RouteContext): EnvoyRoute[] => {
   const { action } = route;
   const base: EnvoyRoute = {
     name: route.name,
@@ -147,10 +157,10 @@ export const envoyRoutes = (route: Route, context: RouteContext | undefined): En
     ...(!hasOwnEdits(route) && envoyHeaderEdits(route.filters)),
   };
   if (action.type === 'redirect') {
-    return [{ ...base, action: { case: 'redirect', value: envoyRedirect(action, route.match.path, context) } }];
+    return [{ ...base, action: { case: 'redirect', value: envoyRedirect(action, route.match.path, context.entry) } }];
   }
   if (action.type === 'direct') return [{ ...base, action: directOf(action.status, action.body) }];
   // With nothing to forward to, the share that is broken is all of it.
   if (action.targets.every((target) => target.weight === 0)) return [{ ...base, action: directOf(500, '') }];
-  return forwardRoutes(route, action, base);
+  return forwardRoutes(route, action, base, context);
 };

@@ -118,6 +118,11 @@ class DataPlane {
     else this.#probe = openProbe({ address: appAddress, port, clock: this.#clock, onChange: report });
   }
 
+  /** A request could not be passed on to the program. */
+  suspectProgram(): void {
+    this.#probe?.suspect();
+  }
+
   async obey(command: ProxyCommand): Promise<void> {
     if (command.type === 'app') this.#program = command.pid;
     else {
@@ -140,10 +145,9 @@ class DataPlane {
 
   async end(reason: 'signal' | 'parent'): Promise<void> {
     this.#log.info(reason === 'parent' ? 'the supervisor is gone, ending' : 'ending');
-    if (reason === 'parent') {
-      this.#xds.close();
-      if (this.#program) await endProgram(this.#program, this.#clock);
-    } else await this.#leave();
+    await this.#leave();
+    // After its requests have ended. With `weft run` alive the program is that one's to end.
+    if (reason === 'parent' && this.#program) await endProgram(this.#program, this.#clock);
     await this.#engine.close();
     this.#svid.close();
   }
@@ -164,8 +168,11 @@ const openDataPlane = async (options: ProxyOptions, log: Log): Promise<DataPlane
   await svid.ready;
   const node = nodeOf(options);
   const open = options.engine === 'envoy' ? openEnvoyDataPlane : openWeftDataPlane;
-  const engine = await open({ node, membership, svid, envoy: options.envoy, log });
-  return new DataPlane(options, membership, svid, engine, log);
+  let plane: DataPlane | undefined;
+  const onUnreachable = () => plane?.suspectProgram();
+  const engine = await open({ node, membership, svid, envoy: options.envoy, onUnreachable, log });
+  plane = new DataPlane(options, membership, svid, engine, log);
+  return plane;
 };
 
 /** Runs until it is told to end; answers the exit code. */

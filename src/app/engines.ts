@@ -10,6 +10,7 @@ import { systemClock } from '../lib/clock.ts';
 import { WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
+import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
@@ -36,6 +37,8 @@ export interface EngineOptions {
   readonly svid: RenewedSvidSource;
   /** Where Envoy's binary is, if the user said so. */
   readonly envoy: string | undefined;
+  /** A request came for the workload's program, and it could not be reached. Called by the own engine alone. */
+  readonly onUnreachable?: () => void;
   readonly log: Log;
 }
 
@@ -59,7 +62,13 @@ const tellProblem = ({ code, severity, message, path, hint }: Problem, log: Log)
 };
 
 /** Weft's own proxy, fed by the xDS client of this process; its events go to the control plane. */
-export const openWeftDataPlane = async ({ node, membership, svid, log }: EngineOptions): Promise<Engine> => {
+export const openWeftDataPlane = async ({
+  node,
+  membership,
+  svid,
+  onUnreachable,
+  log,
+}: EngineOptions): Promise<Engine> => {
   const common = { node, clock: systemClock, random: systemRandom };
   const sender = openEventSender({
     ...common,
@@ -71,7 +80,11 @@ export const openWeftDataPlane = async ({ node, membership, svid, log }: EngineO
     log: log.child('events'),
   });
   const tell = problemTeller(log);
-  const proxy = openProxy({ ...common, svid, onEvent: (event) => sender.send(event), log: log.child('proxy') });
+  const onEvent = (event: TrafficEvent) => {
+    sender.send(event);
+    if (event.direction === 'inbound' && event.flags.includes('UF')) onUnreachable?.();
+  };
+  const proxy = openProxy({ ...common, svid, onEvent, log: log.child('proxy') });
   return {
     apply: async (snapshot) => {
       const problems = await proxy.apply(snapshot);

@@ -50,6 +50,31 @@ test('tells when the program comes up, goes away and comes back', async (t) => {
   ]);
 });
 
+test('a suspicion is looked into at once, not at the next interval', async (t) => {
+  const server = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const alive = setInterval(() => {}, 1000);
+  let told = Promise.withResolvers<boolean>();
+  const probe = openProbe({
+    address: '127.0.0.1',
+    port,
+    clock: systemClock,
+    intervalMs: 3_600_000,
+    onChange: (healthy) => told.resolve(healthy),
+  });
+  t.after(() => {
+    probe.close();
+    clearInterval(alive);
+  });
+  assert.equal(await told.promise, true);
+  server.close();
+  await once(server, 'close');
+  told = Promise.withResolvers();
+  probe.suspect();
+  assert.equal(await told.promise, false);
+});
+
 test('says nothing after close', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -62,6 +87,7 @@ test('says nothing after close', async () => {
   });
   probe.close();
   probe.check();
+  probe.suspect();
   server.close();
   await once(server, 'close');
 });

@@ -16,6 +16,8 @@ export interface ProbeOptions {
 export interface Probe {
   /** Checks now instead of at the next interval. */
   check(): void;
+  /** Somebody could not reach the program: checks now, unless it counts as unhealthy anyway. */
+  suspect(): void;
   close(): void;
 }
 
@@ -60,6 +62,10 @@ class TcpProbe implements Probe {
           : `${host}:${port}: ${error.message}`,
       ),
     );
+  }
+
+  suspect(): void {
+    if (this.#healthy) this.check();
   }
 
   close(): void {

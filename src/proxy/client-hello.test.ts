@@ -41,6 +41,12 @@ test('a hello over several records is put together', async () => {
   assert.deepEqual(parseClientHello(Buffer.concat(parts)), { serverName: 'a.test' });
 });
 
+test('refuses a hello in thousands of records', () => {
+  const records = Array.from({ length: 2000 }, (_, i) => [0x16, 3, 1, 0, 1, i === 0 ? 1 : 0]).flat();
+  records[6 * 2 + 5] = 0x40;
+  assert.equal(parseClientHello(Buffer.from(records)), 'invalid');
+});
+
 const invalid: Record<string, number[]> = {
   'another record type': [0x17, 3, 1, 0, 1, 1],
   'another version': [0x16, 2, 1, 0, 1, 1],

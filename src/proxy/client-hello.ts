@@ -15,6 +15,8 @@ const HOST_NAME = 0;
 const MAX_RECORD_BYTES = 16_384;
 /** Post-quantum key shares make hellos of a few kilobytes; nobody needs more than this. */
 const MAX_HELLO_BYTES = 32_768;
+/** One to three are usual; thousands of tiny ones would only cost time, again with each read. */
+const MAX_RECORDS = 1024;
 // Istio's server names have underscores, which no DNS name has.
 const NAME = /^[a-z0-9_](?:[a-z0-9._-]{0,253}[a-z0-9_])?$/;
 
@@ -60,6 +62,7 @@ class Reader {
 const joinRecords = (bytes: Buffer): Buffer | 'more' | 'invalid' => {
   const parts: Buffer[] = [];
   let have = 0;
+  let size = -1;
   let at = 0;
   for (;;) {
     if (bytes.length - at < 5) return 'more';
@@ -67,15 +70,14 @@ const joinRecords = (bytes: Buffer): Buffer | 'more' | 'invalid' => {
     if (bytes[at] !== TLS_HANDSHAKE || bytes[at + 1] !== 3 || length === 0 || length > MAX_RECORD_BYTES)
       return 'invalid';
     const part = bytes.subarray(at + 5, at + 5 + length);
-    parts.push(part);
+    if (parts.push(part) > MAX_RECORDS) return 'invalid';
     have += part.length;
-    const message = parts.length === 1 ? part : Buffer.concat(parts);
-    if (have >= 1 && message[0] !== CLIENT_HELLO) return 'invalid';
-    if (have >= 4) {
-      const size = message.readUIntBE(1, 3);
+    if (have >= 1 && parts[0]![0] !== CLIENT_HELLO) return 'invalid';
+    if (size < 0 && have >= 4) {
+      size = Buffer.concat(parts).readUIntBE(1, 3);
       if (size > MAX_HELLO_BYTES) return 'invalid';
-      if (have >= size + 4) return message.subarray(4, size + 4);
     }
+    if (size >= 0 && have >= size + 4) return Buffer.concat(parts).subarray(4, size + 4);
     if (part.length < length) return 'more';
     at += 5 + length;
   }

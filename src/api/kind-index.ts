@@ -17,7 +17,7 @@ export interface GroupVersion {
 
 export const apiVersionOf = (group: string, version: string): string => (group ? `${group}/${version}` : version);
 
-export const servedVersions = (kind: Kind): readonly string[] => [kind.version, ...kind.alsoServed];
+const servedVersions = (kind: Kind): readonly string[] => [kind.version, ...kind.alsoServed];
 
 const serve = (kind: Kind, version: string): ServedKind => ({
   definition: kind,

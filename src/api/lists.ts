@@ -65,7 +65,7 @@ const decodeContinue = (token: string, prefix: string): Start => {
   throw badRequest('the continue token is not one of this list; list again from the beginning');
 };
 
-export const futureError = (wanted: number, current: number): ApiError =>
+const futureError = (wanted: number, current: number): ApiError =>
   new ApiError(504, 'Timeout', `Too large resource version: ${wanted}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }],
     retryAfterSeconds: 1,

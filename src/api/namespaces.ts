@@ -11,7 +11,7 @@ const SUBJECT = { group: '', plural: 'namespaces', kind: 'Namespace' };
 const PROTECTED = new Set(['default', 'weft-system']);
 const PAGE = 200;
 
-export const namespaceKey = (name: string): string => storeKey('', 'namespaces', '', name);
+const namespaceKey = (name: string): string => storeKey('', 'namespaces', '', name);
 
 export const withDeletion = (resource: Resource, clock: Clock): Resource => {
   const deletionTimestamp = new Date(Math.floor(clock.now() / 1000) * 1000).toISOString().replace('.000', '');

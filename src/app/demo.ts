@@ -25,7 +25,7 @@ export const demoPrograms: readonly DemoProgram[] = [
 ];
 
 /** The gateway that the demo's manifests describe. */
-export const demoGateway = { namespace: 'default', name: 'shop' };
+const demoGateway = { namespace: 'default', name: 'shop' };
 
 export const demoDir = (): string => {
   const dir = join(import.meta.dirname, '..', '..', 'examples', 'shop');

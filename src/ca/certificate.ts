@@ -82,7 +82,7 @@ const addressBytes = (address: string): Buffer => {
 };
 
 /** SubjectAltName's value, also asked for in CSRs. */
-export const alternativeNames = (names: SubjectNames): Buffer =>
+const alternativeNames = (names: SubjectNames): Buffer =>
   sequence(
     ...(names.uris ?? []).map((uri) => der(contextTag(6, false), Buffer.from(uri))),
     ...(names.dnsNames ?? []).map((name) => der(contextTag(2, false), Buffer.from(name))),

@@ -3,7 +3,7 @@
 import { bytesField, bytesOf, readFields, textOf } from '../lib/protobuf.ts';
 import type { Svid } from '../model/identity.ts';
 
-export const SECRET_TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+const SECRET_TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
 
 /** The names that Weft's Envoy configuration asks for. */
 export const SVID_SECRET = 'default';

@@ -1,6 +1,5 @@
 // Checks what a CA answered before it is used: the key, the identity, the way up to a trusted root. Used by svid-source.ts.
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import type { SecureContextOptions } from 'node:tls';
 import { isWeftError, WeftError } from '../lib/errors.ts';
 import type { Svid } from '../model/identity.ts';
 import { certificatesOf, parsePem } from './pem.ts';
@@ -80,11 +79,3 @@ export const trustDomainOf = (bundlePem: string): string => {
     });
   }
 };
-
-/** An SVID as `node:tls` takes it, for servers and clients. */
-export const tlsOptionsOf = (svid: Svid): SecureContextOptions => ({
-  key: svid.keyPem,
-  cert: svid.chainPem,
-  ca: svid.bundlePem,
-  minVersion: 'TLSv1.2',
-});

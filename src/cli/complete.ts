@@ -38,7 +38,7 @@ const kindCandidates = async (): Promise<string[]> => {
 };
 
 /** All candidates at this place; the shell keeps those that begin as the current word does. */
-export const candidatesFor = async (words: readonly string[], terminal: Terminal): Promise<string[]> => {
+const candidatesFor = async (words: readonly string[], terminal: Terminal): Promise<string[]> => {
   const current = words.at(-1) ?? '';
   const before = words.slice(0, -1);
   const entry = commands.find(({ name }) => name === before[0]);

@@ -46,7 +46,7 @@ const contentOf = (resource: Resource): Readonly<Record<string, unknown>> => {
 };
 
 /** Names, versions, labels, and what the kind's columns say of it. */
-export const factLines = (kind: Kind, resource: Resource, nowMs: number): string[] => {
+const factLines = (kind: Kind, resource: Resource, nowMs: number): string[] => {
   const { metadata } = resource;
   const created = metadata.creationTimestamp;
   const columns = kind.columns

@@ -5,7 +5,7 @@ import { WeftError } from '../lib/errors.ts';
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** The editor as a shell command: $WEFT_EDITOR, $VISUAL, $EDITOR, else vi. It may have arguments (`code --wait`). */
-export const editorCommand = (env: Env): string => env.WEFT_EDITOR || env.VISUAL || env.EDITOR || 'vi';
+const editorCommand = (env: Env): string => env.WEFT_EDITOR || env.VISUAL || env.EDITOR || 'vi';
 
 /** Resolves when the editor has ended well. */
 export const openEditor = async (file: string, env: Env): Promise<void> => {

@@ -36,8 +36,7 @@ const formatCommands = (): string => {
   return [...groups].map(([group, lines]) => `${group}:\n${lines.join('\n')}`).join('\n\n');
 };
 
-export const globalHelp =
-  (): string => `Weft connects services: gateways, mutual TLS between workloads, policy, live traffic.
+const globalHelp = (): string => `Weft connects services: gateways, mutual TLS between workloads, policy, live traffic.
 
 Examples:
   weft up                        start a network with a demo

@@ -18,7 +18,7 @@ const textIn = (fields: Fields, name: string): string | undefined =>
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** A small text file, or a WeftError that says why it can't be read. */
-export const readSmallFile = (path: string, what: string): string => {
+const readSmallFile = (path: string, what: string): string => {
   try {
     if (statSync(path).size > MAX_FILE_BYTES) {
       throw new WeftError('CLIENT_BAD_KUBECONFIG', `${what} is larger than 1 MiB`, { at: path });

@@ -9,7 +9,7 @@ export const coversHostname = (outer: string | undefined, inner: string): boolea
 };
 
 /** The names that both stand for; undefined when there are none. */
-export const intersectHostnames = (a: string, b: string): string | undefined => {
+const intersectHostnames = (a: string, b: string): string | undefined => {
   if (coversHostname(a, b)) return b;
   return coversHostname(b, a) ? a : undefined;
 };

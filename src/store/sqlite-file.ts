@@ -19,7 +19,7 @@ const SCHEMA = `
 `;
 
 /** SQLite's primary result code (13 = FULL, 10 = IOERR …), or undefined for other errors. */
-export const sqliteCode = (error: unknown): number | undefined =>
+const sqliteCode = (error: unknown): number | undefined =>
   error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 
 const [SQLITE_PERM, SQLITE_BUSY, SQLITE_READONLY, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_CANTOPEN, SQLITE_NOTADB] = [

@@ -77,7 +77,7 @@ class Window {
 }
 
 /** The key under which everything goes once there are too many keys. */
-export const OTHER_KEY = 'other';
+const OTHER_KEY = 'other';
 
 export class Counts {
   readonly #windows = new Map<string, Window>();

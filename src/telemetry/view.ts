@@ -32,7 +32,7 @@ export const isFailed = (event: TrafficEvent): boolean =>
  * One event for what both ends report: the callee's, or the gateway's. A caller's event counts where the callee has no
  * proxy to tell of it, or where the caller's own proxy failed it.
  */
-export const isPrimary = (event: TrafficEvent): boolean =>
+const isPrimary = (event: TrafficEvent): boolean =>
   event.direction !== 'outbound' || event.destination.identity === undefined || event.flags.length > 0;
 
 /** True when the event stands for a request at the service called, so that each request counts once there. */

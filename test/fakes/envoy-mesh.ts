@@ -113,7 +113,7 @@ const tcpPolicies: AuthorizationPolicy[] = [
   { name: 'shop/db-callers', action: 'ALLOW', rules: [rule({ from: fromSelf })] },
 ];
 
-export const WEB = 'outbound|80||reviews.shop.svc.cluster.local';
+const WEB = 'outbound|80||reviews.shop.svc.cluster.local';
 export const DATABASE = 'outbound|5432||db.shop.svc.cluster.local';
 
 const gatewayTable = (name: string): RouteTable => ({

@@ -18,7 +18,7 @@ import { openXdsServer, type XdsServer } from '../../src/xds/server.ts';
 
 export const TRUST_DOMAIN = 'cluster.local';
 
-export const emptySnapshot: Snapshot = {
+const emptySnapshot: Snapshot = {
   revision: 1,
   listeners: new Map(),
   routes: new Map(),

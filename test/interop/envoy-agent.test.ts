@@ -10,7 +10,6 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { openSdsServer } from '../../src/ca/sds-server.ts';
-import { tlsOptionsOf } from '../../src/ca/svid-chain.ts';
 import { openSvidRenewal } from '../../src/ca/svid-source.ts';
 import { parseHostPort } from '../../src/envoy/bootstrap.ts';
 import { openEnvoyEngine } from '../../src/envoy/engine.ts';
@@ -162,7 +161,8 @@ const openEcho = async (t: TestContext): Promise<Server> => {
 };
 
 const openPeer = async (port: number, svid: Svid): Promise<TLSSocket> => {
-  const socket = connectTls({ ...tlsOptionsOf(svid), port, host: '127.0.0.1', checkServerIdentity: () => undefined });
+  const proof = { key: svid.keyPem, cert: svid.chainPem, ca: svid.bundlePem };
+  const socket = connectTls({ ...proof, port, host: '127.0.0.1', checkServerIdentity: () => undefined });
   await once(socket, 'secureConnect');
   return socket;
 };

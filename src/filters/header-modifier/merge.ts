@@ -18,7 +18,7 @@ export interface HeaderWrite {
 const PROTECTED = new Set(['host', 'content-length', 'transfer-encoding', 'connection', 'te', 'trailer', 'upgrade']);
 
 /** True for headers that no filter may change. Envoy refuses such an edit; the own engine leaves it out. */
-export const isProtectedHeader = (name: string): boolean => name.startsWith(':') || PROTECTED.has(name.toLowerCase());
+const isProtectedHeader = (name: string): boolean => name.startsWith(':') || PROTECTED.has(name.toLowerCase());
 
 const applyTo = (edit: { remove: Set<string>; writes: HeaderWrite[] }, filter: HeaderModifier): void => {
   // Envoy makes all additions last, wherever they stand, so what comes later must take them back here.

@@ -21,7 +21,7 @@ export const socketAddress = (address: string, port: number) =>
   }) as const;
 
 /** Chooses between mutual TLS and plain text: see the transport socket matches of clusters. */
-export const meshMetadata = { filterMetadata: { 'envoy.transport_socket_match': { mesh: true } } };
+const meshMetadata = { filterMetadata: { 'envoy.transport_socket_match': { mesh: true } } };
 
 const endpointOf = (endpoint: Endpoint): Init<typeof LbEndpointSchema> => ({
   hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint.address, endpoint.port) } },

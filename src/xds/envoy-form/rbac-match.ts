@@ -44,7 +44,7 @@ export const fieldOf = <M, T>(side: Side<M>, field: FieldMatch<T>, match: (value
 /** What is known when the configuration is made. */
 export const constantOf = <M>(side: Side<M>, holds: boolean): M => (holds ? side.any : side.not(side.any));
 
-export const stringMatcher = (match: StringMatch, ignoreCase = false): StringMatcher =>
+const stringMatcher = (match: StringMatch, ignoreCase = false): StringMatcher =>
   match.type === 'present'
     ? { matchPattern: { case: 'safeRegex', value: { regex: '.+' } } }
     : { matchPattern: { case: match.type, value: match.value }, ignoreCase };

@@ -1,5 +1,6 @@
-// Which processes belong to one run of a mesh: they inherit a mark in their environment. Used by mesh.ts.
-import { execFileSync } from 'node:child_process';
+// Which processes belong to one run of a mesh: they inherit a mark in their environment. Used by mesh.ts and
+// the tests of crashes.
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface MarkedProcess {
@@ -18,6 +19,13 @@ const readOrEmpty = (path: string): string => {
 
 /** Zombies have ended; their parent has only not asked yet. */
 const isZombie = (pid: number): boolean => /^\d+ \(.*\) Z/s.test(readOrEmpty(`/proc/${pid}/stat`));
+
+/** Of a process that was killed: true once it does nothing more. */
+export const isGone = (pid: number): boolean => {
+  if (process.platform === 'linux') return readOrEmpty(`/proc/${pid}/stat`) === '' || isZombie(pid);
+  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
+  return stdout.trim() === '' || stdout.startsWith('Z');
+};
 
 const onLinux = (mark: string): MarkedProcess[] =>
   readdirSync('/proc')

@@ -1,6 +1,7 @@
 // Requests for the shop's page one after the other on kept connections, each answer checked. Used by the end-to-end tests.
 import { Agent, get } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 
 export interface LoadResult {
   readonly requests: number;
@@ -56,7 +57,8 @@ export const fetchPage = async (url: string): Promise<string> => {
   return readPage({ status: response.status, body: await response.text() });
 };
 
-export const startLoad = (url: string, atOnce = 2): Load => {
+/** `restMs`: between an answer and the next request of the same worker. */
+export const startLoad = (url: string, { atOnce = 2, restMs = 0 } = {}): Load => {
   const agent = new Agent({ keepAlive: true, maxSockets: atOnce });
   const sockets = new Set<Socket>();
   const failures: string[] = [];
@@ -72,6 +74,7 @@ export const startLoad = (url: string, atOnce = 2): Load => {
         failures.push(error instanceof Error ? error.message : String(error));
       }
       requests += 1;
+      if (restMs > 0) await pause(restMs);
     }
   };
   const workers = Array.from({ length: atOnce }, worker);

@@ -30,7 +30,7 @@ const MAX_WAITING = 8 * 1024 * 1024;
 const CHUNK = 256 * 1024;
 const RETRY_MS = 1_000;
 const FULL_MS = 20;
-/** So long lines wait for a file that takes none, such as one on a full disk. */
+/** So often lines are tried on a file that takes none, such as one on a full disk. */
 const MAX_TRIES = 3;
 
 class LineWriter implements AccessLog {
@@ -44,6 +44,7 @@ class LineWriter implements AccessLog {
   #reopens = false;
   #closed = false;
   #abandoned = false;
+  #failing = false;
 
   constructor(options: AccessLogOptions, file: FileHandle | undefined) {
     this.#options = options;
@@ -101,12 +102,15 @@ class LineWriter implements AccessLog {
     for (let attempt = 1, offset = 0; ; ) {
       try {
         offset += await this.#writeBytes(bytes, offset);
+        this.#failing = false;
         if (offset === bytes.length) return true;
       } catch (error) {
         // A pipe whose reader is slow is full now, not broken.
         if (systemCode(error) === 'EAGAIN' && !this.#abandoned) await pause(clock, FULL_MS);
         else if (attempt >= MAX_TRIES || this.#closed) {
-          log.error('lines of the access log could not be written', { path, reason: messageOf(error) });
+          // Told once: how many lines it costs is told as it goes on.
+          if (!this.#failing) log.error('the access log can not be written', { path, reason: messageOf(error) });
+          this.#failing = true;
           return false;
         } else {
           attempt += 1;

@@ -1,12 +1,13 @@
 // The README's tour as written, on both engines, each step a test. The steps build on each other, as they do for a reader.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { findEnvoy } from '../../src/envoy/find.ts';
 import { findKindByName } from '../../src/kinds/registry.ts';
 import type { Stats } from '../../src/telemetry/hub.ts';
+import { readControl } from './control.ts';
+import { openInspector } from './inspector.ts';
 import { fetchPage, startLoad } from './load.ts';
 import { type Finished, type Mesh, runProgram, startMesh, startProgram } from './mesh.ts';
 import { until } from './until.ts';
@@ -57,8 +58,7 @@ const splitCounts = async (mesh: Mesh): Promise<{ v1: number; v2: number }> => {
   return { v1: total('reviews-v1'), v2: total('reviews-v2') };
 };
 
-const controlPid = (mesh: Mesh): number =>
-  (JSON.parse(readFileSync(join(mesh.state, 'control.json'), 'utf8')) as { pid: number }).pid;
+const controlPid = (mesh: Mesh): number => readControl(mesh.state).pid;
 
 const envoys = (mesh: Mesh): number[] =>
   mesh
@@ -182,6 +182,9 @@ const steps: Record<string, (mesh: Mesh) => Promise<void>> = {
 
   '5: kill -9 of the control plane stops no traffic, and it continues from the store': async (mesh) => {
     const [names, proxies, pid] = [await workloadNames(mesh), dataPlane(mesh), controlPid(mesh)];
+    const inspector = await openInspector(mesh.client(), readControl(mesh.state));
+    const certificates = await inspector.serials();
+    assert.equal(certificates.size, PROGRAMS.length);
     assert.ok(proxies.length >= PROGRAMS.length + 1, `proxies: ${proxies}`);
     const load = startLoad(mesh.gateway);
     const pages = async (more: number) => {
@@ -203,6 +206,8 @@ const steps: Record<string, (mesh: Mesh) => Promise<void>> = {
     assert.deepEqual(failures, []);
     assert.equal(connections, 2, 'no connection was dropped');
     assert.deepEqual(dataPlane(mesh), proxies, 'no proxy was restarted');
+    assert.deepEqual(await inspector.serials(), certificates, 'no certificate was dropped');
+    inspector.close();
 
     const answer = await mesh.weftOk(...VISIT, ...CALL);
     assert.match(answer, /^HTTP\/1\.1 200/m, 'a new workload joins, and the policy of step 4 is kept');

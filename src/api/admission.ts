@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { validateResource } from '../kinds/validate.ts';
-import type { Clock } from '../lib/clock.ts';
+import { type Clock, timestampOf } from '../lib/clock.ts';
 import { randomSuffix } from '../lib/random.ts';
 import type { Problem } from '../model/problem.ts';
 import type { ObjectMeta, Resource } from '../model/resource.ts';
@@ -24,9 +24,6 @@ export interface Incoming {
 export type Part = 'main' | 'status';
 
 const METADATA_OF_SERVER = ['resourceVersion', 'managedFields', 'selfLink', 'generateName'] as const;
-
-const timestamp = (clock: Clock): string =>
-  new Date(Math.floor(clock.now() / 1000) * 1000).toISOString().replace('.000', '');
 
 const unknownField = ({ message, hint }: Problem): string => (hint ? `${message} (${hint})` : message);
 
@@ -108,7 +105,7 @@ export const admitCreate = (
     ...(resource.metadata.generateName ? { generateName: resource.metadata.generateName } : {}),
     uid: randomUUID(),
     generation: 1,
-    creationTimestamp: timestamp(clock),
+    creationTimestamp: timestampOf(clock.now()),
   };
   const created = { ...resource, metadata };
   if (incoming.kind.group === '' && incoming.kind.kind === 'Namespace') {

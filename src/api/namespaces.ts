@@ -1,7 +1,7 @@
 // Namespaces as containers: what is created needs one that exists, and deleting one deletes its content.
 
 import type { Kind } from '../kinds/kind.ts';
-import type { Clock } from '../lib/clock.ts';
+import { type Clock, timestampOf } from '../lib/clock.ts';
 import { isWeftError } from '../lib/errors.ts';
 import type { Resource } from '../model/resource.ts';
 import { type Store, type StoreEntry, storeKey } from '../store/store.ts';
@@ -14,7 +14,7 @@ const PAGE = 200;
 const namespaceKey = (name: string): string => storeKey('', 'namespaces', '', name);
 
 export const withDeletion = (resource: Resource, clock: Clock): Resource => {
-  const deletionTimestamp = new Date(Math.floor(clock.now() / 1000) * 1000).toISOString().replace('.000', '');
+  const deletionTimestamp = timestampOf(clock.now());
   return { ...resource, metadata: { ...resource.metadata, deletionTimestamp } };
 };
 

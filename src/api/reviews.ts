@@ -1,5 +1,5 @@
 // Answers about the caller itself (`kubectl auth whoami`, `kubectl auth can-i`) and tokens for service accounts.
-
+import { timestampOf } from '../lib/clock.ts';
 import type { Resource } from '../model/resource.ts';
 import { isObject } from './body.ts';
 import type { ServedKind } from './kind-index.ts';
@@ -88,6 +88,6 @@ export const answerTokenRequest = async (
     apiVersion: 'authentication.k8s.io/v1',
     metadata: { name, namespace, creationTimestamp: null },
     spec: { audiences: wanted, expirationSeconds: seconds, boundObjectRef: null },
-    status: { token: dryRun ? '' : token, expirationTimestamp: new Date(expiresAt).toISOString().replace('.000', '') },
+    status: { token: dryRun ? '' : token, expirationTimestamp: timestampOf(expiresAt) },
   };
 };

@@ -1,21 +1,10 @@
 // Bearer tokens: signed JWTs, made and checked with one key on disk. Opened by the control plane; also tells join tokens apart.
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../lib/clock.ts';
+import { writeDurably } from '../lib/durable-file.ts';
 import { messageOf, systemCode, WeftError } from '../lib/errors.ts';
 import { ADMIN_GROUP, audiences, type IssueRequest, type TokenIssuer, type TokenVerifier, type User } from './user.ts';
 
@@ -123,9 +112,7 @@ const keepAdminToken = async (tokens: Tokens, clock: Clock): Promise<void> => {
     audience: audiences.api,
     ttlMs: ADMIN_TTL_MS,
   });
-  const draft = `${tokens.adminTokenFile}.new-${process.pid}`;
-  writeDurably(draft, `${token}\n`);
-  renameSync(draft, tokens.adminTokenFile);
+  writeDurably(tokens.adminTokenFile, `${token}\n`, { replace: true });
 };
 
 /** Of a token that was verified before. */
@@ -162,30 +149,6 @@ const openKey = (path: string): KeyObject => {
 
 const createKey = (path: string): string => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const draft = `${path}.new-${process.pid}`;
-  writeDurably(draft, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
-  try {
-    // A link, not a rename: never over a key that is there already.
-    linkSync(draft, path);
-  } finally {
-    rmSync(draft, { force: true });
-  }
+  writeDurably(path, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), { replace: false });
   return readFileSync(path, 'utf8');
-};
-
-const writeDurably = (path: string, text: string): void => {
-  rmSync(path, { force: true });
-  const fd = openSync(path, 'wx', 0o600);
-  try {
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  const dir = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(dir);
-  } finally {
-    closeSync(dir);
-  }
 };

@@ -13,6 +13,7 @@ import { openGrpcServer } from '../grpc/server.ts';
 import { peerOf } from '../grpc/service.ts';
 import { kinds } from '../kinds/registry.ts';
 import { systemClock } from '../lib/clock.ts';
+import { writeDurably } from '../lib/durable-file.ts';
 import { isWeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { Secret } from '../lib/secret.ts';
@@ -23,7 +24,7 @@ import { openHub } from '../telemetry/hub.ts';
 import { telemetryServices } from '../telemetry/ingest.ts';
 import { knownWorkloads } from '../telemetry/known-workloads.ts';
 import { openXdsServer } from '../xds/server.ts';
-import { openDataDir, writeControlInfo, writeFileWhole } from './data-dir.ts';
+import { openDataDir, writeControlInfo } from './data-dir.ts';
 import { kubeconfigOf } from './kubeconfig.ts';
 import { announceFailure, announceReady, onEnd } from './process.ts';
 import { gatewayCheck, joinVerifier } from './service-accounts.ts';
@@ -36,6 +37,10 @@ export interface ControlPlaneOptions {
   readonly browserPort: number;
   readonly xdsPort: number;
   readonly xdsTlsPort: number;
+  /** How long certificates of workloads live; 24 h unless told otherwise. */
+  readonly svidTtlMs?: number;
+  /** How long its own certificate lives; 30 days unless told otherwise. */
+  readonly serverTtlMs?: number;
 }
 
 export interface ControlPlane {
@@ -58,7 +63,6 @@ const serverNames = (bindAddress: string) => ({
 });
 
 const BROWSER_LINK_MS = 24 * 60 * 60 * 1000;
-
 /** Closes in the reverse order of opening. */
 class Opened {
   readonly #closers: (() => unknown)[] = [];
@@ -88,9 +92,22 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
   const clock = systemClock;
   const dir = openDataDir(options.dataDir);
   const store = opened.add(openSqliteStore({ path: dir.store, log: log.child('store') }));
-  const authority = openAuthority({ dir: dir.ca, trustDomain: TRUST_DOMAIN, clock, log: log.child('ca') });
+  const { svidTtlMs, serverTtlMs } = options;
+  const authority = openAuthority({
+    dir: dir.ca,
+    trustDomain: TRUST_DOMAIN,
+    ...(svidTtlMs !== undefined && { maxLeafTtlMs: svidTtlMs }),
+    clock,
+    log: log.child('ca'),
+  });
   const certificates = opened.add(
-    openServerCertificate({ authority, ...serverNames(options.bindAddress), clock, log: log.child('ca') }),
+    openServerCertificate({
+      authority,
+      ...serverNames(options.bindAddress),
+      ...(serverTtlMs !== undefined && { ttlMs: serverTtlMs }),
+      clock,
+      log: log.child('ca'),
+    }),
   );
   const tokens = await openTokens({ dir: dir.tokens, clock });
   const control = opened.add(
@@ -156,7 +173,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
   const server = `https://${options.bindAddress}:${api.secure?.port}`;
   const browser = `http://${LOOPBACK}:${api.browser?.port}`;
   const admin = new Secret(readFileSync(tokens.adminTokenFile, 'utf8').trim());
-  writeFileWhole(dir.kubeconfig, kubeconfigOf({ server, rootPem: bundlePem, token: admin }));
+  writeDurably(dir.kubeconfig, kubeconfigOf({ server, rootPem: bundlePem, token: admin }), { replace: true });
   writeControlInfo(dir, {
     pid: process.pid,
     api: server,

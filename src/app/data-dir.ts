@@ -1,6 +1,7 @@
 // Where state is kept, and what a running control plane tells the other commands of this machine about itself.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { writeDurably } from '../lib/durable-file.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
 
 /** The files of a data directory. */
@@ -65,15 +66,8 @@ export const openDataDir = (path: string): DataDir => {
   return dir;
 };
 
-/** Replaces a file as a whole, so that readers see the old or the new one. */
-export const writeFileWhole = (path: string, text: string, mode = 0o600): void => {
-  const next = `${path}.${process.pid}.new`;
-  writeFileSync(next, text, { mode });
-  renameSync(next, path);
-};
-
 export const writeControlInfo = (dir: DataDir, info: ControlInfo): void =>
-  writeFileWhole(dir.control, `${JSON.stringify(info, null, 2)}\n`);
+  writeDurably(dir.control, `${JSON.stringify(info, null, 2)}\n`, { replace: true });
 
 /** The control plane that runs on this data directory, or an error that says how to start one. */
 export const readControlInfo = (dir: DataDir): ControlInfo => {

@@ -2,12 +2,13 @@
 
 import { openSdsServer } from '../ca/sds-server.ts';
 import type { RenewedSvidSource } from '../ca/svid-source.ts';
-import { parseHostPort, type XdsAddress } from '../envoy/bootstrap.ts';
+import type { XdsAddress } from '../envoy/bootstrap.ts';
 import { openEnvoyEngine } from '../envoy/engine.ts';
 import type { Envoy } from '../envoy/envoy.ts';
 import { findEnvoy } from '../envoy/find.ts';
 import { systemClock } from '../lib/clock.ts';
 import { WeftError } from '../lib/errors.ts';
+import { parseHostPort } from '../lib/host-port.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import type { TrafficEvent } from '../model/event.ts';

@@ -1,20 +1,9 @@
 // The authority's two files: key and certificate of the root and of the intermediate, each pair in one file of mode 0600.
 // One file per pair, replaced in one step: a crash can never leave a key beside a certificate of another key.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeDurably } from '../lib/durable-file.ts';
 import { messageOf, systemCode, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { encodePem, parsePem } from './pem.ts';
@@ -96,46 +85,13 @@ export const readPair = (dir: string, name: PairName, log: Log): KeyPair | undef
   return parsePair(path, text);
 };
 
-const syncDirectory = (dir: string): void => {
-  const handle = openSync(dir, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-};
-
-const writeDurably = (path: string, text: string, mode: number): void => {
-  rmSync(path, { force: true });
-  const handle = openSync(path, 'wx', mode);
-  try {
-    writeSync(handle, text);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-};
-
-/** After a failure that is reported already: what is left over is overwritten by the next try. */
-const removeQuietly = (path: string): void => {
-  try {
-    rmSync(path, { force: true });
-  } catch {}
-};
-
 /** Writes a pair in one step. `replace: false` never touches a file that is already there. Throws CA_UNWRITABLE. */
 export const writePair = (dir: string, name: PairName, pair: KeyPair, replace: boolean): void => {
   const path = pairPath(dir, name);
-  const temporary = `${path}.new`;
   try {
     const keyDer = pair.key.export({ type: 'pkcs8', format: 'der' });
-    writeDurably(temporary, pair.certificatePem + encodePem('PRIVATE KEY', keyDer), 0o600);
-    if (replace) renameSync(temporary, path);
-    else linkSync(temporary, path);
-    if (!replace) rmSync(temporary);
-    syncDirectory(dirname(path));
+    writeDurably(path, pair.certificatePem + encodePem('PRIVATE KEY', keyDer), { replace });
   } catch (error) {
-    removeQuietly(temporary);
     throw unwritable(path, error);
   }
 };

@@ -1,4 +1,5 @@
 // Conditions of statuses: a time moves only when the status of the condition does. Used where statuses are made.
+import { timestampOf } from '../lib/clock.ts';
 import type { Condition, Resource } from '../model/resource.ts';
 
 export interface Verdict {
@@ -47,6 +48,6 @@ export const conditionsOf = (
       lastTransitionTime:
         before?.status === status && typeof before.lastTransitionTime === 'string'
           ? before.lastTransitionTime
-          : `${new Date(nowMs).toISOString().slice(0, 19)}Z`,
+          : timestampOf(nowMs),
     };
   });

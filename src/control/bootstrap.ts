@@ -1,7 +1,7 @@
 // What a new mesh starts with: its namespaces, the class of its gateways, and a closed door. Called by control.ts.
 import { randomUUID } from 'node:crypto';
 import { findKind } from '../kinds/registry.ts';
-import type { Clock } from '../lib/clock.ts';
+import { type Clock, timestampOf } from '../lib/clock.ts';
 import { isWeftError } from '../lib/errors.ts';
 import type { Resource } from '../model/resource.ts';
 import { type Store, storeKey } from '../store/store.ts';
@@ -18,7 +18,7 @@ export const keyOf = ({ apiVersion, kind: name, metadata }: Resource): string | 
 export const newMetadata = (clock: Clock) => ({
   uid: randomUUID(),
   generation: 1,
-  creationTimestamp: `${new Date(clock.now()).toISOString().slice(0, 19)}Z`,
+  creationTimestamp: timestampOf(clock.now()),
 });
 
 /** Puts a resource that does not exist yet; true when this call created it. */

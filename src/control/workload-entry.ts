@@ -5,7 +5,8 @@ import {
   type WorkloadEntrySpec,
   type WorkloadEntryStatus,
 } from '../kinds/workload-entry/schema.ts';
-import type { Clock } from '../lib/clock.ts';
+import { type Clock, timestampOf } from '../lib/clock.ts';
+import { formatHostPort } from '../lib/host-port.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Condition, Resource } from '../model/resource.ts';
 import { newMetadata } from './bootstrap.ts';
@@ -22,12 +23,8 @@ type Entry = Resource<WorkloadEntrySpec, WorkloadEntryStatus>;
 export const isRegistered = (resource: Resource): boolean =>
   resource.metadata.annotations?.[REGISTERED_BY_ANNOTATION] !== undefined;
 
-/** `[::1]:15006` for IPv6. */
-const addressPort = (address: string, port: number): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-
 export const inboundOf = ({ inbound }: ProxyNode): string =>
-  inbound ? addressPort(inbound.address, inbound.port) : '';
+  inbound ? formatHostPort(inbound.address, inbound.port) : '';
 
 /** The entry for a node, as a change of the one that is there. */
 export const entryFor = (
@@ -83,8 +80,7 @@ const statusFor = (
   // Nothing reported yet on this connection: what was known of the same proxy still holds.
   if (!health && before) return present ?? {};
   const { status, reason, message } = health ?? STARTING;
-  const lastTransitionTime =
-    before?.status === status ? before.lastTransitionTime : `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+  const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timestampOf(clock.now());
   return { ...present, conditions: [...others, { type: 'Healthy', status, reason, message, lastTransitionTime }] };
 };
 

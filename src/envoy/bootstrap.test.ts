@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type BootstrapOptions, bootstrapOf, parseHostPort } from './bootstrap.ts';
+import { parseHostPort } from '../lib/host-port.ts';
+import { type BootstrapOptions, bootstrapOf } from './bootstrap.ts';
 
 const base: BootstrapOptions = {
   node: { id: 'sidecar~127.0.0.1~a.b~b.svc.cluster.local', cluster: 'a', metadata: { NAME: 'a' } },

@@ -1,5 +1,5 @@
 // The configuration an Envoy starts with: who it is, where its control plane and its agent's SDS are. The rest comes by xDS.
-import { isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 
 export type JsonObject = { readonly [key: string]: unknown };
 
@@ -171,12 +171,3 @@ export const bootstrapOf = (options: BootstrapOptions): JsonObject => ({
     ],
   },
 });
-
-/** `host:port` or `[v6]:port` in its parts; undefined for anything else. */
-export const parseHostPort = (text: string): { host: string; port: number } | undefined => {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (!host || port > 65_535 || (match![1] !== undefined && !isIPv6(match![1]))) return undefined;
-  return { host, port };
-};

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type ChannelOptions, Client, credentials } from '@grpc/grpc-js';
+import { parseHostPort } from '../lib/host-port.ts';
 
 /** How a channel proves who it is, and what it checks the control plane against; PEM. */
 export interface ChannelTls {
@@ -33,7 +34,7 @@ export const openChannel = (address: string, tls: ChannelTls | undefined, maxMes
   const options = { ...OPTIONS, 'grpc.max_receive_message_length': maxMessageBytes };
   if (!tls) return new Client(address, credentials.createInsecure(), options);
   const { caPem, own, serverName } = tls;
-  const host = serverName ?? address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  const host = serverName ?? parseHostPort(address)?.host ?? address;
   const secure = credentials.createSsl(
     Buffer.from(caPem),
     own ? Buffer.from(own.keyPem) : null,

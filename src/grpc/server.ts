@@ -1,6 +1,7 @@
 // The gRPC servers of the control plane: one over TLS for proxies (a client certificate is taken where there is one),
 // one in plain text on loopback. xds, ca and telemetry bring the services.
 import { experimental, Server, ServerCredentials } from '@grpc/grpc-js';
+import { parseHostPort } from '../lib/host-port.ts';
 import { bindError } from '../lib/ports.ts';
 import type { GrpcService } from './service.ts';
 
@@ -76,16 +77,12 @@ const OPTIONS = {
 /** grpc-js tells the system's error only in its text. */
 const withCode = (error: Error): Error => Object.assign(error, { code: /\bE[A-Z]{3,}\b/.exec(error.message)?.[0] });
 
-const splitAddress = (address: string): { address: string; port: number } => {
-  const colon = address.lastIndexOf(':');
-  return { address: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
-};
-
 const bind = (server: Server, address: string, credentials: ServerCredentials): Promise<string> =>
   new Promise((resolve, reject) => {
     server.bindAsync(address, credentials, (cause, port) => {
       if (!cause) return resolve(address.startsWith('unix:') ? address : address.replace(/:\d+$/, `:${port}`));
-      reject(bindError(withCode(cause), { ...splitAddress(address), use: 'xDS' }));
+      const { host, port: wanted } = parseHostPort(address) ?? { host: address, port: 0 };
+      reject(bindError(withCode(cause), { address: host, port: wanted, use: 'xDS' }));
     });
   });
 

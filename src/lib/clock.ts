@@ -31,6 +31,9 @@ export const systemClock: Clock = {
   },
 };
 
+/** `2026-01-31T12:00:00Z`, as resources have it: whole seconds. */
+export const timestampOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
 /** Resolves after `ms`; keeps the process alive. */
 export const pause = (clock: Clock, ms: number): Promise<void> =>
   new Promise((resolve) => {

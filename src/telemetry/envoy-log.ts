@@ -9,6 +9,7 @@ import type {
   TCPAccessLogEntry,
   TLSProperties_CertificateProperties,
 } from '../gen/envoy/data/accesslog/v3/accesslog_pb.js';
+import { formatHostPort } from '../lib/host-port.ts';
 import type { EventPeer, TrafficEvent } from '../model/event.ts';
 import { parseSpiffeId } from '../model/identity.ts';
 import type { LogName } from '../model/log-name.ts';
@@ -27,7 +28,7 @@ const addressText = (address: Address | undefined): string | undefined => {
   if (address?.address.case !== 'socketAddress') return undefined;
   const { address: host, portSpecifier } = address.address.value;
   const port = portSpecifier.case === 'portValue' ? portSpecifier.value : 0;
-  return cutText(`${host.includes(':') ? `[${host}]` : host}:${port}`);
+  return cutText(formatHostPort(host, port));
 };
 
 /** The SPIFFE id in a certificate's alternative names. */

@@ -61,7 +61,9 @@ export const openFolderCompiler = (node: ProxyNode, trustDomain: string, clock: 
     for (const { resource, status } of statuses.values()) {
       for (const { type, status: state, reason, message } of refusalsIn(status)) {
         // Most of them say in other words what a problem said already.
-        if (remarks.some(({ about, text }) => text === message && about.kind === resource.kind)) continue;
+        const isSaid = ({ about, text }: Remark) => about.kind === resource.kind && text.includes(message);
+        // A Gateway that is not this one's has no address here.
+        if (reason === 'AddressNotAssigned' || remarks.some(isSaid)) continue;
         remarks.push({ about: resource, text: message, fields: { condition: `${type}=${state}`, reason } });
       }
     }

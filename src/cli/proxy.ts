@@ -1,4 +1,5 @@
 // `weft proxy`: one data-plane process. `weft up` and `weft run` start these; a gateway also runs alone.
+import { isIP } from 'node:net';
 import { type Command, Option } from 'commander';
 import { WeftError } from '../lib/errors.ts';
 import { systemLog } from '../lib/log.ts';
@@ -52,6 +53,16 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
   terminal.exitCode = await runProxy({ ...rest, labels, ports, localPorts, serviceAccount }, log);
 };
 
+const gatewayFlag = (value: string): string => {
+  if (/^[a-z0-9-]{1,63}\/[a-z0-9.-]{1,253}$/.test(value)) return value;
+  throw new WeftError('USAGE', `--gateway "${value}" is not a namespace and a name, as default/edge`);
+};
+
+const addressFlag = (value: string): string => {
+  if (isIP(value) !== 0) return value;
+  throw new WeftError('USAGE', `--bind-address "${value}" is not an IP address, as 127.0.0.1 or 0.0.0.0`);
+};
+
 const sidecarOptions = (): Option[] => [
   new Option('--inbound IP:PORT', 'Where peers reach it by mutual TLS.').argParser(socketFlag('--inbound')),
   new Option('--outbound IP:PORT', "The HTTP proxy for the workload's own calls.").argParser(socketFlag('--outbound')),
@@ -66,8 +77,12 @@ const sidecarOptions = (): Option[] => [
 const gatewayOptions = (): Option[] => [
   new Option('--resources DIR', 'Serve the YAML files of a folder, without a control plane; changes are followed.'),
   new Option('--access-log FILE', 'With --resources: a line of JSON per finished request; - is standard output.'),
-  new Option('--gateway NAMESPACE/NAME', 'Serve this Gateway alone; else every one of class weft.'),
-  new Option('--bind-address IP', 'Where listeners without an address listen.').default('127.0.0.1'),
+  new Option('--gateway NAMESPACE/NAME', 'Serve this Gateway alone; else every one of class weft.').argParser(
+    gatewayFlag,
+  ),
+  new Option('--bind-address IP', 'Where listeners without an address listen.')
+    .default('127.0.0.1')
+    .argParser(addressFlag),
 ];
 
 export const command = (terminal: Terminal): Command => {

@@ -56,11 +56,11 @@ interface Scene {
 }
 
 /** kill -9; this process does nothing else until the other one is gone. */
-const killHard = ({ load }: Scene, pid: number, excuse?: RegExp): void => {
+const killHard = ({ load }: Scene, what: string, pid: number, excuse?: RegExp): void => {
   process.kill(pid, 'SIGKILL');
   const end = performance.now() + 10_000;
   while (!isGone(pid)) if (performance.now() > end) throw new Error(`process ${pid} does not end`);
-  if (excuse) load.excuse(excuse);
+  load.mark(`the end of ${what}`, excuse);
 };
 
 const only = <T>(list: readonly T[]): T => {
@@ -93,7 +93,7 @@ const setWeights = async (mesh: Mesh, v1: number, v2: number): Promise<void> => 
 const blows: Record<string, (scene: Scene) => Promise<void>> = {
   'its program is killed': async (scene) => {
     const { run } = await startDoomed(scene);
-    killHard(scene, only(pidsOf(scene.mesh, isProgram)), BY_REVIEWS);
+    killHard(scene, 'the program', only(pidsOf(scene.mesh, isProgram)), BY_REVIEWS);
     await untilAbsent(scene.mesh);
     await run.finished;
   },
@@ -101,14 +101,14 @@ const blows: Record<string, (scene: Scene) => Promise<void>> = {
     const { mesh, engine } = scene;
     const { run, envoy } = await startDoomed(scene);
     if (engine === 'envoy') {
-      killHard(scene, envoy!, BY_REVIEWS);
+      killHard(scene, 'Envoy', envoy!, BY_REVIEWS);
       await scene.load.pages(PAGES);
       await untilServing(mesh);
     }
-    killHard(scene, only(pidsOf(mesh, isProxy)), BY_REVIEWS);
+    killHard(scene, 'the proxy', only(pidsOf(mesh, isProxy)), BY_REVIEWS);
     await scene.load.pages(PAGES);
     await untilServing(mesh);
-    killHard(scene, run.child.pid!);
+    killHard(scene, 'weft run', run.child.pid!);
     await untilAbsent(mesh);
     await until('its program to end too', () => pidsOf(mesh, isProgram).length === 0);
   },
@@ -119,14 +119,15 @@ const blows: Record<string, (scene: Scene) => Promise<void>> = {
     await untilAbsent(scene.mesh);
   },
   'the control plane is killed': async (scene) => {
-    const { mesh } = scene;
+    const { mesh, load } = scene;
     const { run } = await startDoomed(scene);
     const pid = controlPid(mesh);
-    killHard(scene, pid);
-    await scene.load.pages(PAGES);
+    killHard(scene, 'the control plane', pid);
+    await load.pages(PAGES);
     await until('another control plane', () => controlPid(mesh) !== pid);
+    load.mark('the start of another control plane');
     await until('every workload to be there again', () => isPresent(mesh));
-    killHard(scene, only(pidsOf(mesh, isProgram)), BY_REVIEWS);
+    killHard(scene, 'the program', only(pidsOf(mesh, isProgram)), BY_REVIEWS);
     await untilAbsent(mesh);
     await run.finished;
   },

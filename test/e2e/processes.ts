@@ -20,9 +20,15 @@ const readOrEmpty = (path: string): string => {
 /** Zombies have ended; their parent has only not asked yet. */
 const isZombie = (pid: number): boolean => /^\d+ \(.*\) Z/s.test(readOrEmpty(`/proc/${pid}/stat`));
 
-/** Of a process that was killed: true once it does nothing more. */
+/** Of a process that was killed: true once it does nothing more, and the system has closed what it had open. */
 export const isGone = (pid: number): boolean => {
-  if (process.platform === 'linux') return readOrEmpty(`/proc/${pid}/stat`) === '' || isZombie(pid);
+  if (process.platform === 'linux') {
+    // A zombie may have threads left, and as long as one is, its sockets are open. Fields 3 and 20 of proc(5).
+    const fields = readOrEmpty(`/proc/${pid}/stat`)
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return fields.length < 18 || (fields[0] === 'Z' && fields[17] === '1');
+  }
   const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
   return stdout.trim() === '' || stdout.startsWith('Z');
 };

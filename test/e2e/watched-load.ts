@@ -6,15 +6,15 @@ export interface Fates {
   readonly requests: number;
   /** What was wrong with each page that had to be whole. */
   readonly failures: readonly string[];
-  /** As `failures`, of pages that were under way when `excuse` was called, for the reason that it named. */
+  /** As `failures`, of pages that were under way when `mark` was called, for the reason that it excused. */
   readonly excused: readonly string[];
 }
 
 export interface WatchedLoad {
   /** Pages that have come so far, and what was wrong with some. */
   readonly fates: Fates;
-  /** Pages that are under way now may fail for this reason; those that begin later may not. */
-  excuse(reason: RegExp): void;
+  /** Something has happened. Pages that are under way now may fail for this reason; those that begin later may not. */
+  mark(what: string, excuse?: RegExp): void;
   /** Waits until this many further pages have begun and ended. */
   pages(more: number): Promise<void>;
   /** Lets the running requests end. */
@@ -50,13 +50,19 @@ export const startWatchedLoad = (url: string, atOnce = 2): WatchedLoad => {
   let begun = 0;
   let ended = 0;
   let isStopping = false;
+  let lastMark = { what: 'the start', at: performance.now() };
   let onPage: (() => void) | undefined;
   const worker = async () => {
     while (!isStopping) {
       const page = begun++;
       underWay.set(page, undefined);
+      const { what, at } = lastMark;
+      const sinceMs = Math.round(performance.now() - at);
       const fault = await faultOf(url, agent);
-      if (fault !== undefined) (underWay.get(page)?.test(fault) ? excused : failures).push(`page ${page}: ${fault}`);
+      if (fault !== undefined) {
+        const list = underWay.get(page)?.test(fault) ? excused : failures;
+        list.push(`page ${page}, begun ${sinceMs} ms after ${what}: ${fault}`);
+      }
       underWay.delete(page);
       ended++;
       onPage?.();
@@ -68,8 +74,9 @@ export const startWatchedLoad = (url: string, atOnce = 2): WatchedLoad => {
     get fates() {
       return fates();
     },
-    excuse(reason) {
-      for (const page of underWay.keys()) underWay.set(page, reason);
+    mark(what, excuse) {
+      lastMark = { what, at: performance.now() };
+      if (excuse) for (const page of underWay.keys()) underWay.set(page, excuse);
     },
     pages: (more) => {
       // Those under way now may have passed already what is waited for.

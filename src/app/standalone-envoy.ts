@@ -183,7 +183,9 @@ class EnvoyGateway implements StandaloneEngine {
       clock: systemClock,
       log: log.child('envoy'),
     });
-    await this.#envoy.ready;
+    // Ended meanwhile.
+    if (this.#closed) await this.#envoy.close();
+    else await this.#envoy.ready;
   }
 
   /** Waits until Envoy has answered the listeners of this revision; its reason where it refused them. */

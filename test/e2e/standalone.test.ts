@@ -283,6 +283,14 @@ test('an Envoy that is killed is started again, with what is served now', { skip
   await stopGateway(folder, running);
 });
 
+test('SIGTERM while Envoy is being started leaves nothing behind', { skip: skipOf('envoy') }, async (t) => {
+  const folder = await openGatewayFolder(t, 'envoy');
+  folder.write('gateway.yaml', gatewayOf(httpListener(await folder.freePort())), routeTo('one'));
+  const running = folder.start();
+  await untilSays(running, /starting Envoy/);
+  await stopGateway(folder, running);
+});
+
 test('an access log on standard output holds JSON lines alone', async (t) => {
   const folder = await openGatewayFolder(t, 'weft');
   const port = await folder.freePort();

@@ -9,6 +9,7 @@ import { formatError, WeftError } from '../lib/errors.ts';
 import { checkManifests, type Planned } from './apply-plan.ts';
 import { newCommand } from './command.ts';
 import { addConnectionOptions, type ConnectionOptions, namespaceOption, withClient } from './connect.ts';
+import { repeated } from './flag-values.ts';
 import { kindPrefix } from './kind-names.ts';
 import { printProblems, printWarnings, readManifests } from './manifest-files.ts';
 import { requireFormat } from './output-format.ts';
@@ -190,8 +191,6 @@ const run = async (options: Options, terminal: Terminal): Promise<void> => {
   });
 };
 
-const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
-
 export const command = (terminal: Terminal): Command =>
   addConnectionOptions(
     newCommand('apply', 'Creates or changes resources from files; checks all of them first.', [
@@ -203,7 +202,7 @@ export const command = (terminal: Terminal): Command =>
     .option(
       '-f, --filename PATH',
       'A file, a folder with all below it, or "-" for standard input. Repeatable.',
-      collect,
+      repeated,
     )
     .addOption(namespaceOption())
     .option('--dry-run [MODE]', 'Only say what would happen: server (the API checks it), or client.')

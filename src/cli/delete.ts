@@ -6,6 +6,7 @@ import { formatError, isWeftError, WeftError } from '../lib/errors.ts';
 import { planOne } from './apply-plan.ts';
 import { newCommand } from './command.ts';
 import { addConnectionOptions, type ConnectionOptions, namespaceOption, withClient } from './connect.ts';
+import { repeated } from './flag-values.ts';
 import { kindPrefix, parseWanted } from './kind-names.ts';
 import { printProblems, readManifests } from './manifest-files.ts';
 import { orNotFound } from './not-found.ts';
@@ -109,8 +110,6 @@ const run = async (args: readonly string[], options: Options, terminal: Terminal
   });
 };
 
-const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
-
 export const command = (terminal: Terminal): Command =>
   addConnectionOptions(
     newCommand('delete', 'Deletes resources.', [
@@ -121,7 +120,7 @@ export const command = (terminal: Terminal): Command =>
       .argument('[kind...]', 'a kind, then names; or KIND/NAME')
       .usage('[options] KIND NAME… | KIND/NAME… | -f PATH'),
   )
-    .option('-f, --filename PATH', 'Those that a file, a folder, or "-" names. Repeatable.', collect)
+    .option('-f, --filename PATH', 'Those that a file, a folder, or "-" names. Repeatable.', repeated)
     .addOption(namespaceOption())
     .option('-l, --selector LABELS', 'Those with these labels.')
     .option('--all', 'All of the kind in the namespace.')

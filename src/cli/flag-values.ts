@@ -16,6 +16,9 @@ export const portFlag =
     throw usage(flag, value, `a port (${lowest} to 65535)`);
   };
 
+/** Any text, repeatable. */
+export const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
 /** `127.0.0.1:15006`, `[::1]:15006`. */
 export const socketFlag =
   (flag: string) =>

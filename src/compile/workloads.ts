@@ -13,16 +13,8 @@ import type { Input } from './input.ts';
 import { notSupported } from './problem.ts';
 
 /** A workload before it is known which services lead to it. */
-export interface WorkloadPart {
+export interface WorkloadPart extends Omit<Workload, 'services'> {
   readonly key: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly address: string;
-  readonly ports: Readonly<Record<string, number>>;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly serviceAccount: string;
-  readonly identity: string;
-  readonly health: Endpoint['health'];
   /** Registered, but its proxy has not found it healthy yet: not an endpoint. */
   readonly starting: boolean;
   /** The endpoint for the port that the program listens on; the same object for the same port. */

@@ -8,6 +8,10 @@ export interface Random {
 
 export const systemRandom: Random = { next: () => Math.random() };
 
+/** How long to wait after so many failures: doubled each time up to `maxMs`, and at random, so that not all come at once. */
+export const backoffMs = (random: Random, failures: number, firstMs: number, maxMs: number): number =>
+  Math.min(maxMs, firstMs * 2 ** Math.min(failures, 30)) * (0.5 + random.next() / 2);
+
 const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** A short name suffix as Kubernetes makes them: lower case, no vowels, safe in DNS labels. */

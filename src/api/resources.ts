@@ -48,6 +48,15 @@ const OBJECT_FORMS = ['object', 'table', 'metadata'] as const;
 const methodNotAllowed = (req: IncomingMessage): ApiError =>
   new ApiError(405, 'MethodNotAllowed', `the server does not allow ${req.method} on this resource`);
 
+/** As Kubernetes names them. */
+const verbOf = (method: string | undefined, name: string): string => {
+  if (method === 'POST') return 'create';
+  if (method === 'PUT') return 'update';
+  if (method === 'DELETE') return name ? 'delete' : 'deletecollection';
+  if (method === 'PATCH') return 'patch';
+  return name ? 'get' : 'list';
+};
+
 export class Resources {
   readonly #options: ResourcesOptions;
 
@@ -85,9 +94,9 @@ export class Resources {
   #denied(req: IncomingMessage, { group, plural, namespace, name = '' }: ResourcePath, user: User): ApiError {
     const where = namespace === undefined ? 'at the cluster scope' : `in the namespace "${namespace}"`;
     const what = group ? `${plural}.${group}` : plural;
-    const verb = (req.method ?? 'GET').toLowerCase();
+    const verb = verbOf(req.method, name);
     return forbidden(
-      `${what} "${name}" is forbidden: User "${user.name}" cannot ${verb} resource "${plural}" in API group "${group}" ${where}`,
+      `${what}${name && ` "${name}"`} is forbidden: User "${user.name}" cannot ${verb} resource "${plural}" in API group "${group}" ${where}`,
       { name, group, kind: plural },
     );
   }

@@ -135,10 +135,18 @@ const unreadable = (path: string, what: string, cause?: unknown): WeftError =>
     cause,
   });
 
+const parseKey = (pem: string): KeyObject => {
+  try {
+    return createPrivateKey(pem);
+  } catch (cause) {
+    throw new Error('it is not a private key in PEM', { cause });
+  }
+};
+
 const openKey = (path: string): KeyObject => {
   const pem = readIfThere(path) ?? createKey(path);
   try {
-    const key = createPrivateKey(pem);
+    const key = parseKey(pem);
     if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('it is not a P-256 key');
     if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
     return key;

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeDurably } from '../lib/durable-file.ts';
-import { systemCode, WeftError } from '../lib/errors.ts';
+import { messageOf, systemCode, WeftError } from '../lib/errors.ts';
 
 /** The files of a data directory. */
 export interface DataDir {
@@ -44,6 +44,20 @@ export const dataDirAt = (path: string): DataDir => {
   };
 };
 
+const WORDS: Readonly<Record<string, string>> = {
+  EEXIST: 'there is a file where a folder should be',
+  ENOTDIR: 'there is a file where a folder should be',
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'it is on a file system that is read-only',
+  ENOSPC: 'the disk is full',
+};
+
+const inWords = (cause: unknown): string => {
+  const code = systemCode(cause);
+  return code === undefined ? messageOf(cause) : (WORDS[code] ?? code);
+};
+
 /** Makes the directory (mode 0700) or says why it can't be used. */
 export const openDataDir = (path: string): DataDir => {
   const dir = dataDirAt(path);
@@ -54,14 +68,10 @@ export const openDataDir = (path: string): DataDir => {
     writeFileSync(probe, '');
     rmSync(probe);
   } catch (cause) {
-    throw new WeftError(
-      'DATA_DIR_UNUSABLE',
-      `the data directory ${dir.root} can't be used: ${systemCode(cause) ?? cause}`,
-      {
-        hint: 'check who owns it and whether the disk is full, or choose another with --data-dir',
-        cause,
-      },
-    );
+    throw new WeftError('DATA_DIR_UNUSABLE', `the data directory ${dir.root} can't be used: ${inWords(cause)}`, {
+      hint: 'check who owns it and whether the disk is full, or choose another with --data-dir',
+      cause,
+    });
   }
   return dir;
 };

@@ -2,7 +2,7 @@
 // Run by `weft proxy`, which `weft up` and `weft run` start.
 import { openSvidSource, type RenewedSvidSource } from '../ca/svid-source.ts';
 import { type Clock, pause, systemClock } from '../lib/clock.ts';
-import { isWeftError, messageOf } from '../lib/errors.ts';
+import { isWeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import { type LocalPort, nodeId, type ProxyNode, type SocketAddress } from '../model/node.ts';
@@ -187,7 +187,8 @@ export const runProxy = async (options: ProxyOptions, log: Log): Promise<number>
     process.on('message', (command: ProxyCommand) => void running.obey(command));
     await Promise.race([running.start(), ended.promise]);
   } catch (error) {
-    if (isWeftError(error) && (await announceFailure(error))) log.error('can not start', { reason: messageOf(error) });
+    // The parent tells it to the user.
+    if (isWeftError(error) && (await announceFailure(error))) return 1;
     throw error;
   }
   await plane.end(await ended.promise);

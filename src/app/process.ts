@@ -133,7 +133,10 @@ export const startChild = (options: ChildOptions): Child => {
       if (!isReady) ready.reject(startError(name, code, signal, failure));
       const again = options.restart && (isReady || !failure);
       const delay = again ? BACKOFF_MS[Math.min(attempts++, BACKOFF_MS.length - 1)] : undefined;
-      log.warn('process ended', { process: name, code, signal, againInMs: delay });
+      const reason = failure && { reason: `${failure.message} (${failure.code})` };
+      failure = undefined;
+      // What ends for good before it served is told by whoever waits for it.
+      if (again) log.warn('process ended', { process: name, code, signal, ...reason, againInMs: delay });
       options.onCrash?.(code, signal, delay);
       if (delay !== undefined) clock.after(delay, () => stopping || run(), true);
     });

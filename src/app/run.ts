@@ -1,6 +1,9 @@
 // `weft run`: starts any program as a workload of the mesh, with a proxy and an identity of its own. The proxy starts
 // first, so that the program's first call finds it; the workload gets traffic once its port answers.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, join } from 'node:path';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -92,25 +95,33 @@ const proxyArguments = (options: RunOptions, name: string, inbound: number, outb
   ...options.proxyFlags,
 ];
 
-/** Starts the program; a user's slip (no such program) is a clear error. */
+const notStarted = (program: string, what: string, cause?: unknown): WeftError =>
+  new WeftError('PROGRAM_NOT_STARTED', `${program} ${what}`, {
+    hint: 'write the program and its arguments behind "--", e.g. weft run --service a --port 9080 -- node a.js',
+    cause,
+  });
+
+/** A slip in the program's name is told before anything joins the mesh. */
+const requireProgram = (program: string, { PATH = '' }: NodeJS.ProcessEnv): void => {
+  const files = program.includes('/') ? [program] : PATH.split(delimiter).map((dir) => join(dir || '.', program));
+  if (!files.some((file) => existsSync(file))) throw notStarted(program, 'is not found');
+};
+
+/** Starts the program; a user's slip (not a program) is a clear error. */
 const startProgram = (command: readonly string[], env: NodeJS.ProcessEnv): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
     const program = spawn(command[0]!, command.slice(1), { stdio: 'inherit', env });
     program.once('spawn', () => resolve(program));
     program.once('error', (cause) => {
       const what = systemCode(cause) === 'ENOENT' ? 'is not found' : `can't be started (${systemCode(cause)})`;
-      reject(
-        new WeftError('PROGRAM_NOT_STARTED', `${command[0]} ${what}`, {
-          hint: 'write the program and its arguments behind "--", e.g. weft run --service a --port 9080 -- node a.js',
-          cause,
-        }),
-      );
+      reject(notStarted(command[0]!, what, cause));
     });
   });
 
 const exitOf = (program: ChildProcess): Promise<number> =>
   new Promise((resolve) => {
-    program.once('exit', (code, signal) => resolve(code ?? (signal ? 128 : 1)));
+    // As a shell says it: 137 for SIGKILL.
+    program.once('exit', (code, signal) => resolve(code ?? (signal ? 128 + constants.signals[signal] : 1)));
   });
 
 /** Takes the workload out of the mesh and lets its requests end. */
@@ -123,6 +134,7 @@ const drainProxy = (proxy: Child, clock: Clock, drained: PromiseWithResolvers<vo
 /** Runs until the program ends or is told to; answers its exit code. */
 export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<number> => {
   const { clock, random, log, tell } = deps;
+  requireProgram(options.program[0]!, deps.env);
   const name = options.name ?? `${options.service}-${options.version}-${randomSuffix()}`;
   const ports = await settlePorts(options.ports, options.appAddress, random);
   const [inbound, outbound] = [await findFreePort(LOOPBACK, random), await findFreePort(LOOPBACK, random)];
@@ -152,10 +164,12 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
   });
 
   let ending = false;
+  const early = Promise.withResolvers<void>();
   const end = async () => {
     ending = true;
+    // Before the program has started nothing is under way that could be drained.
+    if (!program) return early.resolve();
     await drainProxy(proxy, clock, drained);
-    if (!program) return;
     const running = program;
     running.kill('SIGTERM');
     const kill = clock.after(APP_GRACE_MS, () => running.kill('SIGKILL'), true);
@@ -164,10 +178,11 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
   onEnd(() => void end());
 
   try {
-    await proxy.ready;
+    await Promise.race([proxy.ready, early.promise]);
     if (ending) return 0;
     program = await startProgram(options.program, meshEnvironment(deps.env, outbound, ports));
     const exit = exitOf(program);
+    if (ending) program.kill('SIGTERM');
     silence = clock.after(SILENCE_MS, () => {
       const wanted = Object.values(ports).map((port) => `${options.appAddress}:${port}`);
       tell(`${name} gets no requests yet: nothing listens on ${wanted[0]}; is --port right?`, 'warn');

@@ -3,10 +3,10 @@ import { existsSync, renameSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { type Clock, pause } from '../lib/clock.ts';
-import { WeftError } from '../lib/errors.ts';
+import { isWeftError, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
-import { type DataDir, isRunning, openDataDir, readControlInfo } from './data-dir.ts';
+import { type ControlInfo, type DataDir, isRunning, openDataDir, readControlInfo } from './data-dir.ts';
 import { type DemoProgram, demoDir, demoGatewayUrl, demoPrograms, installDemo } from './demo.ts';
 import { openLocalClient } from './membership.ts';
 import { findFreePort, requireFreePort } from './ports.ts';
@@ -62,11 +62,22 @@ const settlePorts = async (options: UpOptions, random: Random): Promise<UpOption
   return { ...options, ...settled };
 };
 
+/** A damaged file is of one that is gone; the lock on the store is what decides in the end. */
+const readControlInfoIfSound = (dir: DataDir): ControlInfo | undefined => {
+  try {
+    return readControlInfo(dir);
+  } catch (error) {
+    if (isWeftError(error, 'CONTROL_NOT_FOUND')) return undefined;
+    throw error;
+  }
+};
+
 /** Two supervisors on one state would fight over it. */
 const requireOnlyOne = (dir: DataDir): void => {
   if (!existsSync(dir.control)) return;
-  const { pid, api } = readControlInfo(dir);
-  if (!isRunning(pid)) return;
+  const known = readControlInfoIfSound(dir);
+  if (!known || !isRunning(known.pid)) return;
+  const { pid, api } = known;
   throw new WeftError('ALREADY_UP', `weft runs already on ${dir.root}: ${api} (pid ${pid})`, {
     hint: 'use it, end it with Ctrl-C where it runs, or start another with --data-dir and other ports',
   });

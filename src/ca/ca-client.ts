@@ -36,6 +36,10 @@ const REFUSALS: ReadonlySet<number> = new Set([
 ]);
 
 /** SVID_REFUSED where asking again is of no use, SVID_UNAVAILABLE where it may be. */
+/** What gRPC says of a connection that fails is wrapped in words about itself. */
+const plainDetails = (details: string): string =>
+  /Last error: (?:Error: )?(.+?)\. Resolution note:/s.exec(details)?.[1] ?? details;
+
 const errorOf = (address: string, error: ServiceError): WeftError => {
   if (REFUSALS.has(error.code)) {
     return new WeftError('SVID_REFUSED', `the control plane refused to give a certificate: ${error.details}`, {
@@ -44,7 +48,7 @@ const errorOf = (address: string, error: ServiceError): WeftError => {
       cause: error,
     });
   }
-  return new WeftError('SVID_UNAVAILABLE', `no certificate from the control plane: ${error.details}`, {
+  return new WeftError('SVID_UNAVAILABLE', `no certificate from the control plane: ${plainDetails(error.details)}`, {
     at: address,
     hint: 'is the control plane running, and is this its address and root certificate?',
     cause: error,

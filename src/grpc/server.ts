@@ -1,6 +1,6 @@
 // The gRPC servers of the control plane: one over TLS for proxies (a client certificate is taken where there is one),
 // one in plain text on loopback. xds, ca and telemetry bring the services.
-import { experimental, Server, ServerCredentials } from '@grpc/grpc-js';
+import { experimental, logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { parseHostPort } from '../lib/host-port.ts';
 import { bindError } from '../lib/ports.ts';
 import type { GrpcService } from './service.ts';
@@ -65,6 +65,9 @@ class IdentityProvider implements experimental.CertificateProvider {
     this.#identityListeners.delete(listener);
   }
 }
+
+// It writes to standard error what its errors say anyhow.
+setLogVerbosity(logVerbosity.NONE);
 
 // Proxies keep one stream open for days: pings find the dead ones.
 const OPTIONS = {

@@ -23,7 +23,7 @@ export interface RouterOptions {
   readonly openApi: OpenApi;
   readonly tokens: TokenVerifier;
   readonly extra: ReadonlyMap<string, ExtraHandler>;
-  /** Folder of the live page; served on the browser port. */
+  /** Folder of the console; served on the browser port. */
   readonly page: string | undefined;
   /** Where a browser finds the page that strays to the TLS port. */
   readonly browserUrl: () => string | undefined;

@@ -1,4 +1,4 @@
-// Serves the files of the live page from one folder, with headers that allow nothing from elsewhere.
+// Serves the files of the console from one folder, with headers that allow nothing from elsewhere.
 import { readFile, realpath, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { extname, join, sep } from 'node:path';

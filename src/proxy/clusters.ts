@@ -1,4 +1,4 @@
-// Live clusters: endpoints, balancing and pools that survive config changes. Called by prepare.ts, attempt.ts and tcp.ts.
+// Live clusters: endpoints, balancing and pools that survive config changes. Called by prepare.ts, attempts.ts and tcp.ts.
 import { isDeepStrictEqual } from 'node:util';
 import type { Cluster, Endpoint, Snapshot } from '../model/snapshot.ts';
 import { type Balancer, prepareBalancer } from './balancer.ts';

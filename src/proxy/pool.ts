@@ -1,4 +1,4 @@
-// HTTP/1.1 connections to one endpoint of one cluster: reuse, limits, the queue of those who wait. Called by attempt.ts.
+// HTTP/1.1 connections to one endpoint of one cluster: reuse, limits, the queue of those who wait. Called by attempts.ts.
 import type { Cluster } from '../model/snapshot.ts';
 import type { EndpointState } from './balancer.ts';
 import type { ProxyContext } from './context.ts';

@@ -1,4 +1,4 @@
-// The part of the API that the live page asks, on a real socket, with what a test wants it to say.
+// The part of the API that the console asks, on a real socket, with what a test wants it to say.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';

@@ -1,4 +1,4 @@
-// The live page and `weft flows` say the same of the same event.
+// The console and `weft flows` say the same of the same event.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// The live page in a real browser (Chromium), against a small fake of the API: every state it can be in.
+// The console in a real browser (Chromium), against a small fake of the API: every state it can be in.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';

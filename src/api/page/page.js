@@ -1,4 +1,4 @@
-// The live page: services, workloads and the latest flows of the mesh, read from the API that serves it.
+// The console: services, workloads and the latest flows of the mesh, read from the API that serves it.
 import { outcomeOf, peerName, requestText, timeText } from './flow-text.js';
 import { readJsonLines } from './json-lines.js';
 import { servicesView, workloadsView } from './mesh-view.js';

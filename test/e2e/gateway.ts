@@ -206,9 +206,12 @@ export const openGatewayFolder = async (
     start,
     async serve(port, ...flags) {
       const running = start(...flags);
-      await until('the gateway to answer', async () => (await ask(port)).status > 0).catch((cause) => {
+      const answers = until('the gateway to answer', async () => (await ask(port)).status > 0);
+      const ended = running.finished.then(({ code }) => Promise.reject(new Error(`it ended with ${code}`)));
+      await Promise.race([answers, ended]).catch((cause) => {
         throw new Error(`the gateway does not answer\n${running.stderr()}`, { cause });
       });
+      ended.catch(() => {});
       return running;
     },
     processes: () => markedProcesses(mark),

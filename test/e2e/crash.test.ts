@@ -164,7 +164,7 @@ for (const engine of ['weft', 'envoy'] as const) {
           await load.pages(PAGES);
           const { failures, excused, requests } = load.fates;
           t.diagnostic(
-            `${requests - earlier.requests} pages; excused: ${excused.slice(earlier.excused.length).join('; ')}`,
+            `${requests - earlier.requests} pages; excused: ${excused.slice(earlier.excused.length).join('; ') || 'none'}`,
           );
           assert.deepEqual(failures.slice(earlier.failures.length), []);
         } catch (error) {

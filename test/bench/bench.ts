@@ -1,10 +1,12 @@
-// npm run bench [-- http|tls|startup …]: Weft's gateway beside Envoy and nginx in one run, and what a start costs.
+// npm run bench [-- http|tls|startup|latency …]: Weft's gateway beside Envoy and nginx in one run, what a start costs, and
+// how soon the mesh follows.
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { findEnvoy } from '../../src/envoy/find.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { compareGateways } from './gateways.ts';
+import { measureLatency } from './latency.ts';
 import { peers } from './peers.ts';
 import { measureInstall, measureStartup } from './startup.ts';
 
@@ -19,7 +21,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const cases = positionals.length ? positionals : ['http', 'tls', 'startup'];
+const cases = positionals.length ? positionals : ['http', 'tls', 'startup', 'latency'];
 const missing = ['wrk', 'nginx', 'taskset', 'openssl'].filter((tool) => spawnSync('which', [tool]).status !== 0);
 if (missing.length) {
   console.error(
@@ -52,4 +54,8 @@ if (cases.includes('startup')) {
   console.log('');
   await measureStartup();
   measureInstall();
+}
+if (cases.includes('latency')) {
+  console.log('');
+  await measureLatency(Number(rounds));
 }

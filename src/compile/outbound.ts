@@ -35,6 +35,8 @@ interface Names {
   readonly tunnels: readonly Tunnel[];
 }
 
+const HTTP_PORT = 80;
+
 /** How long an unused connection is kept: to a sidecar, which waits longer, and to a plain server, which may close after 5 s. */
 const MESH_IDLE_MS = 60_000;
 export const PLAIN_IDLE_MS = 4000;
@@ -116,7 +118,7 @@ const buildTable = (
     virtualHosts.push(...names.hosts);
     tunnels.push(...names.tunnels);
   }
-  return { name: 'outbound', virtualHosts, tunnels };
+  return { name: 'outbound', virtualHosts, defaultPort: HTTP_PORT, tunnels };
 };
 
 const buildService = (service: MeshService, before: ServiceParts | undefined): ServiceParts => {
@@ -131,7 +133,7 @@ const namesOf = (service: MeshService, ports: readonly PortPart[], hosts: readon
     .filter(({ port }) => port.protocol === 'http' || service.origin === 'Service')
     .map(({ port: { port }, ref, routes }) => ({
       name: `${ref.namespace}/${ref.name}:${port}`,
-      domains: hosts.flatMap((host) => (port === 80 ? [host, `${host}:80`] : [`${host}:${port}`])),
+      domains: hosts.map((host) => `${host}:${port}`),
       routes,
       service: ref,
     })),

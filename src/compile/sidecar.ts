@@ -92,7 +92,8 @@ type Self = Pick<Workload, 'namespace' | 'labels' | 'services'>;
 const addInbound = (mesh: Mesh, node: ProxyNode, address: { address: string; port: number }, parts: Parts): void => {
   const known = mesh.workloads.get(`${node.namespace}/${node.name}`);
   const self: Self = known ?? { namespace: node.namespace, labels: node.labels, services: [] };
-  const [firstPort] = Object.values(node.ports);
+  // In the order that its user gave, which the metadata of an Envoy does not keep.
+  const [firstPort] = Object.values(known?.ports ?? node.ports);
   for (const port of new Set([...self.services.map(({ targetPort }) => targetPort), ...Object.values(node.ports)])) {
     const cluster = appCluster(port, node.appAddress);
     parts.clusters.set(cluster.name, cluster);

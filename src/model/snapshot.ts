@@ -88,6 +88,8 @@ export interface RouteTable {
   readonly name: string;
   /** Domains are unique over the table; matching: exact, longest `*.suffix`, `*`; the port of the Host header is matched only by a domain that has one. */
   readonly virtualHosts: readonly VirtualHost[];
+  /** Of explicit proxies: the port that is meant where a caller names none. Every domain has its port then. */
+  readonly defaultPort?: number;
   /** For explicit proxies: what a CONNECT to an authority means. Not listed: 404, flag NR. */
   readonly tunnels: readonly Tunnel[];
 }

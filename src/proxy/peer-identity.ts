@@ -15,11 +15,16 @@ export const uriSans = (text: string | undefined): string[] => {
 export interface PeerIdentity {
   readonly spiffeId: string;
   readonly identity: Identity;
+  /** SHA-256 of its certificate, in lower-case digits; x-forwarded-client-cert has it. */
+  readonly certificateHash: string;
 }
 
 /** Undefined unless the certificate carries exactly one URI and it is a SPIFFE id of the trust domain. */
 export const peerIdentityOf = (socket: TLSSocket, trustDomain: string): PeerIdentity | undefined => {
-  const uris = uriSans(socket.getPeerX509Certificate()?.subjectAltName);
+  const certificate = socket.getPeerX509Certificate();
+  const uris = uriSans(certificate?.subjectAltName);
   const identity = uris.length === 1 ? parseSpiffeId(uris[0]!) : undefined;
-  return identity?.trustDomain === trustDomain ? { spiffeId: uris[0]!, identity } : undefined;
+  if (!certificate || identity?.trustDomain !== trustDomain) return undefined;
+  const certificateHash = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+  return { spiffeId: uris[0]!, identity, certificateHash };
 };

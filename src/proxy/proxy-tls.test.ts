@@ -98,7 +98,7 @@ test('a mesh peer proves its identity, which the program and the event are told'
   const head = await upstream.take('\r\n\r\n');
   assert.match(
     head,
-    /x-forwarded-client-cert: By=spiffe:\/\/cluster\.local\/ns\/default\/sa\/a;URI=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/b\r\n/,
+    /x-forwarded-client-cert: By=spiffe:\/\/cluster\.local\/ns\/default\/sa\/a;Hash=[0-9a-f]{64};URI=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/b\r\n/,
   );
   assert.doesNotMatch(head, /forged/);
   upstream.write(OK);

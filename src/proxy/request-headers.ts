@@ -101,6 +101,9 @@ export const addRequestHeaders = (
     ids.traceparent = `00-${id}-${id.slice(16)}-01`;
     headers.push(TRACE, ids.traceparent);
   }
-  if (info.peer) headers.push(CLIENT_CERT, `By=${ownId ?? ''};URI=${info.peer.spiffeId}`);
+  if (info.peer) {
+    const { certificateHash, spiffeId } = info.peer;
+    headers.push(CLIENT_CERT, `By=${ownId ?? ''};Hash=${certificateHash};URI=${spiffeId}`);
+  }
   return ids;
 };

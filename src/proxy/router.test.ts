@@ -181,6 +181,15 @@ for (const [name, { hosts, routes = [], want, headers }] of Object.entries(cases
   });
 }
 
+test('with a default port a host is looked up with a port always', () => {
+  const hosts = [virtualHost(['a.test:80'], route('own', '/')), virtualHost(['a.test:81'], route('other', '/'))];
+  const router = prepareRoutes({ ...table(...hosts), defaultPort: 80 }, random);
+  const names = ['a.test/', 'a.test:80/', 'a.test:81/', 'a.test:82/'].map(
+    (text) => router.match(request(text))?.route.name,
+  );
+  assert.deepEqual(names, ['own', 'own', 'other', undefined]);
+});
+
 test('a broken pattern of a path takes nothing, and is a problem', () => {
   const router = prepareRoutes(table(virtualHost(['*'], route('bad', 'regex /(a'), route('rest', '/'))), random);
   assert.equal(router.match(request('/a'))?.route.name, 'rest');

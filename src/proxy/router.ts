@@ -205,6 +205,8 @@ class HostRoutes {
   }
 }
 
+const HAS_PORT = /:\d+$/;
+
 /** Never throws: a pattern that can't be used is a problem, and its route takes nothing or answers 500. */
 export const prepareRoutes = (table: RouteTable, random: Random): Router => {
   const problems: Problem[] = [];
@@ -213,10 +215,15 @@ export const prepareRoutes = (table: RouteTable, random: Random): Router => {
     const routes = new HostRoutes(virtualHost, random, problems);
     for (const domain of virtualHost.domains) hosts.add(domain, routes);
   }
+  const { defaultPort } = table;
+  const find =
+    defaultPort === undefined
+      ? (host: string) => hosts.find(host)
+      : (host: string) => hosts.find(HAS_PORT.test(host) ? host : `${host}:${defaultPort}`);
   return {
     table,
     problems,
-    match: (head) => hosts.find(head.host)?.match(head),
-    virtualHost: (host) => hosts.find(host)?.virtualHost,
+    match: (head) => find(head.host)?.match(head),
+    virtualHost: (host) => find(host)?.virtualHost,
   };
 };

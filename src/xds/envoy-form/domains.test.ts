@@ -4,7 +4,7 @@ import { bestDomain, planDomains } from './domains.ts';
 
 const plans: Record<
   string,
-  { domains: string[]; authorities?: string[]; want: Record<string, string[]>; ignore?: true }
+  { domains: string[]; authorities?: string[]; defaultPort?: number; want: Record<string, string[]>; ignore?: true }
 > = {
   'without any port Envoy leaves ports out itself': {
     domains: ['a.b', '*.b', '*'],
@@ -24,15 +24,20 @@ const plans: Record<
     domains: ['a.b', '*.b:90'],
     want: { 'a.b': ['a.b', 'a.b:*', 'a.b:90'], '*.b:90': ['*.b:90'] },
   },
+  'with a default port a name is taken without a port for that one alone': {
+    domains: ['a:80', 'a:81', '*.b:80'],
+    defaultPort: 80,
+    want: { 'a:80': ['a:80', 'a'], 'a:81': ['a:81'], '*.b:80': ['*.b:80', '*.b'] },
+  },
   'a domain of its own is not taken twice': {
     domains: ['*.b', '*.b:90'],
     want: { '*.b': ['*.b', '*.b:80', '*.b:443'] },
   },
 };
 
-for (const [name, { domains, authorities = [], want, ignore = false }] of Object.entries(plans)) {
+for (const [name, { domains, authorities = [], defaultPort, want, ignore = false }] of Object.entries(plans)) {
   test(name, () => {
-    const plan = planDomains(domains, authorities);
+    const plan = planDomains(domains, authorities, defaultPort);
     assert.equal(plan.ignorePort, ignore);
     for (const [domain, expanded] of Object.entries(want)) assert.deepEqual(plan.expand(domain), expanded);
   });

@@ -12,8 +12,24 @@ export interface DomainPlan {
   expand(domain: string): string[];
 }
 
-/** `ports`: those that callers are known to name. */
-export const planDomains = (domains: readonly string[], authorities: readonly string[]): DomainPlan => {
+/** Every domain has a port; the names that go with the default port are taken without one too. */
+const planWithDefault = (domains: readonly string[], defaultPort: number): DomainPlan => {
+  const taken = new Set(domains);
+  const ending = `:${defaultPort}`;
+  const bare = (domain: string) => domain.slice(0, -ending.length);
+  return {
+    ignorePort: false,
+    expand: (domain) => (domain.endsWith(ending) && !taken.has(bare(domain)) ? [domain, bare(domain)] : [domain]),
+  };
+};
+
+/** `authorities`: those that callers are known to name. */
+export const planDomains = (
+  domains: readonly string[],
+  authorities: readonly string[],
+  defaultPort?: number,
+): DomainPlan => {
+  if (defaultPort !== undefined) return planWithDefault(domains, defaultPort);
   if (authorities.length === 0 && domains.every((domain) => portOf(domain) === undefined)) {
     return { ignorePort: true, expand: (domain) => [domain] };
   }

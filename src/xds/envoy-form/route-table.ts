@@ -57,6 +57,7 @@ export const encodeRouteTable = (table: RouteTable, context: RouteContext): Enco
   const plan = planDomains(
     domains,
     table.tunnels.flatMap((tunnel) => tunnel.authorities),
+    table.defaultPort,
   );
   const { within, hosts } = placeTunnels(table, domains);
   return resourceOf(table.name, ENVOY.routes, RouteConfigurationSchema, {

@@ -83,7 +83,7 @@ export const forbidden = (message: string, details?: StatusDetails): ApiError =>
 export const unsupportedMediaType = (message: string): ApiError => new ApiError(415, 'UnsupportedMediaType', message);
 
 export const tooLarge = (limitBytes: number): ApiError =>
-  new ApiError(413, 'RequestEntityTooLarge', `the object is too large: at most ${limitBytes} bytes are taken`);
+  new ApiError(413, 'RequestEntityTooLarge', `the object is larger than ${limitBytes / 1024 / 1024} MiB`);
 
 export const expired = (message: string): ApiError => new ApiError(410, 'Expired', message);
 

@@ -9,7 +9,7 @@ export interface ProbeOptions {
   readonly clock: Clock;
   /** Between checks once the program has answered. */
   readonly intervalMs?: number;
-  /** Called on each change; the program counts as unhealthy until the first success. */
+  /** Called on each change, and once with the reason when the program has not answered for a while after its start. */
   readonly onChange: (healthy: boolean, message: string) => void;
 }
 
@@ -22,6 +22,8 @@ export interface Probe {
 }
 
 const STARTING_MS = 50;
+/** A program that has not answered by then may never do so. */
+const PATIENCE_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** One failure may be a full accept queue. */
 const FAILURES = 2;
@@ -30,6 +32,8 @@ class TcpProbe implements Probe {
   readonly #options: ProbeOptions;
   #healthy = false;
   #hasAnswered = false;
+  #hasComplained = false;
+  readonly #startedAt: number;
   #failures = 0;
   #isClosed = false;
   #timer: Timer | undefined;
@@ -37,6 +41,7 @@ class TcpProbe implements Probe {
 
   constructor(options: ProbeOptions) {
     this.#options = options;
+    this.#startedAt = options.clock.monotonic();
     this.check();
   }
 
@@ -85,7 +90,9 @@ class TcpProbe implements Probe {
     const changed = healthy !== this.#healthy;
     this.#healthy = healthy;
     this.#timer = clock.after(isUrgent ? Math.min(STARTING_MS, intervalMs) : intervalMs, () => this.check());
-    if (changed) onChange(healthy, failure ?? '');
+    const isLate = !this.#hasAnswered && clock.monotonic() - this.#startedAt >= PATIENCE_MS;
+    if (changed || (isLate && !this.#hasComplained)) onChange(healthy, failure ?? '');
+    this.#hasComplained ||= isLate;
   }
 }
 

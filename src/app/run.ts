@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
-import type { Clock, Timer } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { type Random, randomSuffix } from '../lib/random.ts';
@@ -52,8 +52,6 @@ export type ProxyCommand = { readonly type: 'app'; readonly pid: number } | { re
 const LOOPBACK = '127.0.0.1';
 const DRAIN_MS = 5_000;
 const APP_GRACE_MS = 10_000;
-/** A program that does not listen by then may have been given the wrong port. */
-const SILENCE_MS = 5_000;
 
 type Ports = RunOptions['ports'];
 
@@ -140,7 +138,7 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
   const [inbound, outbound] = [await findFreePort(LOOPBACK, random), await findFreePort(LOOPBACK, random)];
   const drained = Promise.withResolvers<void>();
   let program: ChildProcess | undefined;
-  let silence: Timer | undefined;
+  let hasServed = false;
   if (options.dataDir && Object.keys(ports).length > 0)
     await ensureService({ ...options, dataDir: options.dataDir, ports });
 
@@ -156,9 +154,10 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
       const told = message as WorkloadMessage;
       if (told.type === 'drained') drained.resolve();
       if (told.type !== 'health') return;
-      silence?.cancel();
       if (told.healthy) announceReady({ name });
-      if (!told.healthy) tell(`${name} gets no requests: ${told.message}`, 'warn');
+      hasServed ||= told.healthy;
+      if (!told.healthy)
+        tell(`${name} gets no requests: ${told.message}${hasServed ? '' : '; is --port right?'}`, 'warn');
       else tell(`${name} is in the mesh as ${options.namespace}/${options.serviceAccount}`, 'info');
     },
   });
@@ -183,15 +182,10 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
     program = await startProgram(options.program, meshEnvironment(deps.env, outbound, ports));
     const exit = exitOf(program);
     if (ending) program.kill('SIGTERM');
-    silence = clock.after(SILENCE_MS, () => {
-      const wanted = Object.values(ports).map((port) => `${options.appAddress}:${port}`);
-      tell(`${name} gets no requests yet: nothing listens on ${wanted[0]}; is --port right?`, 'warn');
-    });
     proxy.send({ type: 'app', pid: program.pid ?? 0 } satisfies ProxyCommand);
     const code = await exit;
     return ending ? 0 : code;
   } finally {
-    silence?.cancel();
     await proxy.stop();
   }
 };

@@ -1,6 +1,6 @@
 // Why a port could not be bound, in the user's words, and who holds it. Called by whatever opens a listening socket.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { messageOf, systemCode, WeftError } from './errors.ts';
 
 const LISTENING = '0A';
@@ -37,7 +37,9 @@ export const portHolder = (port: number, proc = '/proc'): string | undefined => 
     for (const fd of orElse(() => readdirSync(folder), [])) {
       const link = orElse(() => readlinkSync(join(folder, fd)), '');
       if (!inodes.has(link)) continue;
-      const name = orElse(() => readFileSync(join(proc, pid, 'comm'), 'utf8').trim(), '');
+      // Not `comm`, which is the name of a thread.
+      const command = orElse(() => readFileSync(join(proc, pid, 'cmdline'), 'utf8'), '');
+      const name = basename(command.split('\0')[0] ?? '');
       return name ? `${name} (pid ${pid})` : `pid ${pid}`;
     }
   }

@@ -49,6 +49,8 @@ export class Downstream implements WireUser, BodySink {
   readonly #exchangeDeadline: Deadline;
   #state = HEAD;
   #head = '';
+  /** Its last three characters. */
+  #headTail = '';
   /** Bytes behind the present request. */
   #rest: Buffer | undefined;
   #exchange: Exchange | undefined;
@@ -134,21 +136,29 @@ export class Downstream implements WireUser, BodySink {
   #readHead(buffer: Buffer, start: number, end: number): number {
     const { maxHeadBytes } = this.#context.limits;
     const before = this.#head.length;
-    const text = this.#head + buffer.toString('latin1', start, Math.min(end, start + maxHeadBytes));
+    const piece = buffer.toString('latin1', start, Math.min(end, start + maxHeadBytes));
+    // Only what is new is looked at: a head that comes byte by byte costs no more than one that comes at once.
+    const seen = this.#headTail;
+    const window = seen + piece;
     // RFC 9112, 2.2: one empty line before a request is let pass.
-    const from = text.charCodeAt(0) === 13 && text.charCodeAt(1) === 10 ? 2 : 0;
-    const headEnd = text.indexOf('\r\n\r\n', Math.max(from, before - 3));
+    const from = before === seen.length && window.charCodeAt(0) === 13 && window.charCodeAt(1) === 10 ? 2 : 0;
+    const found = window.indexOf('\r\n\r\n', from);
+    const headEnd = found < 0 ? -1 : found + before - seen.length;
     if (headEnd < 0 || headEnd > maxHeadBytes) {
-      if (text.length >= maxHeadBytes) this.#refuse(new Refusal(431, 'the request head is too large'));
-      else if (hasBareLineFeed(text)) this.#refuse(new Refusal(400, 'a line does not end in CRLF'));
+      if (before + piece.length >= maxHeadBytes) this.#refuse(new Refusal(431, 'the request head is too large'));
+      else if (hasBareLineFeed(piece, seen.slice(-1))) this.#refuse(new Refusal(400, 'a line does not end in CRLF'));
       else {
         if (before === 0) this.#armHeadTimeout();
-        this.#head = text;
+        this.#head += piece;
+        this.#headTail = window.slice(-3);
       }
       return end;
     }
+    const text = this.#head + piece;
+    const skipped = text.charCodeAt(0) === 13 && text.charCodeAt(1) === 10 ? 2 : 0;
+    this.#headTail = '';
     this.#head = '';
-    const message = this.#context.parser.request(text, from, headEnd);
+    const message = this.#context.parser.request(text, skipped, headEnd);
     if (message instanceof Refusal) {
       this.#refuse(message);
       return end;

@@ -76,10 +76,10 @@ const inbound = (backendPort: number, permissive: boolean) =>
 
 const SNI = 'outbound_.80_._.a.default.svc.cluster.local';
 
-const withInbound = async (t: TestContext, permissive = false) => {
+const withInbound = async (t: TestContext, permissive = false, limits = {}) => {
   const backend = await rawServer();
   const svid = authority.source(spiffeId('a'));
-  const proxy = await startProxy(inbound(backend.port, permissive), { svid });
+  const proxy = await startProxy(inbound(backend.port, permissive), { svid, limits });
   t.after(async () => {
     await proxy.close();
     await backend.close();
@@ -141,6 +141,28 @@ test('an unknown server name, plain text where TLS is asked for, and bytes that 
   const broken = await rawClient(proxy.port());
   broken.write('\x16\x03\x01\xff\xff\xff');
   assert.equal(await broken.rest(), '');
+});
+
+/** The first message of a TLS client, as bytes. */
+const clientHello = async (): Promise<string> => {
+  const server = await rawServer();
+  const client = connect({ port: server.port, host: '127.0.0.1', servername: SNI });
+  client.on('error', () => {});
+  const peer = await server.peer(0);
+  await until(() => peer.text !== '', 'the hello comes');
+  client.destroy();
+  await server.close();
+  return peer.text;
+};
+
+test('a client that goes in the middle of the handshake leaves nothing open', async (t) => {
+  const { proxy } = await withInbound(t, false, { handshakeTimeoutMs: 3_600_000 });
+  const client = await rawClient(proxy.port());
+  client.write(await clientHello());
+  await until(() => client.text !== '', 'the proxy answers the hello');
+  client.end();
+  await until(() => client.ended, 'the proxy ends its half too');
+  await until(() => proxy.proxy.stats().connections === 0, 'the connection is forgotten');
 });
 
 test('plain text and TLS on one port, told apart by the first byte', async (t) => {

@@ -61,6 +61,7 @@ class Handshakes {
   ) {
     this.#server = createServer({ ...options, handshakeTimeout: context.limits.handshakeTimeoutMs });
     this.#server.on('secureConnection', (secured) => {
+      secured.allowHalfOpen = true;
       const key = keyOf(secured);
       const onSecure = this.#waiting.get(key);
       this.#waiting.delete(key);
@@ -88,6 +89,8 @@ class Handshakes {
     const key = keyOf(socket);
     this.#waiting.set(key, onSecure);
     socket.once('close', () => this.#waiting.delete(key));
+    // Who goes during the handshake is gone: half of a connection is of no use before there is one.
+    socket.allowHalfOpen = false;
     this.#server.emit('connection', socket);
   }
 }

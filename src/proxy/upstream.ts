@@ -139,7 +139,7 @@ export class UpstreamConnection implements WireUser {
     }
     if (headEnd < 0 || headEnd > this.#context.limits.maxHeadBytes) {
       if (text.length >= this.#context.limits.maxHeadBytes) this.#bad(user, 'the head of the answer is too large');
-      else if (hasBareLineFeed(text)) this.#bad(user, 'the answer is not HTTP/1.1');
+      else if (hasBareLineFeed(text, '')) this.#bad(user, 'the answer is not HTTP/1.1');
       else this.#head = text;
       return -1;
     }

@@ -328,7 +328,13 @@ export class HeadParser {
   }
 }
 
-const BARE_LF = /(?:^|[^\r])\n/;
-
-/** True when text of an unfinished head can't become a valid one any more: a line feed without its CR. */
-export const hasBareLineFeed = (text: string): boolean => BARE_LF.test(text);
+/**
+ * True when an unfinished head can't become a valid one any more: a line feed without its CR. `previous` is the character
+ * before `text`, empty at the start.
+ */
+export const hasBareLineFeed = (text: string, previous: string): boolean => {
+  for (let i = text.indexOf('\n'); i >= 0; i = text.indexOf('\n', i + 1)) {
+    if ((i === 0 ? previous : text[i - 1]) !== '\r') return true;
+  }
+  return false;
+};

@@ -39,6 +39,7 @@ export const addSvidTtlOption = (command: Command): Command =>
 export const svidTtlOf = ({ svidTtl }: { svidTtl?: number }) => (svidTtl === undefined ? {} : { svidTtlMs: svidTtl });
 
 const run = async (options: ControlPlaneOptions & { svidTtl?: number }, terminal: Terminal): Promise<void> => {
+  terminal.endsWithReader = false;
   const { runControlPlane } = await import('../app/control-plane.ts');
   terminal.exitCode = await runControlPlane(
     { ...options, ...svidTtlOf(options) },

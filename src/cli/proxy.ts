@@ -31,6 +31,7 @@ interface ProxyFlags extends JoinOptions {
 }
 
 const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
+  terminal.endsWithReader = false;
   const log = systemLog('proxy', flags.quiet ? 'warn' : 'info');
   if (flags.resources !== undefined) {
     if (flags.role !== 'gateway') {

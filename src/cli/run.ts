@@ -30,6 +30,7 @@ interface RunFlags extends JoinOptions {
 const EXAMPLE = 'weft run --service reviews --version v3 --port 9080 -- node reviews.js';
 
 const run = async (program: readonly string[], flags: RunFlags, terminal: Terminal): Promise<void> => {
+  terminal.endsWithReader = false;
   if (program.length === 0) {
     throw new WeftError('USAGE', 'no program to run', { hint: `name it behind "--": ${EXAMPLE}` });
   }

@@ -12,6 +12,8 @@ export interface Terminal {
   readonly hasColour: boolean;
   /** Result of a command that did not throw: 0, or 3 for "found problems", 130 after Ctrl-C. */
   exitCode: number;
+  /** Whether the program ends when the reader of its output has gone (`| head`); false for what serves others. */
+  endsWithReader: boolean;
   /** A line on standard output; with `write` the text as it is. */
   print(line: string): void;
   write(text: string): void;
@@ -40,12 +42,6 @@ const readAll = async (stream: AsyncIterable<Buffer>): Promise<string> => {
 /** The process's own terminal. A reader that went away (`| head`) ends the program quietly. */
 export const openTerminal = (): Terminal => {
   const { stdout, stderr, stdin, env } = process;
-  for (const stream of [stdout, stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
-    });
-  }
   let interrupted: AbortController | undefined;
   const terminal: Terminal = {
     env,
@@ -54,6 +50,7 @@ export const openTerminal = (): Terminal => {
     columns: stdout.columns ?? 0,
     hasColour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
     exitCode: 0,
+    endsWithReader: true,
     print: (line) => void stdout.write(`${line}\n`),
     write: (text) => void stdout.write(text),
     note: (line) => void stderr.write(`${line}\n`),
@@ -73,5 +70,11 @@ export const openTerminal = (): Terminal => {
       return controller.signal;
     },
   };
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      if (terminal.endsWithReader) process.exit(0);
+    });
+  }
   return terminal;
 };

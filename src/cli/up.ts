@@ -11,6 +11,7 @@ import { engineOption, envoyOption } from './engine-options.ts';
 import type { Terminal } from './terminal.ts';
 
 const run = async (options: UpOptions & { verbose?: boolean; svidTtl?: number }, terminal: Terminal): Promise<void> => {
+  terminal.endsWithReader = false;
   const { runUp } = await import('../app/up.ts');
   const log = options.verbose ? systemLog('up', 'debug') : silentLog;
   const deps = { clock: systemClock, random: systemRandom, log, print: terminal.print };

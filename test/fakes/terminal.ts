@@ -25,6 +25,7 @@ export const fakeTerminal = ({ env = {}, input = '', isScreen = false }: FakeTer
     columns: 100,
     hasColour: false,
     exitCode: 0,
+    endsWithReader: true,
     print: (line) => {
       out += `${line}\n`;
     },

@@ -10,6 +10,9 @@ export interface LogName {
   readonly service?: ServiceRef;
 }
 
+/** Tag of an Envoy's log entry: what was asked for, where no endpoint can tell: a cluster, or `namespace/name` of a service. */
+export const SERVICE_TAG = 'weft.service';
+
 /** `weft/inbound/http/shop/reviews/9080`; without the last three where the listener stands for no service. */
 export const formatLogName = ({ direction, protocol, service }: LogName): string =>
   `weft/${direction}/${protocol}${service ? `/${service.namespace}/${service.name}/${service.port}` : ''}`;

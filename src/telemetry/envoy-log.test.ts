@@ -51,6 +51,16 @@ const entry = (parts: object = {}, response: object = {}) =>
     response: { responseCode: 200, responseBodyBytes: 9n, ...response },
   });
 
+test('a call without an endpoint is for the service that its route names', () => {
+  const parts = {
+    upstreamCluster: '',
+    upstreamRemoteAddress: undefined,
+    customTags: { 'weft.service': 'shop/ratings' },
+  };
+  const event = httpEvent(entry(parts), outbound, sender);
+  assert.deepEqual(event?.destination, { namespace: 'shop', service: 'ratings' });
+});
+
 test('a request at the callee', () => {
   assert.deepEqual(
     httpEvent(entry(), { ...inbound, service: { namespace: 'default', name: 'reviews', port: 9080 } }, sender),

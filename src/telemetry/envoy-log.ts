@@ -12,7 +12,7 @@ import type {
 import { formatHostPort } from '../lib/host-port.ts';
 import type { EventPeer, TrafficEvent } from '../model/event.ts';
 import { parseSpiffeId } from '../model/identity.ts';
-import type { LogName } from '../model/log-name.ts';
+import { type LogName, SERVICE_TAG } from '../model/log-name.ts';
 import { lettersOf } from './envoy-flags.ts';
 import { cutText } from './event-parse.ts';
 import type { SenderPeer } from './sender-peer.ts';
@@ -55,6 +55,14 @@ const serviceOfCluster = (cluster: string): Peer => {
   return parts ? { namespace: parts[2]!, service: parts[1]! } : { service: host };
 };
 
+/** The service that was asked for, where no endpoint was found to tell it. */
+const serviceOfTag = (tags: AccessLogCommon['customTags']): Peer => {
+  const text = tags[SERVICE_TAG] ?? '';
+  if (CLUSTER.test(text)) return serviceOfCluster(text);
+  const [namespace, name] = text.split('/');
+  return namespace && name ? { namespace: cutText(namespace), service: cutText(name) } : {};
+};
+
 const serviceOfName = (service: LogName['service']): Peer =>
   service ? { namespace: service.namespace, service: service.name } : {};
 
@@ -72,7 +80,8 @@ const withAddress = (peer: Peer, address: Address | undefined): Peer => {
 const sidesOf = (common: AccessLogCommon, name: LogName, sender: SenderPeer) => {
   const { direction } = name;
   const caller = withIdentity({}, spiffeIdOf(common.tlsProperties?.peerCertificateProperties));
-  const called = { ...serviceOfCluster(common.upstreamCluster), ...serviceOfName(name.service) };
+  const asked = common.upstreamCluster ? serviceOfCluster(common.upstreamCluster) : serviceOfTag(common.customTags);
+  const called = { ...asked, ...serviceOfName(name.service) };
   const source = direction === 'outbound' ? self(sender) : caller;
   const destination = direction === 'inbound' ? { ...called, ...self(sender) } : called;
   return {

@@ -133,7 +133,21 @@ test('workloads that only the control plane knows are named', () => {
     workloadOf: ({ identity }) => (identity === spiffe('front') ? { workload: 'default/front-1' } : undefined),
   });
   hub.add(event());
-  assert.equal(hub.recent(1)[0]?.source.workload, 'default/front-1');
+  assert.equal(hub.recent(1)[0]?.source.workload, 'front-1');
+});
+
+test('a call that both ends report counts once, also where the caller does not say whom it met', () => {
+  const { hub } = open({
+    workloadOf: ({ address }) =>
+      address === 'proxy' ? { workload: 'default/reviews-v1-abc', identity: spiffe('reviews') } : undefined,
+  });
+  hub.add(event());
+  hub.add(
+    event({ direction: 'outbound', destination: { namespace: 'default', service: 'reviews', address: 'proxy' } }),
+  );
+  assert.equal(hub.recent(9).length, 1);
+  assert.equal(hub.recent(9, { all: true })[1]?.destination.identity, spiffe('reviews'));
+  assert.equal(hub.stats().services[0]?.total, 1);
 });
 
 test('counts by service, version and edge, each request once', () => {

@@ -1,6 +1,6 @@
 // Where all traffic events meet in the control plane: the newest ones, live subscribers, counts. Fed by ingest, read by flows.
 import type { Clock } from '../lib/clock.ts';
-import type { TrafficEvent } from '../model/event.ts';
+import type { EventPeer, TrafficEvent } from '../model/event.ts';
 import { Counts, type KeyCounts, type Sample, WINDOW_SECONDS } from './counts.ts';
 import { Ring } from './ring.ts';
 import { type FlowFilter, isAtCallee, isDenied, isFailed, matchesFilter, serviceOf, workloadOf } from './view.ts';
@@ -9,6 +9,8 @@ import { type FlowFilter, isAtCallee, isDenied, isFailed, matchesFilter, service
 export interface KnownWorkload {
   /** `namespace/name`. */
   readonly workload: string;
+  /** Set where the peer was known by its proxy, which proves it to each caller. */
+  readonly identity?: string | undefined;
   readonly version?: string | undefined;
 }
 
@@ -106,6 +108,13 @@ const pairsOf = (counts: Counts, now: number): { first: string; second: string; 
       return { first, second, counts: value };
     });
 
+const withWorkload = (peer: EventPeer, workload: string): EventPeer => {
+  const slash = workload.indexOf('/');
+  const [namespace, name] = [workload.slice(0, Math.max(slash, 0)), workload.slice(slash + 1)];
+  if (slash < 0 || (peer.namespace !== undefined && peer.namespace !== namespace)) return { ...peer, workload };
+  return { ...peer, namespace, workload: name };
+};
+
 class EventHub implements Hub {
   readonly #options: HubOptions;
   readonly #events: Ring<TrafficEvent>;
@@ -137,10 +146,13 @@ class EventHub implements Hub {
   #completed(event: TrafficEvent, known: KnownWorkload | undefined): TrafficEvent {
     const { denialPolicies, workloadOf: find } = this.#options;
     let { source, destination, policy } = event;
-    if (known && destination.workload === undefined) destination = { ...destination, workload: known.workload };
+    if (known && destination.workload === undefined) destination = withWorkload(destination, known.workload);
+    if (known?.identity !== undefined && destination.identity === undefined) {
+      destination = { ...destination, identity: known.identity };
+    }
     if (source.workload === undefined) {
       const caller = find?.(source);
-      if (caller) source = { ...source, workload: caller.workload };
+      if (caller) source = withWorkload(source, caller.workload);
     }
     if (policy?.verdict === 'deny' && policy.names.length === 0 && denialPolicies) {
       policy = { ...policy, names: denialPolicies(event) };

@@ -28,9 +28,9 @@ const indexOf = (mesh: Mesh): Index => {
   }
   for (const identity of shared) byIdentity.delete(identity);
   for (const service of mesh.services.values()) {
-    for (const { address, port, workload } of service.ports.flatMap((servicePort) => servicePort.endpoints)) {
+    for (const { address, port, workload, identity } of service.ports.flatMap((servicePort) => servicePort.endpoints)) {
       const known = workload === undefined ? undefined : byName.get(workload);
-      if (known) byAddress.set(`${address}:${port}`, known);
+      if (known) byAddress.set(`${address}:${port}`, { ...known, identity });
     }
   }
   return { byName, byAddress, byIdentity };

@@ -1,13 +1,15 @@
 // Access logs: every Envoy streams what it did to the control plane, where telemetry makes TrafficEvents of it.
-import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf';
+import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import type { AccessLogFilterSchema, AccessLogSchema } from '../../gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import { ApiVersion } from '../../gen/envoy/config/core/v3/config_source_pb.js';
 import {
   HttpGrpcAccessLogConfigSchema,
   TcpGrpcAccessLogConfigSchema,
 } from '../../gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
-import { formatLogName, type LogName } from '../../model/log-name.ts';
+import { CustomTagSchema } from '../../gen/envoy/type/tracing/v3/custom_tag_pb.js';
+import { formatLogName, type LogName, SERVICE_TAG } from '../../model/log-name.ts';
 import { configured, duration, type Init } from './message.ts';
+import { SERVICE_KEY, WEFT_METADATA } from './route-metadata.ts';
 
 export type AccessLogInit = Init<typeof AccessLogSchema>;
 type Filter = Init<typeof AccessLogFilterSchema>;
@@ -34,11 +36,23 @@ const logOf = <Schema extends DescMessage>(
   filter?: Filter,
 ): AccessLogInit => ({ ...configured(name, schema, init), ...(filter && { filter }) });
 
+/** What the route says of the service; see route-metadata.ts. */
+const SERVICE = create(CustomTagSchema, {
+  tag: SERVICE_TAG,
+  type: {
+    case: 'metadata',
+    value: {
+      kind: { kind: { case: 'route', value: {} } },
+      metadataKey: { key: WEFT_METADATA, path: [{ segment: { case: 'key', value: SERVICE_KEY } }] },
+    },
+  },
+});
+
 const httpLog = (name: LogName, filter?: Filter): AccessLogInit =>
   logOf(
     'envoy.access_loggers.http_grpc',
     HttpGrpcAccessLogConfigSchema,
-    { commonConfig: commonConfig(name), additionalRequestHeadersToLog: ['traceparent'] },
+    { commonConfig: { ...commonConfig(name), customTags: [SERVICE] }, additionalRequestHeadersToLog: ['traceparent'] },
     filter,
   );
 

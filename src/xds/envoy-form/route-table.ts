@@ -2,13 +2,15 @@
 import type { RouteSchema, VirtualHostSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../gen/envoy/config/route/v3/route_pb.js';
 import { UNSENT_HEADER } from '../../model/http.ts';
-import type { RouteTable, Tunnel } from '../../model/snapshot.ts';
+import type { Route } from '../../model/route.ts';
+import type { RouteTable, Tunnel, VirtualHost } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
 import { bestDomain, planDomains } from './domains.ts';
 import { escapeRegex, type Init, resourceOf } from './message.ts';
 import { envoyRoutes } from './route.ts';
 import type { RouteContext } from './route-context.ts';
+import { serviceMetadata } from './route-metadata.ts';
 import { internalName, tunnelRoutes } from './tunnels.ts';
 
 type EnvoyRoute = Init<typeof RouteSchema>;
@@ -52,6 +54,13 @@ const placeTunnels = ({ name, tunnels }: RouteTable, domains: readonly string[])
   return { within, hosts };
 };
 
+const routesOf = (route: Route, host: VirtualHost, context: RouteContext): EnvoyRoute[] => {
+  const routes = envoyRoutes(route, context);
+  // Inbound, the log's name says it.
+  const metadata = context.isInbound ? undefined : serviceMetadata(route, host);
+  return metadata ? routes.map((one) => ({ ...one, metadata })) : routes;
+};
+
 export const encodeRouteTable = (table: RouteTable, context: RouteContext): EncodedResource => {
   const domains = table.virtualHosts.flatMap((host) => host.domains);
   const plan = planDomains(
@@ -72,7 +81,7 @@ export const encodeRouteTable = (table: RouteTable, context: RouteContext): Enco
         domains: host.domains.flatMap((domain) => plan.expand(domain)),
         routes: [
           ...host.domains.flatMap((domain) => within.get(domain) ?? []),
-          ...host.routes.flatMap((route) => envoyRoutes(route, context)),
+          ...host.routes.flatMap((route) => routesOf(route, host, context)),
         ],
       })),
       ...hosts,

@@ -1,18 +1,15 @@
 // How the cluster of a tunnel gets from its route into the internal listener: as route metadata, then as filter state that
-// is handed on with the connection. Used by tunnels.ts (routes) and http.ts (the filter).
+// is handed on with the connection. Used by http.ts; tunnels.ts writes the metadata.
 import {
   type FilterStateValueSchema,
   FilterStateValue_SharedWithUpstream as Shared,
 } from '../../gen/envoy/extensions/filters/common/set_filter_state/v3/value_pb.js';
 import { ConfigSchema } from '../../gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
 import { configured, type Init } from './message.ts';
+import { CLUSTER_KEY, WEFT_METADATA } from './route-metadata.ts';
 
-const NAMESPACE = 'weft';
-const KEY = 'cluster';
 /** What Envoy's TCP proxy goes by where it is set. */
 const TCP_PROXY_CLUSTER = 'envoy.tcp_proxy.cluster';
-
-export const tunnelMetadata = (cluster: string) => ({ filterMetadata: { [NAMESPACE]: { [KEY]: cluster } } });
 
 const sharedState = (objectKey: string, factoryKey: string): Init<typeof FilterStateValueSchema> => ({
   key: { case: 'objectKey', value: objectKey },
@@ -22,7 +19,7 @@ const sharedState = (objectKey: string, factoryKey: string): Init<typeof FilterS
     value: {
       format: {
         case: 'textFormatSource',
-        value: { specifier: { case: 'inlineString', value: `%METADATA(ROUTE:${NAMESPACE}:${KEY})%` } },
+        value: { specifier: { case: 'inlineString', value: `%METADATA(ROUTE:${WEFT_METADATA}:${CLUSTER_KEY})%` } },
       },
       omitEmptyValues: true,
     },

@@ -12,7 +12,7 @@ import { FractionalPercent_DenominatorType as Denominator } from '../../gen/envo
 import type { Tunnel, WeightedCluster } from '../../model/snapshot.ts';
 import { TUNNEL_HEADER } from './access-log.ts';
 import { duration, type Init } from './message.ts';
-import { tunnelMetadata } from './tunnel-cluster.ts';
+import { tunnelMetadata } from './route-metadata.ts';
 
 type EnvoyRoute = Init<typeof RouteSchema>;
 

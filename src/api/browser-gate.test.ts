@@ -164,7 +164,7 @@ test('a service account is known, but may not use resources or flows', async () 
   assert.deepEqual([user.name, user.audiences], ['system:serviceaccount:default:front', ['weft-ca']]);
   const refused = await t.ask(THINGS, { token });
   assert.equal(refused.status, 403);
-  assert.match(refused.json.message, /User "system:serviceaccount:default:front" cannot get resource "things"/);
+  assert.match(refused.json.message, /User "system:serviceaccount:default:front" cannot list resource "things"/);
   assert.equal((await t.ask('/weft/v1/flows', { token })).status, 403);
   assert.equal((await t.ask(`/?token=${token}`, { token: '' })).status, 403);
   const review = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';

@@ -266,7 +266,7 @@ const mistakes: Record<string, Mistake> = {
   'a huge body': {
     method: 'POST',
     body: JSON.stringify(thing('big', { size: 1, free: { text: 'x'.repeat(1_600_000) } })),
-    want: [413, 'RequestEntityTooLarge', /at most 1572864 bytes/],
+    want: [413, 'RequestEntityTooLarge', /larger than 1.5 MiB/],
   },
   'a wrong kind': {
     method: 'POST',

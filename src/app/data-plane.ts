@@ -153,7 +153,7 @@ class DataPlane {
   }
 }
 
-const openDataPlane = async (options: ProxyOptions, log: Log): Promise<DataPlane> => {
+const openDataPlane = async (options: ProxyOptions, ended: Promise<unknown>, log: Log): Promise<DataPlane> => {
   const membership = findMembership(options);
   const svid = openSvidSource({
     address: membership.control,
@@ -165,7 +165,11 @@ const openDataPlane = async (options: ProxyOptions, log: Log): Promise<DataPlane
     random: systemRandom,
     log: log.child('ca'),
   });
+  // Whoever is told to end must not go on waiting for a control plane that does not answer.
+  let isReady = false;
+  void ended.then(() => isReady || svid.close());
   await svid.ready;
+  isReady = true;
   const node = nodeOf(options);
   const open = options.engine === 'envoy' ? openEnvoyDataPlane : openWeftDataPlane;
   let plane: DataPlane | undefined;
@@ -181,8 +185,15 @@ export const runProxy = async (options: ProxyOptions, log: Log): Promise<number>
   onEnd(ended.resolve);
   let plane: DataPlane | undefined;
   try {
-    plane = await Promise.race([openDataPlane(options, log), ended.promise.then(() => undefined)]);
-    if (!plane) return 0;
+    const opening = openDataPlane(options, ended.promise, log);
+    plane = await Promise.race([opening, ended.promise.then(() => undefined)]);
+    if (!plane) {
+      await opening.then(
+        (late) => late.end('signal'),
+        () => {},
+      );
+      return 0;
+    }
     const running = plane;
     process.on('message', (command: ProxyCommand) => void running.obey(command));
     await Promise.race([running.start(), ended.promise]);

@@ -108,6 +108,13 @@ const fails = async (args: readonly string[], code: number, ...says: RegExp[]): 
 const SERVICE = (name: string) =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {ports: [{port: 80}]}\n`;
 
+const control = (): { xds: string; rootPem: string } =>
+  JSON.parse(readFileSync(join(mesh.state, 'control.json'), 'utf8'));
+const joinWith = (token: string, rootPem = control().rootPem): string[] => {
+  const files = [`--root-cert=${write('root.pem', rootPem)}`, `--token-file=${write('join.token', token)}`];
+  return ['run', '--service=visitor', `--control=${control().xds}`, ...files, '--', 'true'];
+};
+
 describe('manifests', () => {
   const cases: Record<string, { text: string; says: RegExp[] }> = {
     'broken YAML is told with file, line and column': {
@@ -163,13 +170,6 @@ describe('tokens and certificates', () => {
     const past = await openTokens({ dir: join(mesh.state, 'tokens'), clock });
     return (await past.issue({ subject, groups, audience, ttlMs: HOUR_MS })).token;
   };
-  const control = (): { xds: string; rootPem: string } =>
-    JSON.parse(readFileSync(join(mesh.state, 'control.json'), 'utf8'));
-  const joinWith = (token: string, rootPem = control().rootPem): string[] => {
-    const files = [`--root-cert=${write('root.pem', rootPem)}`, `--token-file=${write('join.token', token)}`];
-    return ['run', '--service=visitor', `--control=${control().xds}`, ...files, '--', 'true'];
-  };
-
   test('a token that is none is refused', async () => {
     const file = kubeconfig('wrong', 'token', 'nonsense');
     await fails(['get', 'services', '--kubeconfig', file], 1, /\(API_UNAUTHORIZED\)/, /try: .*kubeconfig/);
@@ -358,6 +358,22 @@ describe('weft run', () => {
     await fails(['run', '--service=nobody', '--port=http', '--', 'true'], 2, /--port/);
     await fails(['get', 'service', 'nobody'], 1, /does not exist/);
   });
+
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    test(`while it waits for a control plane that does not answer, ${signal} ends all of it`, async () => {
+      const { server, port } = await listenOn();
+      const away = [
+        `--control=127.0.0.1:${port}`,
+        ...joinWith('none').filter((arg) => /root-cert|token-file/.test(arg)),
+      ];
+      const run = mesh.start('run', '--service=waiting', ...away, '--', 'true');
+      await until('the proxy to start', () => processesOf('--name=waiting').length > 0);
+      run.child.kill(signal);
+      await run.finished;
+      await until('no process to be left', () => processesOf('waiting').length === 0);
+      server.close();
+    });
+  }
 
   test('the exit code of the program is passed on, a signal as a shell says it', async () => {
     assert.equal((await mesh.weft('run', '--service=brief', '--', 'sh', '-c', 'exit 7')).code, 7);

@@ -40,6 +40,14 @@ const cases: Record<string, { got: () => unknown; want: unknown }> = {
     },
     want: [{ pipe: { path: '/run/x/xds.sock' } }, undefined],
   },
+  'comes back to the control plane on a new connection, and soon': {
+    got: () => {
+      const [{ envoy_grpc: grpc }] = build().dynamic_resources.ads_config.grpc_services;
+      const [options] = Object.values(control().typed_extension_protocol_options) as ReturnType<typeof build>[];
+      return [grpc.retry_policy.retry_back_off.max_interval, options.common_http_protocol_options];
+    },
+    want: ['5s', { max_requests_per_connection: 1 }],
+  },
   'keeps the admin socket to this user': {
     got: () => build().admin.address,
     want: { pipe: { path: '/run/x/admin.sock', mode: 0o600 } },

@@ -40,10 +40,14 @@ const socketAddress = (address: string, port: number): JsonObject => ({
   socket_address: { address, port_value: port },
 });
 
-/** HTTP/2 with pings, so that a control plane that vanished without a word is noticed. */
+/**
+ * HTTP/2, to the control plane with pings, so that one that vanished without a word is noticed, and a connection for each
+ * stream: one that was opened with an ended certificate would be used again and again, and refused each time.
+ */
 const http2 = (keepalive: boolean): JsonObject => ({
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
     '@type': type('envoy.extensions.upstreams.http.v3.HttpProtocolOptions'),
+    ...(keepalive && { common_http_protocol_options: { max_requests_per_connection: 1 } }),
     explicit_http_config: {
       http2_protocol_options: keepalive ? { connection_keepalive: { interval: '10s', timeout: '5s' } } : {},
     },
@@ -135,6 +139,9 @@ const adminOf = (admin: AdminAddress): JsonObject => ({
       : socketAddress(admin.address, admin.port),
 });
 
+/** As Weft's own proxies come back; Envoy by itself would wait for up to 30 s after a long outage. */
+const COME_BACK: JsonObject = { retry_back_off: { base_interval: '0.1s', max_interval: '5s' } };
+
 const fromControl: JsonObject = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
 
 /** The bootstrap as JSON. */
@@ -146,7 +153,7 @@ export const bootstrapOf = (options: BootstrapOptions): JsonObject => ({
       api_type: 'DELTA_GRPC',
       transport_api_version: 'V3',
       set_node_on_first_message_only: true,
-      grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc' } }],
+      grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc', retry_policy: COME_BACK } }],
     },
     cds_config: fromControl,
     lds_config: fromControl,

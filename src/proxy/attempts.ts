@@ -21,6 +21,11 @@ const CONNECT_ERRORS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'the host is not reachable',
   ENETUNREACH: 'the network is not reachable',
   ECONNRESET: 'the connection was reset',
+  CERT_HAS_EXPIRED: "the peer's certificate has ended; can its proxy reach the control plane?",
+  CERT_NOT_YET_VALID: "the peer's certificate is not valid yet; are the clocks right?",
+  SELF_SIGNED_CERT_IN_CHAIN: "the peer's certificate is of another mesh",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the peer's certificate is of another mesh",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the peer's certificate is of another mesh",
   PEER_IDENTITY: "the peer's identity is not the expected one",
   NO_IDENTITY: 'this proxy has no identity yet',
 };

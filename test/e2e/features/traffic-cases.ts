@@ -81,7 +81,7 @@ export const trafficCases: Record<string, (f: Features) => Promise<void>> = {
 
     const stranger = await openTunnel(f.stranger.port, 'guarded.default:7000');
     if (stranger.status === 200) {
-      const end = once(stranger.socket, 'close');
+      const end = new Promise((resolve) => stranger.socket.once('close', resolve));
       stranger.socket.write('ping');
       await end;
     }

@@ -64,8 +64,8 @@ const portsOf = (mesh: Mesh, node: ProxyNode, bind: string): Port[] => {
 };
 
 /**
- * Policies that reach this proxy as any workload, and those that name a Gateway. On a port that Gateways share a policy
- * for one of them is for all: plain HTTP has no chain for each.
+ * Policies that reach this proxy as any workload, and those that name one of `gateways`. Where Gateways share a port and
+ * a host name too, a policy for one of them is for both.
  */
 const policiesFor = ({ policies }: Mesh, node: ProxyNode, gateways: Iterable<MeshGateway>): AuthorizationPolicy[] => {
   const names = new Set([...gateways].map(({ namespace, name }) => `${namespace} Gateway/${name}`));
@@ -91,8 +91,12 @@ const handlerOf = (routes: string, authorization: readonly AuthorizationPolicy[]
 type Authorize = (own: Port['listeners']) => readonly AuthorizationPolicy[];
 
 const httpChains = (name: string, { listeners }: Port, authorize: Authorize) => {
-  const table: RouteTable = { name, virtualHosts: virtualHostsOf(listeners), tunnels: [] };
-  const chain: FilterChain = { name, match: { serverNames: [] }, handler: handlerOf(name, authorize(listeners)) };
+  // On a port that Gateways share, each host name has the policies of its own; behind any other there is nothing.
+  const isShared = new Set(listeners.map(({ gateway }) => gateway)).size > 1;
+  const virtualHosts = virtualHostsOf(listeners, isShared ? authorize : undefined);
+  const table: RouteTable = { name, virtualHosts, tunnels: [] };
+  const authorization = isShared ? [] : authorize(listeners);
+  const chain: FilterChain = { name, match: { serverNames: [] }, handler: handlerOf(name, authorization) };
   return { chains: [chain], tables: [table] };
 };
 
@@ -121,7 +125,7 @@ const httpsChains = (name: string, { listeners }: Port, authorize: Authorize) =>
 };
 
 /** A request belongs to the listener with the most specific host name, even when that one has no route for it. */
-const virtualHostsOf = (listeners: Port['listeners']): VirtualHost[] => {
+const virtualHostsOf = (listeners: Port['listeners'], authorize?: Authorize): VirtualHost[] => {
   const names = [...new Set(listeners.map(({ listener }) => listener.hostname ?? '*'))].sort(bySpecificity);
   const ownerOf = (hostname: string) => names.find((name) => coversHostname(name, hostname));
   const hosts = new Map<string, VirtualHost>();
@@ -135,7 +139,12 @@ const virtualHostsOf = (listeners: Port['listeners']): VirtualHost[] => {
     }
   }
   for (const name of names) if (!hosts.has(name)) hosts.set(name, { name, domains: [name], routes: [] });
-  return [...hosts.keys()].sort(bySpecificity).map((hostname) => hosts.get(hostname)!);
+  return [...hosts.keys()].sort(bySpecificity).map((hostname) => {
+    const host = hosts.get(hostname)!;
+    if (!authorize) return host;
+    const owners = listeners.filter(({ listener }) => (listener.hostname ?? '*') === ownerOf(hostname));
+    return { ...host, authorization: authorize(owners) };
+  });
 };
 
 const reachedBy = (tables: Iterable<RouteTable>, outbound: Outbound) => {

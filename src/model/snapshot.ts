@@ -101,6 +101,8 @@ export interface VirtualHost {
   readonly domains: readonly string[];
   /** The first that matches wins; compile has put them in the Gateway API's order of precedence. None: 404, flag NR. */
   readonly routes: readonly Route[];
+  /** The policies for requests to these domains, in place of the handler's; absent: the handler's. */
+  readonly authorization?: readonly AuthorizationPolicy[];
   readonly service?: ServiceRef;
 }
 

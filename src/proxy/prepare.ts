@@ -1,7 +1,7 @@
 // Snapshot → what the proxy runs on: routers, policies, chains. Equal parts are taken over as they are. Called by proxy.ts.
 import { messageOf, WeftError } from '../lib/errors.ts';
 import type { Problem } from '../model/problem.ts';
-import type { FilterChain, Listener, RouteTable, Snapshot, TlsSecret } from '../model/snapshot.ts';
+import type { FilterChain, Listener, RouteTable, Snapshot, TlsSecret, VirtualHost } from '../model/snapshot.ts';
 import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
 import { prepareWeightedPick } from './balancer.ts';
 import { ChainRef, type PreparedHttp, type PreparedTcp, type PreparedTunnel } from './chain.ts';
@@ -18,6 +18,23 @@ export interface PreparedTable {
 }
 
 const EMPTY_TABLE = (name: string): RouteTable => ({ name, virtualHosts: [], tunnels: [] });
+
+const isByHost = ({ table }: Router): boolean =>
+  table.virtualHosts.some(({ authorization }) => authorization !== undefined);
+
+/** `others` decides where a virtual host has no policies of its own. */
+const byHost = (router: Router, others: Authorization | undefined): Authorization | undefined => {
+  if (!isByHost(router)) return others;
+  const own = new Map<VirtualHost, Authorization>();
+  for (const host of router.table.virtualHosts) {
+    if (host.authorization) own.set(host, prepareAuthorization(host.authorization, 'http'));
+  }
+  const rest = others ?? prepareAuthorization([], 'http');
+  return (facts) => {
+    const host = facts.head && router.virtualHost(facts.head.host);
+    return ((host && own.get(host)) ?? rest)(facts);
+  };
+};
 
 const problemOf = (error: unknown, path: string): Problem => {
   const code = error instanceof WeftError ? error.code : 'CONFIG_INVALID';
@@ -97,7 +114,8 @@ export class Preparation {
     const { handler } = chain;
     const { direction, port } = listener;
     const cluster = (name: string) => this.#clusters.get(name);
-    const keeps = old?.handler.authorization === handler.authorization;
+    const keeps =
+      old?.handler.authorization === handler.authorization && !(old.type === 'http' && isByHost(old.router));
     const protocol = handler.type;
     const authorize: Authorization | undefined = keeps
       ? old.authorize
@@ -114,7 +132,9 @@ export class Preparation {
     const router = found?.router ?? prepareRoutes(table, this.#context.random);
     const policyPort = this.#workloadPort(direction, firstCluster(table)) ?? port;
     const tunnels = found?.tunnels ?? new Map();
-    return { type: 'http', handler, direction, router, tunnels, authorize, policyPort, listenerPort: port, cluster };
+    const authorizeHost = byHost(router, authorize);
+    const rest = { tunnels, policyPort, listenerPort: port, cluster };
+    return { type: 'http', handler, direction, router, authorize: authorizeHost, ...rest };
   }
 
   /** Inbound, policies name the port of the program, to which the chain's cluster leads. */

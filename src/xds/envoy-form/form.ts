@@ -110,7 +110,7 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
     encodeListener(value, { trustDomain, policyPort: (chain) => policyPort(snapshot, value, chain) }),
   );
   const shared = rememberWith<RouteTable, RouteContext>((value, context) => [
-    encodeRouteTable(value, { name: value.name, context, policies: {} }),
+    encodeRouteTable(value, { name: value.name, context, authorization: [], encodePolicies: () => ({}) }),
   ]);
   const ofChain = rememberByPair<FilterChain, RouteTable, RouteTableOptions>(encodeRouteTable);
   const routeContexts = openRouteContexts();
@@ -157,9 +157,12 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
           if (!isAuthorizing(value)) return shared(table, key, context);
           const name = routesName(value, chain, handler);
           const port = policyPort(snapshot, value, chain);
-          return ofChain(chain, table, `${name} ${port} ${key}`, () => {
-            return { name, context, policies: httpRbacOfRoutes(handler.authorization, port) };
-          });
+          return ofChain(chain, table, `${name} ${port} ${key}`, () => ({
+            name,
+            context,
+            authorization: handler.authorization,
+            encodePolicies: (policies) => httpRbacOfRoutes(policies, port),
+          }));
         }),
       );
     }),

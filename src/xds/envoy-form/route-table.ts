@@ -3,6 +3,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { RouteSchema, VirtualHostSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../gen/envoy/config/route/v3/route_pb.js';
 import { UNSENT_HEADER } from '../../model/http.ts';
+import type { AuthorizationPolicy } from '../../model/policy.ts';
 import type { Route } from '../../model/route.ts';
 import type { RouteTable, Tunnel, VirtualHost } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
@@ -66,13 +67,14 @@ export interface RouteTableOptions {
   /** What Envoy calls it. */
   readonly name: string;
   readonly context: RouteContext;
-  /** Of the filters that policies are enforced by; see rbac.ts. */
-  readonly policies: Record<string, Any>;
+  /** As the filters of rbac.ts take them. */
+  readonly encodePolicies: (policies: readonly AuthorizationPolicy[]) => Record<string, Any>;
+  readonly authorization: readonly AuthorizationPolicy[];
 }
 
 export const encodeRouteTable = (
   table: RouteTable,
-  { name, context, policies }: RouteTableOptions,
+  { name, context, authorization, encodePolicies }: RouteTableOptions,
 ): EncodedResource => {
   const domains = table.virtualHosts.flatMap((host) => host.domains);
   const plan = planDomains(
@@ -83,7 +85,7 @@ export const encodeRouteTable = (
   const { within, hosts } = placeTunnels(table, domains);
   return resourceOf(name, ENVOY.routes, RouteConfigurationSchema, {
     name,
-    typedPerFilterConfig: policies,
+    typedPerFilterConfig: encodePolicies(authorization),
     ignorePortInHostMatching: plan.ignorePort,
     // Said between proxies alone: programs can't, callers don't see it.
     responseHeadersToRemove: [UNSENT_HEADER],
@@ -92,6 +94,7 @@ export const encodeRouteTable = (
       ...table.virtualHosts.map((host) => ({
         name: host.name,
         domains: host.domains.flatMap((domain) => plan.expand(domain)),
+        ...(host.authorization && { typedPerFilterConfig: encodePolicies(host.authorization) }),
         routes: [
           ...host.domains.flatMap((domain) => within.get(domain) ?? []),
           ...host.routes.flatMap((route) => routesOf(route, host, context)),

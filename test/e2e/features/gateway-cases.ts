@@ -183,6 +183,15 @@ export const gatewayCases: Record<string, (f: Features) => Promise<void>> = {
     assert.equal(await nameAt(port, '/', 'b.first.test'), 'status 404');
     assert.equal(await nameAt(port, '/', 'exact.first.test'), 'web-2');
     assert.equal(await nameAt(port, '/', 'elsewhere.test'), 'status 404');
+    // Each host has the policies of its own Gateway.
+    await f.remove(gateway('second', listener('only', 'second.test')).split('---')[1]!);
+    await until(
+      'the second gateway to be closed',
+      async () => (await nameAt(port, '/', 'second.test')) === 'status 403',
+    );
+    assert.equal(await nameAt(port, '/', 'a.first.test'), 'web-1');
+    const absolute = await call(port, 'http://second.test/', { headers: { host: 'a.first.test' } });
+    assert.equal(absolute.status, 403, 'by the name that is routed by');
   },
 
   'allowedRoutes takes routes of the namespaces with a label': async (f) => {

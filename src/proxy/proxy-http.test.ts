@@ -394,6 +394,31 @@ test('a denied request gets 403 and its event names the policy', async (t) => {
   assert.equal(server.peers.length, 0);
 });
 
+test('a virtual host goes by its own policies, the others by those of the handler', async (t) => {
+  const direct = route({ type: 'direct', status: 200, body: 'in\n' });
+  const closed = { authorization: [{ name: 'n/closed', action: 'ALLOW' as const, rules: [] }] };
+  const base = snapshot({ listeners: [listener([chain(httpHandler(closed))])] });
+  const virtualHosts = [
+    { name: 'open', domains: ['open.test'], routes: [direct], authorization: [] },
+    { name: 'other', domains: ['*'], routes: [direct] },
+  ];
+  const proxy = await startProxy({ ...base, routes: new Map([['all', { name: 'all', virtualHosts, tunnels: [] }]]) });
+  const client = await rawClient(proxy.port());
+  t.after(async () => {
+    client.destroy();
+    await proxy.close();
+  });
+  const ask = async (target: string, host: string) => {
+    client.write(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    const head = await client.take('\r\n\r\n');
+    await client.take('\n');
+    return Number(head.slice(9, 12));
+  };
+  assert.equal(await ask('/', 'open.test'), 200);
+  assert.equal(await ask('/', 'any.test'), 403);
+  assert.equal(await ask('http://any.test/', 'open.test'), 403, 'by the name that is routed by');
+});
+
 test('a slow head is answered 408; a connection without requests is closed', async (t) => {
   const slow = await setup(t, { handler: { headTimeoutMs: 30 } });
   slow.client.write('GET / HT');

@@ -15,6 +15,7 @@ const sidecar: ProxyNode = {
   labels: { app: 'reviews', 'weft.dev/zone': 'a.b_C' },
   inbound: { address: '10.0.0.1', port: 15006 },
   outbound: { address: '127.0.0.1', port: 15001 },
+  admin: { address: '127.0.0.1', port: 15000 },
   localPorts: [{ address: '127.0.0.1', port: 15432, host: 'postgres', servicePort: 5432 }],
   ports: { http: 9080 },
   appAddress: '127.0.0.1',

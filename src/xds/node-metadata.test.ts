@@ -75,6 +75,10 @@ const refused: Record<string, { id?: string; metadata?: JsonObject; field: RegEx
     metadata: { ...valid, WEFT: { ...own, inbound: { address: 'host', port: 1 } } },
     field: /inbound\.address/,
   },
+  'an admin interface on another machine': {
+    metadata: { ...valid, WEFT: { ...own, admin: { address: '10.0.0.1', port: 15000 } } },
+    field: /admin/,
+  },
   'more local ports than anybody needs': {
     metadata: { ...valid, WEFT: { ...own, localPorts: Array.from({ length: 300 }, () => ({})) } },
     field: /localPorts/,

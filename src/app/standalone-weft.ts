@@ -18,7 +18,10 @@ export const openStandaloneWeft = async ({
     random: systemRandom,
     log: log.child('engine'),
   });
-  const admin = await openProxyAdmin(proxy, settings, log);
+  const admin = await openProxyAdmin(proxy, settings, log).catch(async (error: unknown) => {
+    await proxy.close();
+    throw error;
+  });
   return {
     apply: (snapshot) => proxy.apply(snapshot),
     listeners: () => proxy.listeners(),

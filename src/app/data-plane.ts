@@ -12,9 +12,10 @@ import { type Engine, openEnvoyDataPlane, openWeftDataPlane } from './engines.ts
 import { findMembership, type Membership, type MembershipOptions } from './membership.ts';
 import { openProbe, type Probe } from './probe.ts';
 import { announceFailure, announceReady, onEnd, tellParent } from './process.ts';
+import type { AdminSettings } from './proxy-admin.ts';
 import type { ProxyCommand, WorkloadMessage } from './run.ts';
 
-export interface ProxyOptions extends MembershipOptions {
+export interface ProxyOptions extends MembershipOptions, AdminSettings {
   readonly role: 'sidecar' | 'gateway';
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
@@ -80,7 +81,7 @@ class DataPlane {
     this.#options = options;
     this.#log = log;
     this.#clock = systemClock;
-    this.#node = nodeOf(options);
+    this.#node = { ...nodeOf(options), ...(engine.admin && { admin: engine.admin }) };
     this.#svid = svid;
     this.#engine = engine;
     const { apply } = engine;
@@ -174,7 +175,8 @@ const openDataPlane = async (options: ProxyOptions, ended: Promise<unknown>, log
   const open = options.engine === 'envoy' ? openEnvoyDataPlane : openWeftDataPlane;
   let plane: DataPlane | undefined;
   const onUnreachable = () => plane?.suspectProgram();
-  const engine = await open({ node, membership, svid, envoy: options.envoy, onUnreachable, log });
+  const { envoy, adminPort, logLevel } = options;
+  const engine = await open({ node, membership, svid, envoy, onUnreachable, adminPort, logLevel, log });
   plane = new DataPlane(options, membership, svid, engine, log);
   return plane;
 };

@@ -13,13 +13,14 @@ import type { Log } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
-import type { ProxyNode } from '../model/node.ts';
+import type { ProxyNode, SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { openProxy } from '../proxy/proxy.ts';
 import { openEventSender } from '../telemetry/sender.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
 import type { Membership } from './membership.ts';
+import { type AdminSettings, openProxyAdmin } from './proxy-admin.ts';
 
 /** What moves the bytes of one data-plane process. */
 export interface Engine {
@@ -27,12 +28,14 @@ export interface Engine {
   readonly apply?: (snapshot: Snapshot) => Promise<readonly Problem[]>;
   /** When it serves its first configuration. */
   readonly ready: Promise<void>;
+  /** Where its admin interface answers; absent where it has none that others may use. */
+  readonly admin?: SocketAddress;
   /** Takes no new connections, lets requests end. */
   drain(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
-export interface EngineOptions {
+export interface EngineOptions extends AdminSettings {
   readonly node: ProxyNode;
   readonly membership: Membership;
   readonly svid: RenewedSvidSource;
@@ -69,6 +72,7 @@ export const openWeftDataPlane = async ({
   svid,
   onUnreachable,
   log,
+  ...settings
 }: EngineOptions): Promise<Engine> => {
   const common = { node, clock: systemClock, random: systemRandom };
   const sender = openEventSender({
@@ -86,7 +90,16 @@ export const openWeftDataPlane = async ({
     if (event.direction === 'inbound' && event.flags.includes('UF')) onUnreachable?.();
   };
   const proxy = openProxy({ ...common, svid, onEvent, log: log.child('proxy') });
+  const close = async () => {
+    await proxy.close();
+    await sender.close(500);
+  };
+  const admin = await openProxyAdmin(proxy, settings, log).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
+    admin: { address: admin.address, port: admin.port },
     apply: async (snapshot) => {
       const problems = await proxy.apply(snapshot);
       tell(problems);
@@ -95,8 +108,8 @@ export const openWeftDataPlane = async ({
     ready: proxy.ready,
     drain: (timeoutMs) => proxy.drain(timeoutMs),
     close: async () => {
-      await proxy.close();
-      await sender.close(500);
+      await close();
+      await admin.close();
     },
   };
 };

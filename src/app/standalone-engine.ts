@@ -5,6 +5,7 @@ import type { TrafficEvent } from '../model/event.ts';
 import type { ProxyNode, SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import type { AdminSettings } from './proxy-admin.ts';
 
 export interface StandaloneEngine {
   /**
@@ -19,7 +20,7 @@ export interface StandaloneEngine {
   close(): Promise<void>;
 }
 
-export interface StandaloneEngineOptions {
+export interface StandaloneEngineOptions extends AdminSettings {
   readonly node: ProxyNode;
   readonly trustDomain: string;
   /** Where Envoy's binary is, if the user said so. */

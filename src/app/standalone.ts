@@ -9,10 +9,11 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { type AccessLog, openAccessLog } from './access-log.ts';
 import { openFolderCompiler } from './folder-compiler.ts';
 import { announceReady, onEnd } from './process.ts';
+import type { AdminSettings } from './proxy-admin.ts';
 import { openResourceFolder, type ResourceFolder } from './resource-folder.ts';
 import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
 
-export interface StandaloneOptions {
+export interface StandaloneOptions extends AdminSettings {
   readonly resources: string;
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
@@ -159,6 +160,8 @@ const openPipeline = async (options: StandaloneOptions, onEvent: AccessLog['writ
       trustDomain: TRUST_DOMAIN,
       envoy: options.envoy,
       onEvent,
+      adminPort: options.adminPort,
+      logLevel: options.logLevel,
       log,
     });
   } catch (error) {

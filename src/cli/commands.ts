@@ -84,6 +84,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./flows.ts'),
   },
   {
+    name: 'proxy-config',
+    summary: 'Show what a proxy has in use: listeners, routes, clusters, endpoints, secrets',
+    group: 'Traffic',
+    load: () => import('./proxy-config.ts'),
+  },
+  {
     name: 'token',
     summary: 'Make tokens that let workloads join',
     group: 'More',

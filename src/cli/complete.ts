@@ -48,6 +48,10 @@ const candidatesFor = async (words: readonly string[], terminal: Terminal): Prom
   if (current.startsWith('-')) return [...optionsOf(sub ?? command), '--help'];
   if (command.commands.length && !sub) return command.commands.map((one) => one.name());
   if (entry.name === 'completion') return before.length === 1 ? ['bash', 'zsh', 'fish'] : [];
+  if (entry.name === 'proxy-config') {
+    const { proxyConfigParts } = await import('./proxy-config.ts');
+    return before.length === 1 ? [...proxyConfigParts] : namesOf('workloads', before, terminal);
+  }
   if (before.at(-1) === '-o' || before.at(-1) === '--output') return ['yaml', 'json', 'wide', 'name'];
   if (!OF_KINDS.has(entry.name)) return [];
   const targets = before.slice(1).filter((word) => !word.startsWith('-'));

@@ -2,11 +2,11 @@
 import { isIP } from 'node:net';
 import { type Command, Option } from 'commander';
 import { WeftError } from '../lib/errors.ts';
-import { systemLog } from '../lib/log.ts';
+import { switchedLog } from '../lib/log.ts';
 import type { LocalPort, SocketAddress } from '../model/node.ts';
 import { newCommand } from './command.ts';
 import { engineOption, envoyOption } from './engine-options.ts';
-import { labelFlag, localPortFlag, namedPortFlag, nameFlag, socketFlag } from './flag-values.ts';
+import { labelFlag, localPortFlag, namedPortFlag, nameFlag, portFlag, socketFlag } from './flag-values.ts';
 import { addJoinOptions, type JoinOptions } from './join-options.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -27,12 +27,18 @@ interface ProxyFlags extends JoinOptions {
   readonly outbound?: SocketAddress;
   readonly gateway?: string;
   readonly bindAddress: string;
+  readonly adminPort?: number;
   readonly quiet?: boolean;
 }
 
 const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
   terminal.endsWithReader = false;
-  const log = systemLog('proxy', flags.quiet ? 'warn' : 'info');
+  const { log, logLevel } = switchedLog('proxy', flags.quiet ? 'warn' : 'info');
+  if (flags.adminPort !== undefined && flags.engine === 'envoy') {
+    throw new WeftError('USAGE', '--admin-port is not supported with --engine envoy yet', {
+      hint: 'leave it out: that Envoy has its admin interface on a unix socket of its own',
+    });
+  }
   if (flags.resources !== undefined) {
     if (flags.role !== 'gateway') {
       throw new WeftError('USAGE', '--resources is for gateways', {
@@ -40,7 +46,7 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
       });
     }
     const { runStandalone } = await import('../app/standalone.ts');
-    terminal.exitCode = await runStandalone({ ...flags, resources: flags.resources }, log);
+    terminal.exitCode = await runStandalone({ ...flags, resources: flags.resources, logLevel }, log);
     return;
   }
   if (flags.accessLog !== undefined) {
@@ -51,7 +57,7 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
   const { runProxy } = await import('../app/data-plane.ts');
   const { label: labels = {}, port: ports = {}, localPort: localPorts = [], ...rest } = flags;
   const serviceAccount = flags.serviceAccount ?? flags.name;
-  terminal.exitCode = await runProxy({ ...rest, labels, ports, localPorts, serviceAccount }, log);
+  terminal.exitCode = await runProxy({ ...rest, labels, ports, localPorts, serviceAccount, logLevel }, log);
 };
 
 const gatewayFlag = (value: string): string => {
@@ -95,6 +101,12 @@ export const command = (terminal: Terminal): Command => {
     .addOption(new Option('--role ROLE', 'What it does.').choices(['sidecar', 'gateway']).makeOptionMandatory())
     .addOption(engineOption())
     .addOption(envoyOption())
+    .addOption(
+      new Option(
+        '--admin-port PORT',
+        'Its admin interface on 127.0.0.1; 0: any free port. Else 15000, or any free port where that is taken.',
+      ).argParser(portFlag('--admin-port')),
+    )
     .option('-q, --quiet', 'Log only what goes wrong.')
     .addOption(new Option('--name NAME', 'Its name.').argParser(nameFlag('--name')).default('gateway'))
     .addOption(

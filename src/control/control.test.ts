@@ -187,6 +187,15 @@ describe('workloads', () => {
     await until(clock, () => endpointsOf(control).length === 0);
   });
 
+  it('says in the entry where the admin interface is, while there is one', async () => {
+    const { store, clock, control } = await open();
+    const told = async () => (await store.get(ENTRY))?.value.metadata.annotations;
+    control.workloads.connect(node('reviews-1', { admin: { address: '127.0.0.1', port: 15000 } }));
+    await until(clock, async () => (await told())?.['weft.dev/admin'] === '127.0.0.1:15000');
+    control.workloads.connect(node('reviews-1'));
+    await until(clock, async () => !('weft.dev/admin' in ((await told()) ?? { 'weft.dev/admin': '' })));
+  });
+
   it('keeps the entry of the newer session when the older one closes', async () => {
     const { store, clock, control } = await open();
     const older = control.workloads.connect(node('reviews-1'));

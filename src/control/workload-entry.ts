@@ -1,5 +1,6 @@
 // The WorkloadEntry that stands for a connected proxy. Used by workloads.ts.
 import {
+  ADMIN_ANNOTATION,
   INBOUND_ANNOTATION,
   REGISTERED_BY_ANNOTATION,
   type WorkloadEntrySpec,
@@ -39,6 +40,7 @@ export const entryFor = (
     serviceAccount: node.serviceAccount,
   };
   const sameSpec = present !== undefined && JSON.stringify(sorted(present.spec)) === JSON.stringify(sorted(spec));
+  const { [ADMIN_ANNOTATION]: _, ...annotations } = present?.metadata.annotations ?? {};
   const base = present?.metadata ?? newMetadata(clock);
   return {
     apiVersion: 'networking.istio.io/v1',
@@ -50,8 +52,9 @@ export const entryFor = (
       generation: (present?.metadata.generation ?? 0) + (sameSpec ? 0 : 1),
       labels: node.labels,
       annotations: {
-        ...present?.metadata.annotations,
+        ...annotations,
         ...(node.inbound ? { [INBOUND_ANNOTATION]: inboundOf(node) } : {}),
+        ...(node.admin ? { [ADMIN_ANNOTATION]: formatHostPort(node.admin.address, node.admin.port) } : {}),
         [REGISTERED_BY_ANNOTATION]: node.id,
       },
     },

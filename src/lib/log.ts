@@ -1,6 +1,7 @@
 // Structured logs on stderr: one line per event, `time level component message key=value`, or JSON.
 
-export type Level = 'debug' | 'info' | 'warn' | 'error';
+export const levels = ['debug', 'info', 'warn', 'error'] as const;
+export type Level = (typeof levels)[number];
 export type Fields = Record<string, unknown>;
 
 export interface Log {
@@ -55,8 +56,21 @@ export const openLog = (component: string, options: LogOptions): Log => {
   };
 };
 
+/** The lowest level that is written; may be changed while the log is in use. */
+export interface LevelSwitch {
+  level: Level;
+}
+
+const toStderr = { json: false, write: (line: string) => void process.stderr.write(line), now: Date.now };
+
 export const systemLog = (component: string, level: Level = 'info', json = false): Log =>
-  openLog(component, { level, json, write: (line) => process.stderr.write(line), now: Date.now });
+  openLog(component, { ...toStderr, level, json });
+
+/** A system log, and the switch for its level. */
+export const switchedLog = (component: string, level: Level): { readonly log: Log; readonly logLevel: LevelSwitch } => {
+  const options = { ...toStderr, level };
+  return { log: openLog(component, options), logLevel: options };
+};
 
 export const silentLog: Log = {
   debug: () => {},

@@ -28,6 +28,8 @@ export interface ProxyNode {
   readonly inbound?: SocketAddress;
   /** Sidecar: the explicit proxy (HTTP_PROXY) for the workload's own calls. */
   readonly outbound?: SocketAddress;
+  /** Where its admin interface answers, on its own machine; absent where it has none. */
+  readonly admin?: SocketAddress;
   readonly localPorts: readonly LocalPort[];
   /** Sidecar: the ports that the workload's program listens on, by name. */
   readonly ports: Readonly<Record<string, number>>;

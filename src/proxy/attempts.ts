@@ -76,6 +76,8 @@ export class Attempts implements Waiter {
     this.endpoint = state;
     this.#counted = true;
     state.active++;
+    state.total++;
+    this.cluster.attempts++;
     this.count++;
     this.#pool = this.cluster.poolOf(state);
     this.#pool.acquire(this, fresh);

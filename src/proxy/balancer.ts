@@ -8,6 +8,8 @@ export class EndpointState<Pool = unknown> {
   endpoint: Endpoint;
   /** Requests or connections now in work; whoever picks counts it up and down. */
   active = 0;
+  /** All that were ever given to it. */
+  total = 0;
   /** Free for the owner of connections. */
   pool: Pool | undefined = undefined;
 

@@ -10,6 +10,8 @@ export class ClusterState {
   cluster: Cluster;
   readonly balancer: Balancer<EndpointPool>;
   requests = 0;
+  /** Requests and connections given to endpoints, repeated ones too. */
+  attempts = 0;
   failures = 0;
   readonly #context: ProxyContext;
   readonly #resolve: Resolve;

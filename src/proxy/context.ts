@@ -5,6 +5,7 @@ import type { Random } from '../lib/random.ts';
 import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
+import type { Listener } from '../model/snapshot.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Dialer } from './dial.ts';
 import { FieldNames } from './http1/fields.ts';
@@ -45,11 +46,35 @@ export const DEFAULT_LIMITS: ProxyLimits = {
   lingerMs: 1000,
 };
 
+/** Requests of the listeners of one direction. */
+export class RequestStats {
+  total = 0;
+  active = 0;
+}
+
 export class ProxyStats {
   connections = 0;
   totalConnections = 0;
   requests = 0;
   activeRequests = 0;
+  readonly by: Readonly<Record<Listener['direction'], RequestStats>> = {
+    inbound: new RequestStats(),
+    outbound: new RequestStats(),
+    gateway: new RequestStats(),
+  };
+
+  begin(direction: Listener['direction']): void {
+    this.requests++;
+    this.activeRequests++;
+    const stats = this.by[direction];
+    stats.total++;
+    stats.active++;
+  }
+
+  end(direction: Listener['direction']): void {
+    this.activeRequests--;
+    this.by[direction].active--;
+  }
 }
 
 export interface ProxyContext {

@@ -170,10 +170,9 @@ export class Downstream implements WireUser, BodySink {
   #begin(message: RequestMessage): void {
     const context = this.#context;
     context.deadlines.clear(this.#deadline);
-    context.stats.requests++;
-    context.stats.activeRequests++;
     this.continued = false;
     const http = this.#chain.current as PreparedHttp;
+    context.stats.begin(http.direction);
     if (message.method === 'CONNECT') {
       this.#connect(message, http);
       return;
@@ -189,7 +188,7 @@ export class Downstream implements WireUser, BodySink {
   }
 
   #connect(message: RequestMessage, http: PreparedHttp): void {
-    this.#context.stats.activeRequests--;
+    this.#context.stats.end(http.direction);
     if (message.chunked || message.contentLength >= 0) {
       this.#refuse(new Refusal(400, 'CONNECT has no body'), message);
     } else if (!http.handler.explicitProxy || this.#nested) {
@@ -275,7 +274,7 @@ export class Downstream implements WireUser, BodySink {
   #endExchange(): void {
     if (!this.#exchange) return;
     this.#exchange = undefined;
-    this.#context.stats.activeRequests--;
+    this.#context.stats.end(this.#chain.current.direction);
   }
 
   /** `complete`: the whole answer was written. `close`: the client was told that it is the last. */

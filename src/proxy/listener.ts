@@ -67,6 +67,8 @@ export class BoundListener {
   readonly #http = new Set<Downstream>();
   #chains: readonly LiveChain[];
   #looks: boolean;
+  /** Connections since it was bound. */
+  total = 0;
   #onEmpty: (() => void) | undefined;
 
   private constructor(context: ProxyContext, self: SelfPeer, listener: Listener, chains: readonly LiveChain[]) {
@@ -185,6 +187,7 @@ export class BoundListener {
     const { stats } = this.#context;
     stats.connections++;
     stats.totalConnections++;
+    this.total++;
     this.#sockets.add(socket);
     socket.on('error', () => {});
     socket.once('close', () => {

@@ -7,6 +7,7 @@ import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Listener, Snapshot } from '../model/snapshot.ts';
+import type { Direction, ProxyInspection } from './admin/inspection.ts';
 import { Clusters } from './clusters.ts';
 import { DEFAULT_LIMITS, makeParser, type ProxyContext, type ProxyLimits, ProxyStats } from './context.ts';
 import { Deadlines } from './deadlines.ts';
@@ -17,6 +18,7 @@ import { type BoundAddress, BoundListener, type LiveChain } from './listener.ts'
 import { Preparation, type PreparedTable } from './prepare.ts';
 import { IdSource } from './request-headers.ts';
 import { type Resolve, resolveBySystem } from './resolver.ts';
+import { TrafficCounts } from './traffic-counts.ts';
 
 export interface ProxyOptions {
   readonly node: ProxyNode;
@@ -55,6 +57,8 @@ export interface Proxy {
   readonly ready: Promise<void>;
   listeners(): BoundAddress[];
   stats(): ProxyCounts;
+  /** Everything that the admin pages show. */
+  inspect(): ProxyInspection;
   /** Stops accepting, lets requests finish and tells clients to go; closes what is left after `timeoutMs`. */
   drain(timeoutMs: number): Promise<void>;
   /** At once. */
@@ -64,6 +68,19 @@ export interface Proxy {
 /** How long unused connections get for a next request, which is answered and told to close, before they are closed. */
 const IDLE_GRACE_MS = 1000;
 
+const DIRECTIONS: readonly Direction[] = ['inbound', 'outbound', 'gateway'];
+
+/** Before the first certificate came there is none to show. */
+const withoutKey = (source: SvidSource | undefined): ProxyInspection['svid'] => {
+  if (!source) return undefined;
+  try {
+    const { keyPem: _, ...shown } = source.current();
+    return shown;
+  } catch {
+    return undefined;
+  }
+};
+
 const placeOf = (listener: Listener): string =>
   listener.port === 0 ? listener.name : `${listener.address}:${listener.port}`;
 
@@ -71,12 +88,15 @@ class LiveProxy implements Proxy {
   readonly ready: Promise<void>;
   readonly #context: ProxyContext;
   readonly #clusters: Clusters;
+  readonly #counts = new TrafficCounts();
+  readonly #openedAt: number;
   readonly #self: SelfPeer;
   /** By address and port, or by name where the system chooses the port. */
   readonly #bound = new Map<string, BoundListener>();
   readonly #leaving = new Set<BoundListener>();
   readonly #timers = new Set<Timer>();
   readonly #stopWatch: (() => void) | undefined;
+  #snapshot: Snapshot | undefined;
   #tables: ReadonlyMap<string, PreparedTable> = new Map();
   #queue: Promise<unknown> = Promise.resolve();
   #setReady!: () => void;
@@ -86,10 +106,14 @@ class LiveProxy implements Proxy {
     const { node, svid, clock, random, log } = options;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const deadlines = new Deadlines(clock);
+    this.#openedAt = clock.monotonic();
     this.#context = {
       node,
       svid,
-      onEvent: (event) => options.onEvent(event),
+      onEvent: (event) => {
+        this.#counts.add(event);
+        options.onEvent(event);
+      },
       clock,
       random,
       log,
@@ -98,7 +122,7 @@ class LiveProxy implements Proxy {
       ids: new IdSource(random),
       deadlines,
       flushes: new FlushQueue(),
-      dialer: openDialer(deadlines, svid),
+      dialer: this.#counts.counting(openDialer(deadlines, svid)),
       stats: new ProxyStats(),
       draining: false,
     };
@@ -135,6 +159,8 @@ class LiveProxy implements Proxy {
     for (const place of [...this.#bound.keys()]) if (!wanted.has(place)) this.#retire(place);
     this.#tables = preparation.tables;
     this.#clusters.retire(snapshot);
+    this.#counts.keep(snapshot.clusters);
+    this.#snapshot = snapshot;
     this.#setReady();
     return problems;
   }
@@ -196,6 +222,39 @@ class LiveProxy implements Proxy {
       };
     }
     return { connections, totalConnections, requests, activeRequests, clusters };
+  }
+
+  inspect(): ProxyInspection {
+    const { node, stats, clock, svid, draining } = this.#context;
+    const { by, connections } = stats;
+    const bound = [...this.#bound.values()].filter(({ accepting }) => accepting);
+    return {
+      node,
+      state: draining || this.#closed ? 'DRAINING' : this.#snapshot ? 'LIVE' : 'PRE_INITIALIZING',
+      uptimeMs: clock.monotonic() - this.#openedAt,
+      connections,
+      snapshot: this.#snapshot,
+      listeners: bound.map((one) => ({ ...one.bound, active: one.connections, total: one.total })),
+      clusters: [...this.#clusters.values()].map((state) => ({
+        cluster: state.cluster,
+        endpoints: state.balancer.endpoints.map(({ endpoint, pool, active, total }) => ({
+          endpoint,
+          connections: pool ? pool.open : active,
+          active,
+          total,
+        })),
+        attempts: state.attempts,
+        active: state.active,
+        counts: { ...this.#counts.cluster(state.cluster.name) },
+      })),
+      directions: DIRECTIONS.map((direction) => ({
+        direction,
+        requests: by[direction].total,
+        activeRequests: by[direction].active,
+        counters: { ...this.#counts.traffic[direction] },
+      })),
+      svid: withoutKey(svid),
+    };
   }
 
   async drain(timeoutMs: number): Promise<void> {

@@ -109,6 +109,8 @@ export class TcpSession implements WireUser {
     this.#endpoint = state;
     this.#tried.add(state);
     state.active++;
+    state.total++;
+    cluster.attempts++;
     this.#cancel = this.#context.dialer.dial(state.endpoint, cluster.cluster, this, {
       onConnected: (wire) => this.#connected(wire),
       onFailed: (error) => {

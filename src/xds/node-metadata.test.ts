@@ -15,6 +15,7 @@ const sidecar: ProxyNode = {
   labels: { app: 'reviews', 'weft.dev/zone': 'a.b_C' },
   inbound: { address: '10.0.0.1', port: 15006 },
   outbound: { address: '127.0.0.1', port: 15001 },
+  admin: { address: '127.0.0.1', port: 15000 },
   localPorts: [{ address: '127.0.0.1', port: 15432, host: 'postgres', servicePort: 5432 }],
   ports: { http: 9080 },
   appAddress: '127.0.0.1',
@@ -73,6 +74,10 @@ const refused: Record<string, { id?: string; metadata?: JsonObject; field: RegEx
   'an inbound address that is a name': {
     metadata: { ...valid, WEFT: { ...own, inbound: { address: 'host', port: 1 } } },
     field: /inbound\.address/,
+  },
+  'an admin interface on another machine': {
+    metadata: { ...valid, WEFT: { ...own, admin: { address: '10.0.0.1', port: 15000 } } },
+    field: /admin/,
   },
   'more local ports than anybody needs': {
     metadata: { ...valid, WEFT: { ...own, localPorts: Array.from({ length: 300 }, () => ({})) } },

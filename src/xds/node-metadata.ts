@@ -1,7 +1,7 @@
 // ProxyNode as xDS node metadata, strictly checked when it comes in. Encoded by the client and Envoy's bootstrap, decoded
 // by the server:
 //   NAME, NAMESPACE, SERVICE_ACCOUNT, LABELS        as Istio's agents name them
-//   WEFT   { engine, inbound, outbound, localPorts, ports, appAddress, gateway, bindAddress }
+//   WEFT   { engine, inbound, outbound, admin, localPorts, ports, appAddress, gateway, bindAddress }
 //   WEFT_REGISTERS: false                           this stream is not the workload's presence (Envoy beside its agent)
 import { isIP } from 'node:net';
 import { WeftError } from '../lib/errors.ts';
@@ -57,6 +57,13 @@ const addressOf = (value: JsonValue | undefined, field: string): string => {
 const socketOf = (value: JsonValue | undefined, field: string): SocketAddress => {
   const object = objectOf(value, field);
   return { address: addressOf(object.address, `${field}.address`), port: portOf(object.port, `${field}.port`) };
+};
+
+/** Others are told to call it, so it must not lead them elsewhere. */
+const loopbackOf = (value: JsonValue | undefined, field: string): SocketAddress => {
+  const socket = socketOf(value, field);
+  if (socket.address !== '::1' && !socket.address.startsWith('127.')) throw invalid(field, 'is not a loopback address');
+  return socket;
 };
 
 const localPortOf = (value: JsonValue, field: string): LocalPort => {
@@ -120,6 +127,7 @@ export const encodeNode = (node: ProxyNode, options: { registers?: boolean } = {
     ports: { ...node.ports },
     ...(node.inbound && { inbound: { ...node.inbound } }),
     ...(node.outbound && { outbound: { ...node.outbound } }),
+    ...(node.admin && { admin: { ...node.admin } }),
     ...(node.gateway && { gateway: node.gateway }),
     ...(node.bindAddress && { bindAddress: node.bindAddress }),
   },
@@ -173,6 +181,7 @@ export const decodeNode = ({ id, metadata }: WireNode): DecodedNode => {
     ),
     ...(own.inbound !== undefined && { inbound: socketOf(own.inbound, 'metadata.WEFT.inbound') }),
     ...(own.outbound !== undefined && { outbound: socketOf(own.outbound, 'metadata.WEFT.outbound') }),
+    ...(own.admin !== undefined && { admin: loopbackOf(own.admin, 'metadata.WEFT.admin') }),
     localPorts: localPortsOf(own.localPorts),
     ports: recordOf(own.ports, 'metadata.WEFT.ports', PORT_NAME, (value, field) => portOf(value, field)),
     appAddress: addressOf(own.appAddress, 'metadata.WEFT.appAddress'),

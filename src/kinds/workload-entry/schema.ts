@@ -7,6 +7,8 @@ import { integer, istioStatus, item, map, object, specOf, text } from '../schema
 
 /** `address:port` of the workload's own proxy, where peers reach it by mutual TLS. */
 export const INBOUND_ANNOTATION = 'weft.dev/inbound';
+/** `127.0.0.1:port`: the admin interface of the workload's own proxy, on the proxy's machine. */
+export const ADMIN_ANNOTATION = 'weft.dev/admin';
 /** Set on entries that a proxy's connection keeps alive; the value is the proxy's node id. */
 export const REGISTERED_BY_ANNOTATION = 'weft.dev/registered-by';
 

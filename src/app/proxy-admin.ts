@@ -1,0 +1,31 @@
+// Opens the admin interface beside Weft's own proxy. Called by engines.ts and standalone-weft.ts.
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { isWeftError } from '../lib/errors.ts';
+import { formatHostPort } from '../lib/host-port.ts';
+import type { LevelSwitch, Log } from '../lib/log.ts';
+import { type Admin, openAdmin } from '../proxy/admin/admin.ts';
+import type { Proxy as DataPlane } from '../proxy/proxy.ts';
+
+export interface AdminSettings {
+  /** Absent: 15000, or any free one where that is taken, so that many proxies fit on one machine. */
+  readonly adminPort?: number | undefined;
+  readonly logLevel?: LevelSwitch | undefined;
+}
+
+const USUAL_PORT = 15_000;
+
+/** Throws PORT_TAKEN and its like for a port that the user chose. */
+export const openProxyAdmin = async (
+  proxy: Pick<DataPlane, 'inspect'>,
+  { adminPort, logLevel }: AdminSettings,
+  log: Log,
+  clock: Clock = systemClock,
+): Promise<Admin> => {
+  const open = (port: number) => openAdmin({ inspect: () => proxy.inspect(), clock, logLevel, port });
+  const admin = await open(adminPort ?? USUAL_PORT).catch((error: unknown) => {
+    if (adminPort !== undefined || !isWeftError(error, 'PORT_TAKEN')) throw error;
+    return open(0);
+  });
+  log.info('admin interface', { address: formatHostPort(admin.address, admin.port) });
+  return admin;
+};

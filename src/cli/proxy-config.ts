@@ -1,0 +1,153 @@
+// `weft proxy-config`: what a proxy has in use now, as its admin interface says it.
+import type { Command } from 'commander';
+import { workloadEntry } from '../kinds/workload-entry/schema.ts';
+import { systemClock } from '../lib/clock.ts';
+import { WeftError } from '../lib/errors.ts';
+import { formatHostPort } from '../lib/host-port.ts';
+import { nearestName } from '../lib/names.ts';
+import type { SocketAddress } from '../model/node.ts';
+import type { Cluster, Listener, RouteTable } from '../model/snapshot.ts';
+import { newCommand } from './command.ts';
+import { addConnectionOptions, type ConnectionOptions, namespaceOption, withClient } from './connect.ts';
+import { orNotFound } from './not-found.ts';
+import { requireFormat } from './output-format.ts';
+import { badAnswer, findAdmin, parseAdminAddress, readAdmin } from './proxy-admin.ts';
+import {
+  type ClusterStatus,
+  clusterRows,
+  endpointRows,
+  listenerRows,
+  type Rows,
+  routeRows,
+  type ShownCertificates,
+  secretRows,
+} from './proxy-config-rows.ts';
+import { paintWith } from './state-colour.ts';
+import type { Terminal } from './terminal.ts';
+import { formatTable } from './text-table.ts';
+
+interface Options extends ConnectionOptions {
+  readonly admin?: string;
+  readonly output?: string;
+}
+
+interface Part {
+  /** What `-o json` prints; the table's rows are made of `list`. */
+  readonly json: unknown;
+  readonly table: () => Rows;
+}
+
+type ReadPart = (admin: SocketAddress) => Promise<Part>;
+
+/** The list that stands under a name in an object, wherever it came from. */
+const listIn = <T>(holder: unknown, name: string, admin: SocketAddress): readonly T[] => {
+  const list = typeof holder === 'object' && holder !== null ? (holder as Record<string, unknown>)[name] : undefined;
+  if (Array.isArray(list)) return list as T[];
+  throw badAnswer(formatHostPort(admin.address, admin.port), `it has no list "${name}"`);
+};
+
+const readDump = async <T>(admin: SocketAddress, type: string, name: string): Promise<readonly T[]> => {
+  const configs = listIn<Record<string, unknown>>(await readAdmin(admin, '/config_dump'), 'configs', admin);
+  return listIn<T>(
+    configs.find((config) => config?.['@type'] === `weft.v1.${type}`),
+    name,
+    admin,
+  );
+};
+
+const parts: Readonly<Record<string, ReadPart>> = {
+  listeners: async (admin) => {
+    const json = await readDump<Listener>(admin, 'ListenersConfigDump', 'listeners');
+    return { json, table: () => listenerRows(json) };
+  },
+  routes: async (admin) => {
+    const json = await readDump<RouteTable>(admin, 'RoutesConfigDump', 'routes');
+    return { json, table: () => routeRows(json) };
+  },
+  clusters: async (admin) => {
+    const json = await readDump<Cluster>(admin, 'ClustersConfigDump', 'clusters');
+    return { json, table: () => clusterRows(json) };
+  },
+  endpoints: async (admin) => {
+    const json = listIn<ClusterStatus>(await readAdmin(admin, '/clusters?format=json'), 'cluster_statuses', admin);
+    return { json, table: () => endpointRows(json) };
+  },
+  secrets: async (admin) => {
+    const certificates = listIn<ShownCertificates>(await readAdmin(admin, '/certs'), 'certificates', admin);
+    const json = await readDump<unknown>(admin, 'SecretsConfigDump', 'secrets');
+    return { json, table: () => secretRows(certificates, systemClock.now()) };
+  },
+};
+
+export const proxyConfigParts: readonly string[] = Object.keys(parts);
+
+const EXAMPLE = 'weft proxy-config routes WORKLOAD';
+
+const requirePart = (word: string | undefined): ReadPart => {
+  const name = proxyConfigParts.find((known) => known === word || known === `${word}s`);
+  if (name !== undefined) return parts[name]!;
+  const nearest = word === undefined ? undefined : nearestName(word, proxyConfigParts);
+  throw new WeftError('USAGE', `${word ? `"${word}" is not` : 'say'} one of ${proxyConfigParts.join(', ')}`, {
+    hint: nearest ? `weft proxy-config ${nearest} WORKLOAD` : EXAMPLE,
+  });
+};
+
+const chosenAdmin = (text: string): SocketAddress => {
+  const admin = parseAdminAddress(text);
+  if (admin) return admin;
+  throw new WeftError('USAGE', `--admin "${text}" is not a loopback address with a port`, {
+    hint: '--admin 127.0.0.1:15000',
+  });
+};
+
+const adminOfWorkload = async (name: string, options: Options, terminal: Terminal): Promise<SocketAddress> => {
+  let admin: SocketAddress | undefined;
+  await withClient(options, terminal, async ({ client, namespace }) => {
+    const found = client.get(workloadEntry, name, { namespace });
+    admin = await findAdmin(await orNotFound(client, workloadEntry, name, namespace, found));
+  });
+  return admin!;
+};
+
+const tableOf = ({ table }: Part, admin: SocketAddress): Rows => {
+  try {
+    return table();
+  } catch (cause) {
+    throw badAnswer(formatHostPort(admin.address, admin.port), 'a part of it has another form', cause);
+  }
+};
+
+const run = async (args: readonly string[], options: Options, terminal: Terminal): Promise<void> => {
+  const [word, name, ...more] = args;
+  const readPart = requirePart(word);
+  if (options.output !== undefined) requireFormat(options.output, ['json']);
+  if (more.length > 0 || (name === undefined) === (options.admin === undefined)) {
+    throw new WeftError('USAGE', 'name one workload, or an address with --admin', {
+      hint: `weft proxy-config ${word} WORKLOAD`,
+    });
+  }
+  const admin = name === undefined ? chosenAdmin(options.admin!) : await adminOfWorkload(name, options, terminal);
+  const part = await readPart(admin);
+  if (options.output === 'json') {
+    terminal.print(JSON.stringify(part.json, null, 2));
+    return;
+  }
+  const { columns, rows } = tableOf(part, admin);
+  if (rows.length === 0) terminal.note(`The proxy has no ${word}.`);
+  else for (const line of formatTable(columns, rows, paintWith(terminal.hasColour))) terminal.print(line);
+};
+
+export const command = (terminal: Terminal): Command =>
+  addConnectionOptions(
+    newCommand('proxy-config', 'Shows what a proxy on this machine has in use now.', [
+      'weft proxy-config listeners reviews-v1',
+      'weft proxy-config endpoints reviews-v1 -o json',
+      'weft proxy-config routes --admin 127.0.0.1:15000',
+    ])
+      .argument('[words...]', 'listeners, routes, clusters, endpoints or secrets; then a workload')
+      .usage('[options] listeners|routes|clusters|endpoints|secrets WORKLOAD'),
+  )
+    .addOption(namespaceOption())
+    .option('--admin HOST:PORT', 'The admin interface itself, as of a gateway; its log names it.')
+    .option('-o, --output FORMAT', 'Only json; a table without it.')
+    .action((args: string[], options: Options) => run(args, options, terminal));

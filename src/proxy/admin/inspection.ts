@@ -1,0 +1,76 @@
+// What one proxy tells of itself: plain data, without private keys of its own. Made by proxy.ts, shown by the admin pages.
+import type { Svid } from '../../model/identity.ts';
+import type { ProxyNode } from '../../model/node.ts';
+import type { Cluster, Endpoint, Listener, Snapshot } from '../../model/snapshot.ts';
+
+/** In Envoy's words. */
+export type ProxyState = 'PRE_INITIALIZING' | 'LIVE' | 'DRAINING';
+
+export interface ListenerInspection {
+  readonly name: string;
+  /** As bound. */
+  readonly address: string;
+  readonly port: number;
+  readonly active: number;
+  readonly total: number;
+}
+
+export interface EndpointInspection {
+  readonly endpoint: Endpoint;
+  readonly connections: number;
+  readonly active: number;
+  readonly total: number;
+}
+
+export interface ClusterInspection {
+  readonly cluster: Cluster;
+  readonly endpoints: readonly EndpointInspection[];
+  /** Requests and connections given to endpoints, repeated ones too. */
+  readonly attempts: number;
+  readonly active: number;
+  readonly counts: ClusterCounters;
+}
+
+export interface ClusterCounters {
+  dials: number;
+  failedDials: number;
+  timedOutDials: number;
+  retries: number;
+  timeouts: number;
+  /** Requests that found the queue full. */
+  overflows: number;
+  noneHealthy: number;
+}
+
+/** Of the listeners of one direction. */
+export interface TrafficCounters {
+  /** Answered requests by the first digit of the status, from 1xx. */
+  readonly classes: [number, number, number, number, number];
+  completed: number;
+  denied: number;
+  tcpConnections: number;
+  tcpReceived: number;
+  tcpSent: number;
+}
+
+export type Direction = Listener['direction'];
+
+export interface DirectionInspection {
+  readonly direction: Direction;
+  readonly requests: number;
+  readonly activeRequests: number;
+  readonly counters: Readonly<TrafficCounters>;
+}
+
+export interface ProxyInspection {
+  readonly node: ProxyNode;
+  readonly state: ProxyState;
+  readonly uptimeMs: number;
+  readonly connections: number;
+  /** The newest that was taken. */
+  readonly snapshot: Snapshot | undefined;
+  readonly listeners: readonly ListenerInspection[];
+  readonly clusters: readonly ClusterInspection[];
+  readonly directions: readonly DirectionInspection[];
+  readonly svid: Omit<Svid, 'keyPem'> | undefined;
+}

@@ -1,0 +1,89 @@
+// Counts what the admin pages show of finished traffic and of connections to endpoints. Kept by proxy.ts.
+import type { TrafficEvent } from '../model/event.ts';
+import type { ClusterCounters, Direction, TrafficCounters } from './admin/inspection.ts';
+import type { Dialer } from './dial.ts';
+
+const newTraffic = (): TrafficCounters => ({
+  classes: [0, 0, 0, 0, 0],
+  completed: 0,
+  denied: 0,
+  tcpConnections: 0,
+  tcpReceived: 0,
+  tcpSent: 0,
+});
+
+const newCluster = (): ClusterCounters => ({
+  dials: 0,
+  failedDials: 0,
+  timedOutDials: 0,
+  retries: 0,
+  timeouts: 0,
+  overflows: 0,
+  noneHealthy: 0,
+});
+
+export class TrafficCounts {
+  readonly traffic: Readonly<Record<Direction, TrafficCounters>> = {
+    inbound: newTraffic(),
+    outbound: newTraffic(),
+    gateway: newTraffic(),
+  };
+  readonly #clusters = new Map<string, ClusterCounters>();
+
+  cluster(name: string): ClusterCounters {
+    let counters = this.#clusters.get(name);
+    if (!counters) {
+      counters = newCluster();
+      this.#clusters.set(name, counters);
+    }
+    return counters;
+  }
+
+  /** Forgets clusters that are gone. */
+  keep(names: ReadonlyMap<string, unknown>): void {
+    for (const name of this.#clusters.keys()) if (!names.has(name)) this.#clusters.delete(name);
+  }
+
+  add(event: TrafficEvent): void {
+    const traffic = this.traffic[event.direction];
+    if (event.http) {
+      const { status } = event.http;
+      if (status >= 100 && status < 600) {
+        traffic.completed++;
+        traffic.classes[Math.floor(status / 100) - 1]!++;
+      }
+    } else {
+      traffic.tcpConnections++;
+      traffic.tcpReceived += event.bytesReceived;
+      traffic.tcpSent += event.bytesSent;
+    }
+    if (event.policy?.verdict === 'deny') traffic.denied++;
+    if (event.cluster !== undefined && (event.attempts > 1 || event.flags.length > 0)) this.#addToCluster(event);
+  }
+
+  #addToCluster({ cluster, attempts, flags }: TrafficEvent): void {
+    const counters = this.cluster(cluster!);
+    if (attempts > 1) counters.retries += attempts - 1;
+    if (flags.includes('UT')) counters.timeouts++;
+    if (flags.includes('UO')) counters.overflows++;
+    if (flags.includes('UH')) counters.noneHealthy++;
+  }
+
+  /** The same dialer, with every dial counted. */
+  counting(dialer: Dialer): Dialer {
+    return {
+      dial: (endpoint, cluster, user, result) => {
+        const counters = this.cluster(cluster.name);
+        counters.dials++;
+        return dialer.dial(endpoint, cluster, user, {
+          onConnected: (wire) => result.onConnected(wire),
+          onFailed: (error, timeout) => {
+            if (timeout) counters.timedOutDials++;
+            else counters.failedDials++;
+            result.onFailed(error, timeout);
+          },
+        });
+      },
+    };
+  }
+}

@@ -27,7 +27,7 @@ const readChunks = (text: string, start: number): Body | undefined => {
     const lineEnd = text.indexOf('\r\n', at);
     if (lineEnd < 0) return undefined;
     const size = text.slice(at, lineEnd);
-    if (!/^[0-9a-f]{1,8}$/i.test(size)) throw new Malformed(`chunk size ${JSON.stringify(size)}`);
+    if (!/^[0-9a-f]{1,13}$/i.test(size)) throw new Malformed(`chunk size ${JSON.stringify(size)}`);
     const length = Number.parseInt(size, 16);
     at = lineEnd + 2;
     if (length === 0) break;

@@ -95,8 +95,9 @@ test('chunks that are taken are those that a reader of its own takes, to the sam
     assert.ok(!(reader.done && reader.error !== ''));
     if (!reader.done) return;
     taken++;
-    // An empty extension is dropped here and unknown there.
-    const plain = bytes.toString('latin1', 0, stop).replaceAll(/^([0-9a-f]+);\r\n/gim, '$1\r\n');
+    // Extensions, also empty ones, are dropped here and unknown there.
+    if (bytes.includes(';')) return;
+    const plain = bytes.toString('latin1', 0, stop);
     let read: ReturnType<typeof readMessage>;
     try {
       read = readMessage(HEAD + plain, 0);

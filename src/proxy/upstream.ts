@@ -156,7 +156,8 @@ export class UpstreamConnection implements WireUser {
   #take(user: UpstreamUser, message: ResponseMessage, buffer: Buffer, at: number, end: number): number {
     const { status } = message;
     if (status < 200) {
-      if (message.chunked) {
+      // RFC 9110, 8.6: neither may have a length. Whoever sends one may send that body too, some day later.
+      if (message.chunked || message.contentLength > 0) {
         this.#bad(user, 'an interim answer has a body');
         return -1;
       }
@@ -169,7 +170,7 @@ export class UpstreamConnection implements WireUser {
       user.onSwitch(message, at < end ? this.wire.keep(buffer, at, end) : undefined);
       return -1;
     }
-    if (status === 204 && message.chunked) {
+    if (status === 204 && (message.chunked || message.contentLength > 0)) {
       this.#bad(user, 'an answer 204 has a body');
       return -1;
     }

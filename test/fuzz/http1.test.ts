@@ -1,4 +1,4 @@
-// Property tests of the HTTP/1 codec: fixed seed, fixed budget. What is valid reads the same however it is split; what
+// Property tests of the HTTP/1 codec: fixed seed, fixed budget (budget.ts). What is valid reads the same however it is split; what
 // is taken is never framed in two ways; nothing throws.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -6,25 +6,14 @@ import { BodyReader, CHUNKED } from '../../src/proxy/http1/body.ts';
 import { FieldNames } from '../../src/proxy/http1/fields.ts';
 import { HeadParser, Refusal } from '../../src/proxy/http1/head.ts';
 import { requestText } from '../../src/proxy/upstream-request.ts';
+import { fuzz, pickFrom } from './budget.ts';
 
 const ROUNDS = 4000;
-
-/** Park and Miller's generator: the same numbers on every run. */
-const makeRandom = (seed: number) => {
-  let state = seed;
-  return (below: number): number => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state % below;
-  };
-};
-
-const pickFrom = <T>(random: (below: number) => number, list: readonly T[]): T => list[random(list.length)]!;
 
 const LIMITS = { maxExtensionBytes: 4096, maxTrailerBytes: 4096 };
 
 test('a chunked body reads the same however it is split', () => {
-  const random = makeRandom(7);
-  for (let round = 0; round < 500; round++) {
+  fuzz(500, 7, (random) => {
     let text = '';
     let want = '';
     for (let n = random(6); n > 0; n--) {
@@ -50,7 +39,7 @@ test('a chunked body reads the same however it is split', () => {
       if (reader.done) rest += piece.toString('latin1', stop);
     }
     assert.deepEqual([body, rest, reader.error], [want, 'rest', ''], text);
-  }
+  });
 });
 
 const PARTS = [
@@ -90,10 +79,9 @@ const PARTS = [
 ];
 
 test('no text makes the parser throw, and what it takes is sent on as one message of the same framing', () => {
-  const random = makeRandom(11);
   const parser = new HeadParser(new FieldNames(), { maxFields: 50 });
   let taken = 0;
-  for (let round = 0; round < ROUNDS; round++) {
+  fuzz(ROUNDS, 11, (random) => {
     const start = random(3) === 0 ? '' : 'POST / HTTP/1.1\r\nHost: a\r\n';
     let text = start;
     for (let n = random(9); n > 0; n--)
@@ -102,7 +90,7 @@ test('no text makes the parser throw, and what it takes is sent on as one messag
     const cut = text.indexOf('\r\n\r\n');
     const message = parser.request(text, 0, cut < 0 ? text.length : cut);
     parser.response(text, text.length);
-    if (message instanceof Refusal || message.method === 'CONNECT') continue;
+    if (message instanceof Refusal || message.method === 'CONNECT') return;
     taken++;
     assert.ok(!(message.chunked && message.contentLength >= 0));
     const sent = requestText(message, true);
@@ -122,14 +110,13 @@ test('no text makes the parser throw, and what it takes is sent on as one messag
         message.headers,
       ],
     );
-  }
+  });
   assert.ok(taken > 100, `only ${taken} were taken`);
 });
 
 test('a changed byte in a chunked body is read to the same end or refused, never beyond the text', () => {
-  const random = makeRandom(13);
   const text = '4\r\nwxyz\r\n10;a=b\r\n0123456789abcdef\r\n0\r\nx: y\r\n\r\n';
-  for (let round = 0; round < ROUNDS; round++) {
+  fuzz(ROUNDS, 13, (random) => {
     const bytes = Buffer.from(text);
     for (let n = 1 + random(3); n > 0; n--) bytes[random(bytes.length)] = random(256);
     const reader = new BodyReader(new FieldNames(), LIMITS);
@@ -144,5 +131,5 @@ test('a changed byte in a chunked body is read to the same end or refused, never
     const stop = reader.feed(bytes, 0, bytes.length, sink);
     assert.ok(stop <= bytes.length && size <= bytes.length);
     assert.ok(!(reader.done && reader.error !== ''));
-  }
+  });
 });

@@ -43,7 +43,7 @@ export const isToken = (text: string): boolean => TOKEN.test(text);
 export class FieldNames {
   readonly #known = new Map<string, Field>();
 
-  /** The field of a name as received, or undefined when it isn't a token. */
+  /** The field of a name as received, or undefined when it isn't a token or poses as a field of framing. */
   get(raw: string): Field | undefined {
     return this.#known.get(raw) ?? this.#learn(raw);
   }
@@ -51,6 +51,8 @@ export class FieldNames {
   #learn(raw: string): Field | undefined {
     if (raw.length > MAX_NAME_LENGTH || !TOKEN.test(raw)) return undefined;
     const name = raw.toLowerCase();
+    // CGI and its kin read `_` as `-`: what looks like framing to them must not pass as something else.
+    if (name.includes('_') && Object.hasOwn(ROLES, name.replaceAll('_', '-'))) return undefined;
     const field: Field = { name, role: Object.hasOwn(ROLES, name) ? ROLES[name]! : PLAIN };
     // What strangers send must not grow without bound; the common names are learnt first.
     if (this.#known.size < MAX_REMEMBERED) this.#known.set(raw, field);

@@ -69,6 +69,10 @@ export interface HeadLimits {
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE']);
 const MAX_METHOD_LENGTH = 32;
+// Methods know upper from lower case (RFC 9110, 9.1), but not every reader does: a policy about DELETE has to hold for what
+// a backend takes for it.
+const isOtherMethod = (text: string): boolean =>
+  text.length <= MAX_METHOD_LENGTH && isToken(text) && !/[a-z]/.test(text);
 // RFC 3986: reg-name, IPv4 or bracketed IPv6, then a port.
 const AUTHORITY = /^(?:[A-Za-z0-9\-._~!$&'()*+;=]+|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?$/;
 const MAX_AUTHORITY_LENGTH = 512;
@@ -141,7 +145,7 @@ const parseRequestLine = (into: RequestMessage, line: string): Refusal | undefin
       : new Refusal(400, 'the version is not valid');
   }
   into.method = line.slice(0, first);
-  if (!METHODS.has(into.method) && (into.method.length > MAX_METHOD_LENGTH || !isToken(into.method))) {
+  if (!METHODS.has(into.method) && !isOtherMethod(into.method)) {
     return new Refusal(400, 'the method is not valid');
   }
   return parseTarget(into, line.slice(first + 1, second));
@@ -195,9 +199,10 @@ const lineEndOf = (text: string, start: number, end: number): number => {
 
 /** The status of `HTTP/1.1 200 OK`; 0 where it is none. */
 const parseStatus = (line: string): number => {
-  const status = Number(line.slice(9, 12));
+  // Digits alone: Number would read `9e9`, `+20` and `0x9` too.
+  const digits = line.slice(9, 12);
   const shaped = line.charCodeAt(8) === 32 && (line.length === 12 || line.charCodeAt(12) === 32);
-  return shaped && Number.isInteger(status) && status >= 100 && !hasControl(line) ? status : 0;
+  return shaped && /^[1-9][0-9]{2}$/.test(digits) && !hasControl(line) ? Number(digits) : 0;
 };
 
 /** Keeps two messages apart that a lenient and a strict reader would split differently (RFC 9112, 6.3 and 11.2). */

@@ -1,0 +1,174 @@
+// A reader that stalls never makes the proxy hold what it does not take: 2 GiB each way through `weft proxy` as users start
+// it (bin/weft: the built form where it is up to date, else the sources), with the peak of its memory as the kernel saw it.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { backend, gatewayOf, httpListener, openGatewayFolder, routeTo, stopGateway } from '../e2e/gateway.ts';
+
+const LOOPBACK = '127.0.0.1';
+const MIB = 1024 * 1024;
+const SIZE_BYTES = 2048 * MIB;
+const STALL_EVERY_BYTES = 256 * MIB;
+const MAX_PEAK_MIB = 150;
+/** The largest that the kernel makes the receive or send buffer of a TCP socket. */
+const largestBuffer = (name: 'tcp_rmem' | 'tcp_wmem'): number =>
+  Number(readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8').trim().split(/\s+/)[2]);
+/** The socket buffers of both hops, and little in the proxy. A proxy that buffers would take hundreds of MiB. */
+const MAX_UNDER_WAY_BYTES = 2 * (largestBuffer('tcp_rmem') + largestBuffer('tcp_wmem')) + 16 * MIB;
+/** So long nothing was taken any more when a sender counts as held up. */
+const QUIET_MS = 60;
+
+/** Sends as much as the socket takes. */
+class Sender {
+  sentBytes = 0;
+  readonly #piece = Buffer.alloc(MIB);
+
+  async run(socket: Socket): Promise<void> {
+    let queued = 0;
+    while (queued < SIZE_BYTES && !socket.destroyed) {
+      const size = Math.min(MIB, SIZE_BYTES - queued);
+      queued += size;
+      const isTaken = socket.write(this.#piece.subarray(0, size), () => {
+        this.sentBytes += size;
+      });
+      if (!isTaken) await once(socket, 'drain');
+    }
+  }
+}
+
+/** Reads everything, stops again and again until the sender is held up, and notes how much is under way then. */
+class StallingReader {
+  readBytes = 0;
+  underWayBytes = 0;
+  stalls = 0;
+  readonly #sender: Sender;
+  #stallAt = STALL_EVERY_BYTES;
+
+  constructor(sender: Sender) {
+    this.#sender = sender;
+  }
+
+  /** True when the caller has to pause; `resume` is called when it may go on. */
+  take(bytes: number, resume: () => void): boolean {
+    this.readBytes += bytes;
+    if (this.readBytes < this.#stallAt || this.readBytes >= SIZE_BYTES) return false;
+    this.#stallAt += STALL_EVERY_BYTES;
+    void this.#untilHeldUp().then(resume);
+    return true;
+  }
+
+  async #untilHeldUp(): Promise<void> {
+    for (let before = -1; before !== this.#sender.sentBytes; ) {
+      before = this.#sender.sentBytes;
+      await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    }
+    this.stalls++;
+    this.underWayBytes = Math.max(this.underWayBytes, this.#sender.sentBytes - this.readBytes);
+  }
+}
+
+/** Looks for the end of the head, then hands the sizes of what follows to the reader. */
+const makeTaker = (reader: StallingReader, onHead: (head: string) => void, onEnd: () => void) => {
+  let head: string | undefined = '';
+  return (bytes: number, buffer: Uint8Array, socket: Socket): void => {
+    let size = bytes;
+    if (head !== undefined) {
+      head += Buffer.from(buffer.buffer, buffer.byteOffset, bytes).toString('latin1');
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      size = head.length - end - 4;
+      onHead(head.slice(0, end));
+      head = undefined;
+    }
+    if (reader.take(size, () => socket.resume())) socket.pause();
+    if (reader.readBytes >= SIZE_BYTES) onEnd();
+  };
+};
+
+const listen = async (t: TestContext, serve: (socket: Socket) => void): Promise<number> => {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+    serve(socket);
+  });
+  server.listen(0, LOOPBACK);
+  await once(server, 'listening');
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+};
+
+/** A gateway before the backend; the check of its memory ends it. */
+const startGateway = async (t: TestContext, backendPort: number) => {
+  const folder = await openGatewayFolder(t, 'weft');
+  const port = await folder.freePort();
+  folder.write('gateway.yaml', gatewayOf(httpListener(port)), routeTo('big', '/big'));
+  folder.write('big.yaml', backend('big', backendPort));
+  const running = await folder.serve(port);
+  const stop = async () => {
+    for (const { pid } of folder.processes()) {
+      const peak = Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+      t.diagnostic(`peak of process ${pid}: ${peak.toFixed(0)} MiB`);
+      assert.ok(peak <= MAX_PEAK_MIB, `the proxy took ${peak.toFixed(0)} MiB`);
+    }
+    await stopGateway(folder, running);
+  };
+  return { port, stop };
+};
+
+const check = (reader: StallingReader): void => {
+  assert.equal(reader.readBytes, SIZE_BYTES);
+  assert.equal(reader.stalls, SIZE_BYTES / STALL_EVERY_BYTES - 1);
+  const mib = reader.underWayBytes / MIB;
+  assert.ok(reader.underWayBytes <= MAX_UNDER_WAY_BYTES, `${mib.toFixed(0)} MiB were under way to a stalled reader`);
+};
+
+test('2 GiB to a client that stalls', { timeout: 120_000 }, async (t) => {
+  const sender = new Sender();
+  const reader = new StallingReader(sender);
+  const backendPort = await listen(t, (socket) => {
+    socket.once('data', () => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${SIZE_BYTES}\r\n\r\n`);
+      void sender.run(socket);
+    });
+  });
+  const gateway = await startGateway(t, backendPort);
+  await new Promise<void>((resolve, reject) => {
+    const onHead = (head: string) => head.startsWith('HTTP/1.1 200 ') || reject(new Error(head));
+    const take = makeTaker(reader, onHead, resolve);
+    const callback = (bytes: number, buffer: Uint8Array) => {
+      take(bytes, buffer, socket);
+      return true;
+    };
+    const socket = connect({ port: gateway.port, host: LOOPBACK, onread: { buffer: Buffer.alloc(MIB), callback } });
+    socket.on('error', reject).on('close', () => reject(new Error('closed early')));
+    t.after(() => socket.destroy());
+    socket.write('GET /big HTTP/1.1\r\nhost: a\r\n\r\n');
+  });
+  check(reader);
+  await gateway.stop();
+});
+
+test('2 GiB to a backend that stalls', { timeout: 120_000 }, async (t) => {
+  const sender = new Sender();
+  const reader = new StallingReader(sender);
+  const backendPort = await listen(t, (socket) => {
+    const done = () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone');
+    const take = makeTaker(reader, () => {}, done);
+    socket.on('data', (data: Buffer) => take(data.length, data, socket));
+  });
+  const gateway = await startGateway(t, backendPort);
+  const socket = connect({ port: gateway.port, host: LOOPBACK });
+  t.after(() => socket.destroy());
+  socket.write(`POST /big HTTP/1.1\r\nhost: a\r\ncontent-length: ${SIZE_BYTES}\r\n\r\n`);
+  const answered = once(socket, 'data');
+  await sender.run(socket);
+  const [answer] = (await answered) as [Buffer];
+  assert.match(answer.toString('latin1'), /^HTTP\/1\.1 200 .*\r\n\r\ndone$/s);
+  check(reader);
+  await gateway.stop();
+});

@@ -1,5 +1,6 @@
 // The gRPC servers of the control plane: one over TLS for proxies (a client certificate is taken where there is one),
 // one in plain text on loopback. xds, ca and telemetry bring the services.
+import type { Socket } from 'node:net';
 import { experimental, logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { parseHostPort } from '../lib/host-port.ts';
 import { bindError } from '../lib/ports.ts';
@@ -89,6 +90,27 @@ const bind = (server: Server, address: string, credentials: ServerCredentials): 
     });
   });
 
+/**
+ * Destroys every connection of a server that closes. grpc-js knows those with a finished handshake alone; one in the middle
+ * of it would stay open for good, and keep its client's process alive. Its listeners are private, hence the look inside.
+ */
+const trackSockets = (server: Server): (() => void) => {
+  const sockets = new Set<Socket>();
+  let isClosed = false;
+  const listeners: unknown = Reflect.get(server, 'http2Servers');
+  for (const listener of listeners instanceof Map ? listeners.keys() : []) {
+    listener.on('connection', (socket: Socket) => {
+      if (isClosed) socket.destroy();
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
+  }
+  return () => {
+    isClosed = true;
+    for (const socket of sockets) socket.destroy();
+  };
+};
+
 /** Opens a server on `host:port` or `unix:<path>`; without an identity it speaks plain text. */
 export const openGrpcServer = async (
   address: string,
@@ -102,10 +124,14 @@ export const openGrpcServer = async (
     ? experimental.createCertificateProviderServerCredentials(provider, provider, false)
     : ServerCredentials.createInsecure();
   const bound = await bind(server, address, credentials);
+  const destroySockets = trackSockets(server);
   return {
     address: bound,
     replaceIdentity: (next) => provider?.replace(next),
     // Streams of proxies never end by themselves.
-    close: async () => server.forceShutdown(),
+    close: async () => {
+      server.forceShutdown();
+      destroySockets();
+    },
   };
 };

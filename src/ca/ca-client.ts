@@ -35,11 +35,11 @@ const REFUSALS: ReadonlySet<number> = new Set([
   status.UNIMPLEMENTED,
 ]);
 
-/** SVID_REFUSED where asking again is of no use, SVID_UNAVAILABLE where it may be. */
 /** What gRPC says of a connection that fails is wrapped in words about itself. */
 const plainDetails = (details: string): string =>
   /Last error: (?:Error: )?(.+?)\. Resolution note:/s.exec(details)?.[1] ?? details;
 
+/** SVID_REFUSED where asking again is of no use, SVID_UNAVAILABLE where it may be. */
 const errorOf = (address: string, error: ServiceError): WeftError => {
   if (REFUSALS.has(error.code)) {
     return new WeftError('SVID_REFUSED', `the control plane refused to give a certificate: ${error.details}`, {

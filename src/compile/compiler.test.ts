@@ -317,8 +317,9 @@ describe('policies at a gateway', () => {
     put(policy('by-other-labels', 'default', { selector: { matchLabels: { app: 'other' } } }));
     const snapshot = compiler.snapshotFor(compile().mesh, gatewayNode);
     const handler = snapshot.listeners.get('gateway/8080')?.chains[0]?.handler;
+    assert.ok(handler?.type === 'http');
     assert.deepEqual(
-      handler?.authorization.map(({ name }) => name),
+      handler.authorization.map(({ name }) => name),
       ['weft-system/default-deny', 'default/all-of-the-namespace', 'default/by-labels', 'default/by-target'],
     );
   });

@@ -20,7 +20,8 @@ export interface TrafficEvent {
   readonly proxy: string;
   /** `inbound`: at the callee; `outbound`: at the caller; `gateway`: at a gateway. */
   readonly direction: 'inbound' | 'outbound' | 'gateway';
-  readonly protocol: 'http' | 'tcp';
+  /** Of `udp` one event tells of one session. */
+  readonly protocol: 'http' | 'tcp' | 'udp';
   readonly source: EventPeer;
   readonly destination: EventPeer;
   readonly http?: {
@@ -33,7 +34,7 @@ export interface TrafficEvent {
     /** The traceparent that was passed on. */
     readonly traceparent?: string;
   };
-  /** Sent by the caller / sent to the caller; body bytes for HTTP, all bytes for TCP. */
+  /** Sent by the caller / sent to the caller; body bytes for HTTP, all bytes for TCP and UDP. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
   /** Envoy's response flags: `UH UF UO NR UC UT DC LH UR DPE RBAC…`; empty when all went well. */

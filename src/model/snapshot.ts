@@ -21,6 +21,10 @@ export interface Listener {
   readonly address: string;
   readonly port: number;
   readonly direction: 'inbound' | 'outbound' | 'gateway';
+  /** Absent: TCP. Of a UDP listener the first chain is used, with a UdpHandler. */
+  readonly transport?: 'udp';
+  /** Connections begin with a PROXY protocol header (v1 or v2), which says who the client is; `optional`: may begin with one. */
+  readonly proxyProtocol?: 'required' | 'optional';
   /** The first chain that matches takes the connection; none: it is closed. */
   readonly chains: readonly FilterChain[];
 }
@@ -32,10 +36,12 @@ export interface FilterChain {
     readonly transport?: 'tls' | 'plain';
     /** SNI names, exact or `*.suffix`; exact before longest suffix before none. Empty: any, or no SNI. */
     readonly serverNames: readonly string[];
+    /** Only what is HTTP by its first bytes, where a port's protocol is not declared; the same chain without it takes the rest. */
+    readonly protocol?: 'http';
   };
   /** Absent: the bytes are handled as they come (plain text, or TLS passed through to a tcp handler). */
   readonly tls?: DownstreamTls;
-  readonly handler: HttpHandler | TcpHandler;
+  readonly handler: HttpHandler | TcpHandler | UdpHandler;
 }
 
 export type DownstreamTls =
@@ -66,6 +72,14 @@ export interface TcpHandler {
   readonly type: 'tcp';
   readonly targets: readonly WeightedCluster[];
   readonly authorization: readonly AuthorizationPolicy[];
+  readonly idleTimeoutMs: number;
+  readonly service?: ServiceRef;
+}
+
+export interface UdpHandler {
+  readonly type: 'udp';
+  readonly targets: readonly WeightedCluster[];
+  /** A session, one client's address and port, ends when no datagram came either way for so long. */
   readonly idleTimeoutMs: number;
   readonly service?: ServiceRef;
 }
@@ -123,7 +137,9 @@ export interface Cluster {
     | { readonly type: 'static'; readonly endpoints: readonly Endpoint[] }
     /** Resolved by the proxy's resolver; every address is an endpoint. */
     | { readonly type: 'dns'; readonly host: string; readonly port: number };
-  readonly protocol: 'http1' | 'tcp';
+  readonly protocol: 'http1' | 'tcp' | 'udp';
+  /** Each connection begins with this PROXY protocol header, before TLS. An HTTP connection then serves one client's connection only. */
+  readonly proxyProtocol?: 'v1' | 'v2';
   readonly tls: UpstreamTls;
   readonly loadBalancing: 'least-request' | 'round-robin' | 'random';
   readonly connectTimeoutMs: number;

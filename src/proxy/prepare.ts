@@ -112,6 +112,7 @@ export class Preparation {
     old: PreparedHttp | PreparedTcp | undefined,
   ): PreparedHttp | PreparedTcp {
     const { handler } = chain;
+    if (handler.type === 'udp') throw new WeftError('CONFIG_INVALID', 'a TCP listener has a handler for UDP');
     const { direction, port } = listener;
     const cluster = (name: string) => this.#clusters.get(name);
     const keeps =

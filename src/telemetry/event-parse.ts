@@ -81,6 +81,7 @@ export const parseEvent = (value: unknown, sender: SenderPeer): TrafficEvent | u
   if ((claimed === 'gateway') !== (sender.role === 'gateway')) return undefined;
   const source = peerOf(fields.source);
   const destination = peerOf(fields.destination);
+  const protocol = fields.protocol === 'tcp' || fields.protocol === 'udp' ? fields.protocol : 'http';
   const route = textOf(fields.route);
   const cluster = textOf(fields.cluster);
   return {
@@ -88,10 +89,10 @@ export const parseEvent = (value: unknown, sender: SenderPeer): TrafficEvent | u
     durationMs: countOf(fields.durationMs),
     proxy: sender.proxy,
     direction: claimed,
-    protocol: fields.protocol === 'tcp' ? 'tcp' : 'http',
+    protocol,
     source: claimed === 'outbound' ? ownSide(source, sender) : source,
     destination: claimed === 'inbound' ? ownSide(destination, sender) : destination,
-    ...(fields.protocol !== 'tcp' && { http: httpOf(fields.http) }),
+    ...(protocol === 'http' && { http: httpOf(fields.http) }),
     bytesReceived: countOf(fields.bytesReceived),
     bytesSent: countOf(fields.bytesSent),
     flags: listOf(fields.flags),

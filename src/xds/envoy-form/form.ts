@@ -73,7 +73,8 @@ const firstCluster = (table: RouteTable | undefined): string | undefined => {
 /** Inbound, policies speak of the port that the program listens on, to which the chain's cluster leads. */
 const policyPort = (snapshot: Snapshot, listener: Listener, { handler }: FilterChain): number => {
   if (listener.direction !== 'inbound') return listener.port;
-  const name = handler.type === 'tcp' ? handler.targets[0]?.cluster : firstCluster(snapshot.routes.get(handler.routes));
+  const name =
+    handler.type === 'http' ? firstCluster(snapshot.routes.get(handler.routes)) : handler.targets[0]?.cluster;
   const discovery = name === undefined ? undefined : snapshot.clusters.get(name)?.discovery;
   return (discovery?.type === 'static' && discovery.endpoints[0]?.port) || listener.port;
 };

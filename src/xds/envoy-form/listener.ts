@@ -57,6 +57,7 @@ const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerCont
     const authorizes = isAuthorizing(listener);
     return [httpManager({ handler, routes, authorizes, mesh, inner: false, statPrefix: direction, accessLog })];
   }
+  if (handler.type === 'udp') return [];
   const { targets, idleTimeoutMs } = handler;
   return [
     ...tcpRbac(handler.authorization, context.policyPort(chain), direction),

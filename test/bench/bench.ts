@@ -1,13 +1,14 @@
-// npm run bench [-- http|tls|startup|latency …]: Weft's gateway beside Envoy and nginx in one run, what a start costs, and
-// how soon the mesh follows.
+// npm run bench [-- http|full|tls|h2|grpc|large|p99|startup|latency …]: Weft's gateway beside Envoy and nginx in one run,
+// what a start costs, and how soon the mesh follows. Ends with each bar and what was measured.
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { findEnvoy } from '../../src/envoy/find.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { compareGateways } from './gateways.ts';
+import { casesOf } from './cases.ts';
+import { compare, compareLatency, type Verdict } from './compare.ts';
 import { measureLatency } from './latency.ts';
-import { peers } from './peers.ts';
+import { openPeers } from './peers.ts';
 import { measureInstall, measureStartup } from './startup.ts';
 
 const { values, positionals } = parseArgs({
@@ -16,46 +17,62 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
     connections: { type: 'string', default: '32' },
-    peers: { type: 'string', default: 'weft,envoy,nginx' },
+    peers: { type: 'string' },
     envoy: { type: 'string' },
+    bun: { type: 'string' },
   },
 });
 
-const cases = positionals.length ? positionals : ['http', 'tls', 'startup', 'latency'];
-const missing = ['wrk', 'nginx', 'taskset', 'openssl'].filter((tool) => spawnSync('which', [tool]).status !== 0);
+const cases = casesOf(Number(values.connections));
+const OTHERS = ['p99', 'startup', 'latency'];
+const known = [...cases.map(({ name }) => name), ...OTHERS];
+const unknown = positionals.find((name) => !known.includes(name));
+if (unknown !== undefined) {
+  console.error(`error: there is no benchmark "${unknown}"\n  try: ${known.join(', ')}, or nothing for all`);
+  process.exit(2);
+}
+const isWanted = (name: string): boolean => positionals.length === 0 || positionals.includes(name);
+
+const needed = ['wrk', 'nginx', 'taskset', 'openssl', 'h2load', 'nghttpd'];
+const missing = needed.filter((tool) => spawnSync('which', [tool]).status !== 0);
 if (missing.length) {
-  console.error(
-    `error: the benchmark needs ${missing.join(', ')}\n  try: apt-get install wrk nginx util-linux openssl`,
-  );
+  const packages = 'wrk nginx util-linux openssl nghttp2-client nghttp2-server';
+  console.error(`error: the benchmark needs ${missing.join(', ')}\n  try: apt-get install ${packages}`);
   process.exit(2);
 }
 
+const bun = values.bun ?? (spawnSync('bun', ['--version']).status === 0 ? 'bun' : undefined);
 const envoy = await findEnvoy({ ...(values.envoy && { option: values.envoy }), env: process.env });
-const chosen = values.peers.split(',');
-const compared = new Map([...peers(envoy.path)].filter(([name]) => chosen.includes(name)));
+const chosen = values.peers?.split(',');
+const peers = new Map([...openPeers(envoy.path, bun)].filter(([name]) => !chosen || chosen.includes(name)));
 // nginx says its version on standard error: `nginx version: nginx/1.22.1`.
 const nginx = spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.trim().split(': ').at(-1);
+const bunVersion = bun ? `, bun ${spawnSync(bun, ['--version'], { encoding: 'utf8' }).stdout.trim()}` : '';
 const today = new Date(systemClock.now()).toISOString();
-console.log(`${today}  node ${process.version}, envoy ${envoy.version}, ${nginx}, load ${loadavg()[0]?.toFixed(2)}`);
+const load = loadavg()[0]?.toFixed(2);
+console.log(`${today}  node ${process.version}, envoy ${envoy.version}, ${nginx}${bunVersion}, load ${load}`);
 
-const { rounds, seconds, connections } = values;
-const settings = {
-  peers: compared,
-  rounds: Number(rounds),
-  seconds: Number(seconds),
-  connections: Number(connections),
-};
-for (const name of ['http', 'tls'] as const) {
-  if (!cases.includes(name)) continue;
-  console.log(`\n${name === 'tls' ? 'TLS to the client' : 'HTTP/1.1 plain'}, one route, ${connections} connections`);
-  await compareGateways({ ...settings, tls: name === 'tls' });
+const effort = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
+const verdicts: Verdict[] = [];
+for (const one of cases) {
+  if (!isWanted(one.name)) continue;
+  console.log(`\n${one.title}`);
+  verdicts.push(...(await compare(one, peers, effort)));
 }
-if (cases.includes('startup')) {
+if (isWanted('p99')) {
+  console.log("\nHTTP/1.1 plain at half of Envoy's own maximum rate, 32 connections");
+  verdicts.push(...(await compareLatency({ ...cases[0]!, peers: ['envoy', 'nginx'] }, peers, effort)));
+}
+if (isWanted('startup')) {
   console.log('');
   await measureStartup();
   measureInstall();
 }
-if (cases.includes('latency')) {
+if (isWanted('latency')) {
   console.log('');
-  await measureLatency(Number(rounds));
+  await measureLatency(effort.rounds);
+}
+if (verdicts.length > 0) {
+  console.log('\nThe bars');
+  console.table(verdicts);
 }

@@ -25,9 +25,9 @@ export const treeOf = (root: number): number[] => {
 
 const TICKS_PER_SECOND = 100;
 
-/** User and system time of the tree, seconds. */
-export const cpuSeconds = (root: number): number =>
-  treeOf(root).reduce((sum, pid) => {
+/** User and system time of these processes, seconds. */
+export const cpuSecondsOf = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => {
     return sum + orZero(() => (Number(fields(pid)[11]) + Number(fields(pid)[12])) / TICKS_PER_SECOND);
   }, 0);
 
@@ -38,8 +38,6 @@ export const rssMiB = (pid: number): number =>
 /** Memory of one process with its share of what several have in common (Node's own code above all), MiB. */
 export const pssMiB = (pid: number): number =>
   orZero(() => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1024);
-
-export const treeRssMiB = (root: number): number => treeOf(root).reduce((sum, pid) => sum + rssMiB(pid), 0);
 
 /** The command line, words split by spaces. */
 export const commandOf = (pid: number): string => {

@@ -1,6 +1,6 @@
 // Lets an accepted plain socket read into a buffer that is used again and again, as outgoing sockets can. Called by listener.ts.
 import { Socket } from 'node:net';
-import { ReadBuffer } from './wire.ts';
+import { ReadBuffer } from './socket-wire.ts';
 
 /** Requests are mostly small, and there may be many clients. */
 const READ_BUFFER_BYTES = 16_384;

@@ -6,7 +6,8 @@ import type { Svid, SvidSource } from '../model/identity.ts';
 import type { Cluster, Endpoint } from '../model/snapshot.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import { uriSans } from './peer-identity.ts';
-import { ReadBuffer, Wire, type WireUser } from './wire.ts';
+import { ReadBuffer, SocketWire } from './socket-wire.ts';
+import type { Wire, WireUser } from './wire.ts';
 
 const READ_BUFFER_BYTES = 65_536;
 
@@ -108,7 +109,7 @@ export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): 
       const onClose = () => fail(new Error('the peer closed the connection'), false);
       const onConnect = () => {
         stop();
-        result.onConnected(new Wire(socket, user, readBuffer));
+        result.onConnected(new SocketWire(socket, user, readBuffer));
       };
       socket.once('error', onError);
       socket.once('close', onClose);

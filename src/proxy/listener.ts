@@ -12,9 +12,10 @@ import type { ProxyContext } from './context.ts';
 import { Downstream } from './downstream.ts';
 import type { SelfPeer } from './events.ts';
 import { type FirstLook, sniff } from './sniff.ts';
+import { type ReadBuffer, SocketWire } from './socket-wire.ts';
 import { TcpSession } from './tcp.ts';
 import type { Terminator } from './terminate.ts';
-import { type ReadBuffer, Wire, type WireUser } from './wire.ts';
+import { NOBODY, type Wire } from './wire.ts';
 
 export interface LiveChain {
   readonly chain: FilterChain;
@@ -29,8 +30,6 @@ export interface BoundAddress {
   readonly address: string;
   readonly port: number;
 }
-
-const NOBODY: WireUser = { onData: () => {}, onEnd: () => {}, onDrain: () => {}, onClose: () => {} };
 
 const PLAIN_LOOK: FirstLook = { transport: 'plain', serverName: '' };
 
@@ -229,7 +228,7 @@ export class BoundListener {
     bytes: Buffer | undefined,
     readBuffer: ReadBuffer | undefined,
   ): void {
-    const wire = new Wire(socket, NOBODY, readBuffer);
+    const wire = new SocketWire(socket, NOBODY, readBuffer);
     if (ref.current.type === 'tcp') {
       this.#startTcp(ref.current, wire, info, bytes);
       return;

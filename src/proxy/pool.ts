@@ -5,7 +5,7 @@ import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import type { CancelDial } from './dial.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream.ts';
-import type { Wire, WireUser } from './wire.ts';
+import { NOBODY, type Wire } from './wire.ts';
 
 export type NoConnection = 'overflow' | 'connect' | 'timeout';
 
@@ -16,14 +16,6 @@ export interface Waiter {
 }
 
 export type PoolEndpoint = EndpointState<EndpointPool>;
-
-/** Nothing is expected before the connection is used. */
-const NOBODY: WireUser = {
-  onData: () => {},
-  onEnd: () => {},
-  onDrain: () => {},
-  onClose: () => {},
-};
 
 const HINT = /(?:^|[,\s])timeout=([0-9]{1,6})/;
 

@@ -69,7 +69,7 @@ export class UpstreamConnection implements WireUser {
   }
 
   get usable(): boolean {
-    return !this.#gone && !this.wire.closed && !this.wire.ended && !this.wire.socket.destroyed;
+    return !this.#gone && !this.wire.ended && !this.wire.destroyed;
   }
 
   /** Gives the connection to a request, which then writes to the outlet. */

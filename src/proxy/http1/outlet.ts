@@ -1,5 +1,5 @@
 // Writes one message after the other to a wire: small pieces gathered into one write, large ones passed on uncopied.
-import type { Wire } from '../wire.ts';
+import type { Lender, Wire } from '../wire.ts';
 import type { FlushQueue } from './flush-queue.ts';
 import { lastChunk } from './serialize.ts';
 
@@ -26,7 +26,7 @@ export class Outlet {
   }
 
   /** A piece of the body, lent by `from`; without it, a buffer that nobody changes any more. */
-  body(from: Wire | undefined, buffer: Buffer, start: number, end: number): void {
+  body(from: Lender | undefined, buffer: Buffer, start: number, end: number): void {
     const size = end - start;
     if (size <= SMALL_BYTES) {
       if (this.#text.length + size > GATHER_BYTES) this.flush();

@@ -1,4 +1,4 @@
-// The head of an upstream's answer as it goes to the client: framing chosen anew for this hop. Called by exchange.ts.
+// The head of an upstream's answer as it goes to the client: framing chosen anew for this hop. Called by downstream.ts.
 import { CHUNKED, NO_BODY, UNTIL_CLOSE } from './http1/body.ts';
 import type { RequestMessage, ResponseMessage } from './http1/head.ts';
 import { fieldLines, statusLine } from './http1/serialize.ts';

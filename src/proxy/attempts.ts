@@ -4,17 +4,19 @@ import type { ClusterState } from './clusters.ts';
 import type { ProxyContext } from './context.ts';
 import type { EndpointPool, NoConnection, PoolEndpoint, Waiter } from './pool.ts';
 import { retryDelayMs } from './retry.ts';
-import type { UpstreamConnection } from './upstream.ts';
+import type { UpstreamStream } from './upstream-stream.ts';
 
 export interface AttemptOwner {
   /** The request is to be written now. */
-  onReady(connection: UpstreamConnection): void;
+  onReady(stream: UpstreamStream): void;
   /** No further attempt can be made. */
   onGivenUp(status: number, reason: string, flag: string): void;
 }
 
 /** Beyond the first: endpoints that are asked because the one before could not be reached. */
 const MAX_MOVES = 3;
+/** Of one request, because a peer said that it did nothing with it. */
+const MAX_REPLAYS = 3;
 
 const CONNECT_ERRORS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused; is the program running?',
@@ -37,7 +39,7 @@ export class Attempts implements Waiter {
   /** Of the last attempt. */
   endpoint: PoolEndpoint | undefined;
   /** Of the present attempt, once there is one. */
-  connection: UpstreamConnection | undefined;
+  stream: UpstreamStream | undefined;
   readonly #context: ProxyContext;
   readonly #policy: RetryPolicy | undefined;
   readonly #owner: AttemptOwner;
@@ -47,6 +49,7 @@ export class Attempts implements Waiter {
   #excluded: Set<PoolEndpoint> | undefined;
   #retries = 0;
   #moves = 0;
+  #replays = 0;
   #cancelRetry: (() => void) | undefined;
   #stopped = false;
 
@@ -83,13 +86,13 @@ export class Attempts implements Waiter {
     this.#pool.acquire(this, fresh);
   }
 
-  onConnection(connection: UpstreamConnection): void {
+  onStream(stream: UpstreamStream): void {
     this.#pool = undefined;
-    this.connection = connection;
-    this.#owner.onReady(connection);
+    this.stream = stream;
+    this.#owner.onReady(stream);
   }
 
-  onNoConnection(reason: NoConnection, error: Error | undefined): void {
+  onNoStream(reason: NoConnection, error: Error | undefined): void {
     this.#pool = undefined;
     this.#leave();
     if (reason === 'overflow') {
@@ -142,6 +145,17 @@ export class Attempts implements Waiter {
     if (this.endpoint) this.#try(this.endpoint, true);
   }
 
+  get canReplayUnprocessed(): boolean {
+    return this.#replays < MAX_REPLAYS;
+  }
+
+  /** The same endpoint once more, over a connection that takes requests: the one before said that it did nothing. */
+  replayUnprocessed(): void {
+    this.#replays++;
+    this.#drop();
+    if (this.endpoint) this.#try(this.endpoint, false);
+  }
+
   /** The route's policy allows a further attempt. */
   get canRetry(): boolean {
     return this.#policy !== undefined && this.#retries < this.#policy.attempts;
@@ -173,9 +187,9 @@ export class Attempts implements Waiter {
 
   #drop(): void {
     this.#leave();
-    const { connection } = this;
-    this.connection = undefined;
-    connection?.drop();
+    const { stream } = this;
+    this.stream = undefined;
+    stream?.drop();
   }
 
   /** The last attempt is over. `clean`: request and answer went through whole, so the connection can be kept. */
@@ -185,14 +199,14 @@ export class Attempts implements Waiter {
     this.#pool?.cancel(this);
     this.#pool = undefined;
     this.#leave();
-    if (clean) this.connection?.finish(true);
-    else this.connection?.drop();
+    if (clean) this.stream?.finish(true);
+    else this.stream?.drop();
   }
 
   /** As `stop`, where the connection belongs to somebody else. */
   leave(): void {
     this.#stopped = true;
-    this.connection = undefined;
+    this.stream = undefined;
     this.#leave();
   }
 }

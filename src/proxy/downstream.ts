@@ -1,5 +1,8 @@
 // One HTTP/1 connection of a client: reads requests, has them answered one after the other in order. Made by listener.ts.
+
+import { answerText, interimText, isSentChunked, switchText } from './answer-head.ts';
 import type { ChainRef, PreparedHttp } from './chain.ts';
+import type { ClientStream, LocalAnswer } from './client-stream.ts';
 import { openConnectTunnel } from './connect-method.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
@@ -7,10 +10,10 @@ import { Deadline } from './deadlines.ts';
 import { makeEvent, type SelfPeer } from './events.ts';
 import { Exchange } from './exchange.ts';
 import { BodyReader, type BodySink, BY_LENGTH, CHUNKED, NO_BODY } from './http1/body.ts';
-import { hasBareLineFeed, Refusal, type RequestMessage } from './http1/head.ts';
+import { hasBareLineFeed, Refusal, type RequestMessage, type ResponseMessage } from './http1/head.ts';
 import { Outlet } from './http1/outlet.ts';
 import { localAnswerText } from './local-answer.ts';
-import type { Wire, WireUser } from './wire.ts';
+import type { Lender, Wire, WireUser } from './wire.ts';
 
 /** Between requests, or within a head. */
 const HEAD = 0;
@@ -29,17 +32,14 @@ const DISCARDED: BodySink = { onBody: () => {}, onBodyEnd: () => {} };
 // Protocols that would carry requests past routing and policy.
 const NOT_UPGRADED = /^(?:h2c|http\/|tls\/)|,/;
 
-export class Downstream implements WireUser, BodySink {
+export class Downstream implements ClientStream, WireUser, BodySink {
   readonly wire: Wire;
-  readonly outlet: Outlet;
+  readonly #outlet: Outlet;
   readonly info: ConnectionInfo;
   readonly self: SelfPeer;
   /** Requests inside a CONNECT tunnel over this wire. */
   inner: Downstream | undefined;
-  /** A read is being handed over; more of it may follow at once. */
   reading = false;
-  /** The client was told 100 (Continue) for the present request. */
-  continued = false;
   readonly #context: ProxyContext;
   readonly #chain: ChainRef;
   /** Inside a CONNECT tunnel, where there is no second one. */
@@ -65,7 +65,7 @@ export class Downstream implements WireUser, BodySink {
     nested = false,
   ) {
     this.wire = wire;
-    this.outlet = new Outlet(wire, context.flushes);
+    this.#outlet = new Outlet(wire, context.flushes);
     this.info = info;
     this.self = self;
     this.#context = context;
@@ -78,7 +78,6 @@ export class Downstream implements WireUser, BodySink {
     this.#waitForRequest();
   }
 
-  /** The next answer has to be the last. */
   get mustClose(): boolean {
     return this.#context.draining || this.#chain.gone;
   }
@@ -170,7 +169,6 @@ export class Downstream implements WireUser, BodySink {
   #begin(message: RequestMessage): void {
     const context = this.#context;
     context.deadlines.clear(this.#deadline);
-    this.continued = false;
     const http = this.#chain.current as PreparedHttp;
     context.stats.begin(http.direction);
     if (message.method === 'CONNECT') {
@@ -247,7 +245,43 @@ export class Downstream implements WireUser, BodySink {
 
   // --- what exchanges ask for
 
-  /** The upstream takes more of the body. */
+  get lender(): Lender {
+    return this.wire;
+  }
+
+  get blocked(): boolean {
+    return this.wire.blocked;
+  }
+
+  interim(message: ResponseMessage): void {
+    this.#outlet.begin(interimText(message), false);
+  }
+
+  answer(message: ResponseMessage, request: RequestMessage, bodyMode: number, close: boolean): void {
+    this.#outlet.begin(answerText(message, request, bodyMode, close), isSentChunked(request, bodyMode));
+  }
+
+  answerLocally(answer: LocalAnswer): void {
+    this.#outlet.begin(localAnswerText(answer), false);
+    this.#outlet.flush();
+  }
+
+  body(from: Lender | undefined, buffer: Buffer, start: number, end: number): void {
+    this.#outlet.body(from, buffer, start, end);
+  }
+
+  end(trailers: readonly string[] | undefined): void {
+    this.#outlet.end(trailers);
+  }
+
+  flush(): void {
+    this.#outlet.flush();
+  }
+
+  pauseBody(): void {
+    this.wire.pause();
+  }
+
   wantBody(): void {
     if (!this.#rest) this.wire.resume();
   }
@@ -258,6 +292,12 @@ export class Downstream implements WireUser, BodySink {
 
   clearExchangeDeadline(): void {
     this.#context.deadlines.clear(this.#exchangeDeadline);
+  }
+
+  switchProtocol(message: ResponseMessage): { wire: Wire; early: Buffer | undefined } {
+    this.#outlet.begin(switchText(message), false);
+    this.#outlet.flush();
+    return { wire: this.wire, early: this.leave() };
   }
 
   /** Gives the wire away; returns what was read beyond the request. */
@@ -277,12 +317,11 @@ export class Downstream implements WireUser, BodySink {
     this.#context.stats.end(this.#chain.current.direction);
   }
 
-  /** `complete`: the whole answer was written. `close`: the client was told that it is the last. */
   exchangeDone(complete: boolean, close: boolean, requestDone: boolean): void {
     this.#endExchange();
     if (this.#state === LEFT || this.wire.closed) return;
     if (!complete) {
-      this.outlet.flush();
+      this.#outlet.flush();
       if (close) this.wire.abort();
       else this.wire.destroy();
       return;
@@ -342,7 +381,7 @@ export class Downstream implements WireUser, BodySink {
     this.#head = '';
     this.#rest = undefined;
     this.#thrownAway = 0;
-    this.outlet.flush();
+    this.#outlet.flush();
     const { deadlines, limits } = this.#context;
     // A slow reader gets the time that it needs; from then on the client has only to close.
     deadlines.set(this.#deadline, deadlines.now() + limits.stallTimeoutMs);
@@ -357,7 +396,7 @@ export class Downstream implements WireUser, BodySink {
     const nowMs = this.#context.clock.now();
     const { status, reason } = refusal;
     this.#state = LINGER;
-    this.outlet.begin(
+    this.#outlet.begin(
       localAnswerText({ status, body: `${reason}\n`, headers: [], close: true, isHead: false, nowMs }),
       false,
     );

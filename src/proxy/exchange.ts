@@ -1,24 +1,24 @@
-// One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts.
+// One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
+// knows its client and its upstream as streams, not by the version of HTTP that they speak.
 import type { TrafficEvent } from '../model/event.ts';
 import { INVALID_CLUSTER, type ServiceRef } from '../model/snapshot.ts';
 import type { Decision } from '../policy/authorization.ts';
 import { normalizePath } from '../policy/path.ts';
-import { answerText, interimText, isSentChunked, switchText } from './answer-head.ts';
 import { type AttemptOwner, Attempts } from './attempts.ts';
 import type { PreparedHttp } from './chain.ts';
+import type { ClientStream } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
-import type { Downstream } from './downstream.ts';
 import { makeEvent } from './events.ts';
 import type { RequestMessage, ResponseMessage } from './http1/head.ts';
 import { KeptBody } from './kept-body.ts';
-import { localAnswerText } from './local-answer.ts';
 import { addRequestHeaders, type RequestIds } from './request-headers.ts';
 import { mayRepeat } from './retry.ts';
 import type { PreparedForward, PreparedRoute, PreparedTarget } from './router.ts';
 import { Tunnel } from './tunnel.ts';
 import { takeUnsent, UNSENT_FIELDS } from './unsent.ts';
-import type { UpstreamConnection, UpstreamUser } from './upstream.ts';
-import { requestText, takeEditedHost } from './upstream-request.ts';
+import { takeEditedHost } from './upstream-request.ts';
+import type { UpstreamEnd, UpstreamStream, UpstreamUser } from './upstream-stream.ts';
+import type { Wire } from './wire.ts';
 
 const MAX_INTERIM = 16;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -26,7 +26,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class Exchange implements UpstreamUser, AttemptOwner {
   readonly isHead: boolean;
   readonly #context: ProxyContext;
-  readonly #down: Downstream;
+  readonly #down: ClientStream;
   readonly #http: PreparedHttp;
   readonly #message: RequestMessage;
   readonly #startMs: number;
@@ -42,7 +42,6 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #forward: PreparedForward | undefined;
   #target: PreparedTarget | undefined;
   #attempts: Attempts | undefined;
-  #text = '';
   #requestDeadline = NEVER;
   #attemptDeadline = NEVER;
 
@@ -57,6 +56,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #received = 0;
 
   #interims = 0;
+  /** The client was told 100 (Continue). */
+  #continued = false;
   #answered = false;
   #answerDone = false;
   #answerTrailers: readonly string[] | undefined;
@@ -65,7 +66,13 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #close: boolean;
   #over = false;
 
-  constructor(context: ProxyContext, down: Downstream, http: PreparedHttp, message: RequestMessage, hasBody: boolean) {
+  constructor(
+    context: ProxyContext,
+    down: ClientStream,
+    http: PreparedHttp,
+    message: RequestMessage,
+    hasBody: boolean,
+  ) {
     this.#context = context;
     this.#down = down;
     this.#http = http;
@@ -170,7 +177,6 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       target.editRequest(message);
       takeEditedHost(message);
     }
-    this.#text = requestText(message, this.#requestDone);
     if (this.#requestDone) this.#setRequestDeadline();
     else this.#kept = new KeptBody(this.#context.limits.maxKeptBytes);
     this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this);
@@ -181,14 +187,14 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onRequestBody(buffer: Buffer, start: number, end: number): void {
     this.#received += end - start;
     if (this.#over || this.#answerDone) return;
-    const { wire } = this.#down;
+    const { lender } = this.#down;
     const kept = this.#kept;
-    if (kept?.complete) kept.add(wire.keep(buffer, start, end));
-    const connection = this.#attempts?.connection;
-    if (connection) connection.outlet.body(wire, buffer, start, end);
+    if (kept?.complete) kept.add(lender.keep(buffer, start, end));
+    const upstream = this.#attempts?.stream;
+    if (upstream) upstream.body(lender, buffer, start, end);
     else if (!kept?.full) return;
     else if (this.#heldReason !== undefined) this.#tellUnsent(this.#heldReason);
-    else wire.pause();
+    else this.#down.pauseBody();
   }
 
   onRequestEnd(trailers: readonly string[] | undefined): void {
@@ -200,9 +206,9 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       return;
     }
     this.#setRequestDeadline();
-    const connection = this.#attempts?.connection;
-    if (connection) {
-      connection.outlet.end(trailers);
+    const upstream = this.#attempts?.stream;
+    if (upstream) {
+      upstream.end(trailers);
       this.#setAttemptDeadline();
     }
     this.#armDeadline();
@@ -210,10 +216,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   /** One read of the client was handed over. */
   onRequestReadDone(): void {
-    const connection = this.#attempts?.connection;
-    if (this.#over || this.#requestDone || !connection) return;
-    connection.outlet.flush();
-    if (connection.wire.blocked) this.#down.wire.pause();
+    const upstream = this.#attempts?.stream;
+    if (this.#over || this.#requestDone || !upstream) return;
+    upstream.flush();
+    if (upstream.blocked) this.#down.pauseBody();
     this.#context.deadlines.now();
     this.#armDeadline();
   }
@@ -224,7 +230,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   }
 
   onClientDrain(): void {
-    this.#attempts?.connection?.wire.resume();
+    this.#attempts?.stream?.resume();
     this.#armDeadline();
   }
 
@@ -237,21 +243,20 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   // --- attempts
 
-  onReady(connection: UpstreamConnection): void {
+  onReady(upstream: UpstreamStream): void {
     this.#wasSent = true;
-    connection.begin(this);
-    const { outlet } = connection;
-    outlet.begin(this.#text, this.#message.chunked);
+    upstream.begin(this, this.#message, this.#requestDone);
     const kept = this.#kept;
-    kept?.replay(outlet);
-    if (kept && !this.#attempts!.isMesh && !mayRepeat(this.#message.method)) this.#kept = undefined;
+    kept?.replay(upstream);
+    const mayGoAgain = this.#attempts!.isMesh || upstream.mayRefuse || mayRepeat(this.#message.method);
+    if (kept && !mayGoAgain) this.#kept = undefined;
     else kept?.sent();
     if (this.#requestDone) {
-      outlet.end(this.#requestTrailers);
+      upstream.end(this.#requestTrailers);
       this.#setAttemptDeadline();
     } else {
       // Pieces of the same read follow at once; else this is sent when the read is done.
-      if (!this.#down.reading) outlet.flush();
+      if (!this.#down.reading) upstream.flush();
       this.#down.wantBody();
     }
     this.#armDeadline();
@@ -276,11 +281,15 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.answer(503, reason, 'UF', UNSENT_FIELDS);
   }
 
+  /** All of the request that has come is still at hand. */
+  get #isWhole(): boolean {
+    return !this.#hasBody || this.#kept?.complete === true;
+  }
+
   /** The endpoint's proxy could not reach its program: the next one gets the request, where it is still at hand. */
   #moveOn(): boolean {
     const attempts = this.#attempts!;
-    const whole = !this.#hasBody || this.#kept?.complete === true;
-    if (!whole || !attempts.isMesh || this.#http.direction === 'inbound') return false;
+    if (!this.#isWhole || !attempts.isMesh || this.#http.direction === 'inbound') return false;
     const deadline = this.#attemptDeadline;
     this.#attemptDeadline = NEVER;
     if (attempts.moveOn()) return true;
@@ -312,8 +321,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     }
     if (this.#message.old || this.#answered) return;
     if (message.status === 100 && (!this.#message.expectContinue || this.#requestDone)) return;
-    this.#down.continued = this.#down.continued || message.status === 100;
-    this.#down.outlet.begin(interimText(message), false);
+    if (message.status === 100) this.#continued = true;
+    this.#down.interim(message);
   }
 
   onAnswer(message: ResponseMessage, bodyMode: number): void {
@@ -325,35 +334,34 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const request = this.#message;
     this.#answered = true;
     this.#status = status;
-    if (this.#down.mustClose || (request.expectContinue && !this.#down.continued && !this.#requestDone))
-      this.#close = true;
+    if (this.#down.mustClose || (request.expectContinue && !this.#continued && !this.#requestDone)) this.#close = true;
     this.#target!.editResponse?.(message);
-    this.#down.outlet.begin(answerText(message, request, bodyMode, this.#close), isSentChunked(request, bodyMode));
+    this.#down.answer(message, request, bodyMode, this.#close);
   }
 
   onBody(buffer: Buffer, start: number, end: number): void {
-    const connection = this.#attempts?.connection;
-    if (this.#over || !connection) return;
+    const upstream = this.#attempts?.stream;
+    if (this.#over || !upstream) return;
     this.#sent += end - start;
-    this.#down.outlet.body(connection.wire, buffer, start, end);
+    this.#down.body(upstream.lender, buffer, start, end);
   }
 
   onBodyEnd(trailers: readonly string[] | undefined): void {
-    if (this.#attempts?.connection && this.#answered) this.#answerDone = true;
+    if (this.#attempts?.stream && this.#answered) this.#answerDone = true;
     this.#answerTrailers = trailers;
   }
 
   onReadDone(): void {
     if (this.#over) return;
-    const { outlet, wire } = this.#down;
+    const down = this.#down;
     if (this.#answerDone) {
-      outlet.end(this.#answerTrailers);
+      down.end(this.#answerTrailers);
       this.#finish();
       return;
     }
-    outlet.flush();
+    down.flush();
     this.#context.deadlines.now();
-    if (wire.blocked) this.#attempts?.connection?.wire.pause();
+    if (down.blocked) this.#attempts?.stream?.pause();
     this.#armDeadline();
   }
 
@@ -378,30 +386,28 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.answer(502, 'upstream protocol error: its answer is not valid HTTP/1.1', 'UPE');
   }
 
-  onUpstreamGone(): void {
+  onUpstreamGone(end: UpstreamEnd): void {
     const attempts = this.#attempts;
-    const connection = attempts?.connection;
-    if (this.#over || !connection) return;
+    if (this.#over || !attempts?.stream) return;
     if (this.#answered) {
       this.#abort('UC');
       return;
     }
     attempts.cluster.failures++;
-    // The peer closed an unused connection while the request was on its way.
-    if (!connection.answering && connection.served > 0 && this.#repeatable) attempts.replay();
+    if (end === 'stale' && this.#repeatable) attempts.replay();
+    else if (end === 'unprocessed' && this.#isWhole && attempts.canReplayUnprocessed) attempts.replayUnprocessed();
     else if (!this.#retry()) {
       this.answer(503, 'upstream connect error or disconnect before an answer: the connection was reset', 'UC');
     }
   }
 
-  onSwitch(message: ResponseMessage, rest: Buffer | undefined): void {
-    const connection = this.#attempts!.connection!;
+  onSwitch(message: ResponseMessage, upstream: Wire, rest: Buffer | undefined): void {
     if (this.#over) {
-      connection.wire.destroy();
+      upstream.destroy();
       return;
     }
     if (this.#message.upgrade === '' || message.upgrade === '') {
-      connection.wire.destroy();
+      upstream.destroy();
       this.#badAnswer('it switches protocols unasked');
       return;
     }
@@ -409,11 +415,9 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#status = 101;
     takeUnsent(message.headers);
     this.#target!.editResponse?.(message);
-    this.#down.outlet.begin(switchText(message), false);
-    this.#down.outlet.flush();
     this.#over = true;
-    const early = this.#down.leave();
-    new Tunnel(this.#context.deadlines, this.#down.wire, connection.wire, {
+    const { wire, early } = this.#down.switchProtocol(message);
+    new Tunnel(this.#context.deadlines, wire, upstream, {
       idleTimeoutMs: Math.max(this.#http.handler.idleTimeoutMs, this.#context.limits.stallTimeoutMs),
       fromClient: early,
       fromUpstream: rest,
@@ -438,15 +442,14 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       return;
     }
     const { expectContinue } = this.#message;
-    if (this.#down.mustClose || (expectContinue && !this.#requestDone && !this.#down.continued)) this.#close = true;
+    if (this.#down.mustClose || (expectContinue && !this.#requestDone && !this.#continued)) this.#close = true;
     this.#answered = true;
     this.#status = status;
     const text = body === '' || body.endsWith('\n') || this.#route?.action.type === 'direct' ? body : `${body}\n`;
     this.#sent = this.isHead ? 0 : Buffer.byteLength(text);
     const { isHead } = this;
     const nowMs = this.#context.clock.now();
-    this.#down.outlet.begin(localAnswerText({ status, body: text, headers, close: this.#close, isHead, nowMs }), false);
-    this.#down.outlet.flush();
+    this.#down.answerLocally({ status, body: text, headers, close: this.#close, isHead, nowMs });
     this.#answerDone = true;
     this.#finish();
   }

@@ -1,5 +1,5 @@
 // The part of a request's body that has come, kept small, until it can be sent or for another attempt. Used by exchange.ts.
-import type { Outlet } from './http1/outlet.ts';
+import type { UpstreamStream } from './upstream-stream.ts';
 
 export class KeptBody {
   readonly #maxBytes: number;
@@ -38,7 +38,7 @@ export class KeptBody {
     this.#bytes = 0;
   }
 
-  replay(outlet: Outlet): void {
-    for (const piece of this.#pieces) outlet.body(undefined, piece, 0, piece.length);
+  replay(upstream: UpstreamStream): void {
+    for (const piece of this.#pieces) upstream.body(undefined, piece, 0, piece.length);
   }
 }

@@ -1,4 +1,5 @@
-// Answers that the proxy gives by itself: errors, denials, redirects, direct responses. Called by downstream.ts, exchange.ts.
+// Answers that the proxy gives by itself, as HTTP/1: errors, denials, redirects, direct responses. Called by downstream.ts.
+import type { LocalAnswer } from './client-stream.ts';
 import { fieldLines, statusLine } from './http1/serialize.ts';
 
 let dateSecond = 0;
@@ -13,15 +14,6 @@ const httpDate = (nowMs: number): string => {
   }
   return dateText;
 };
-
-export interface LocalAnswer {
-  readonly status: number;
-  readonly body: string;
-  readonly headers: readonly string[];
-  readonly close: boolean;
-  readonly isHead: boolean;
-  readonly nowMs: number;
-}
 
 /** The whole message; `body` may hold any characters. */
 export const localAnswerText = ({ status, body, headers, close, isHead, nowMs }: LocalAnswer): string => {

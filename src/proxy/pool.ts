@@ -5,14 +5,16 @@ import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import type { CancelDial } from './dial.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream.ts';
+import type { UpstreamStream } from './upstream-stream.ts';
 import { NOBODY, type Wire } from './wire.ts';
 
 export type NoConnection = 'overflow' | 'connect' | 'timeout';
 
 /** Who waits for a connection. */
 export interface Waiter {
-  onConnection(connection: UpstreamConnection): void;
-  onNoConnection(reason: NoConnection, error: Error | undefined): void;
+  /** To be begun at once. */
+  onStream(stream: UpstreamStream): void;
+  onNoStream(reason: NoConnection, error: Error | undefined): void;
 }
 
 export type PoolEndpoint = EndpointState<EndpointPool>;
@@ -57,14 +59,14 @@ export class EndpointPool implements ConnectionOwner {
       const connection = this.#takeIdle();
       if (connection) {
         this.#busy.add(connection);
-        waiter.onConnection(connection);
+        waiter.onStream(connection);
         return;
       }
     }
     const queued = this.#waiting.length - this.#dials.size;
     if (this.open >= this.#cluster.maxConnections && queued >= this.#cluster.maxPendingRequests) {
       if (!fresh || this.#idle.length === 0) {
-        waiter.onNoConnection('overflow', undefined);
+        waiter.onNoStream('overflow', undefined);
         return;
       }
     }
@@ -84,7 +86,7 @@ export class EndpointPool implements ConnectionOwner {
     const waiter = this.#waiting.shift();
     if (waiter) {
       this.#busy.add(connection);
-      waiter.onConnection(connection);
+      waiter.onStream(connection);
       return;
     }
     if (this.#draining) {
@@ -166,7 +168,7 @@ export class EndpointPool implements ConnectionOwner {
       },
       onFailed: (error, timeout) => {
         this.#dials.delete(cancel);
-        this.#waiting.shift()?.onNoConnection(timeout ? 'timeout' : 'connect', error);
+        this.#waiting.shift()?.onNoStream(timeout ? 'timeout' : 'connect', error);
         this.#dialMore();
         this.#endWhenEmpty();
       },

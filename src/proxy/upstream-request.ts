@@ -1,4 +1,4 @@
-// The head of a request as it goes to an upstream: written from parsed values alone. Called by exchange.ts.
+// The head of a request as it goes to an upstream: written from parsed values alone. Called by upstream.ts.
 import type { RequestMessage } from './http1/head.ts';
 import { fieldLines } from './http1/serialize.ts';
 

@@ -1,28 +1,11 @@
 // One HTTP/1.1 connection to an endpoint: sends a request, reads its answer, goes back to its pool if it is clean.
-
 import type { ProxyContext } from './context.ts';
-import { BodyReader, type BodySink, BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE } from './http1/body.ts';
-import { hasBareLineFeed, Refusal, type ResponseMessage } from './http1/head.ts';
+import { BodyReader, BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE } from './http1/body.ts';
+import { hasBareLineFeed, Refusal, type RequestMessage, type ResponseMessage } from './http1/head.ts';
 import { Outlet } from './http1/outlet.ts';
-import type { Wire, WireUser } from './wire.ts';
-
-/** The request that uses a connection. */
-export interface UpstreamUser extends BodySink {
-  /** Of the request: an answer to HEAD has no body. */
-  readonly isHead: boolean;
-  /** 1xx other than 101. */
-  onInterim(message: ResponseMessage): void;
-  /** 101: the connection is the user's from here; `rest` came behind the head. */
-  onSwitch(message: ResponseMessage, rest: Buffer | undefined): void;
-  onAnswer(message: ResponseMessage, bodyMode: number): void;
-  /** Everything of one read was handed over. */
-  onReadDone(): void;
-  onUpstreamDrain(): void;
-  /** The answer can't be read; the connection is gone. */
-  onBadAnswer(reason: string): void;
-  /** The connection ended before the answer did. */
-  onUpstreamGone(): void;
-}
+import { requestText } from './upstream-request.ts';
+import type { UpstreamStream, UpstreamUser } from './upstream-stream.ts';
+import type { Lender, Wire, WireUser } from './wire.ts';
 
 /** What holds idle connections. */
 export interface ConnectionOwner {
@@ -40,13 +23,14 @@ const bodyModeOf = ({ status, chunked, contentLength }: ResponseMessage): number
   return contentLength >= 0 ? BY_LENGTH : UNTIL_CLOSE;
 };
 
-export class UpstreamConnection implements WireUser {
-  readonly wire: Wire;
-  readonly outlet: Outlet;
-  /** How many requests it has carried before the present one. */
-  served = 0;
+export class UpstreamConnection implements UpstreamStream, WireUser {
+  readonly mayRefuse = false;
+  readonly #wire: Wire;
+  readonly #outlet: Outlet;
+  /** It has carried a request before the present one. */
+  #served = false;
   /** A byte of the present answer has come. */
-  answering = false;
+  #answering = false;
   /** When it stops to be usable while it is idle; set by its pool. */
   idleUntil = 0;
   /** The last Keep-Alive field of the peer. */
@@ -61,32 +45,60 @@ export class UpstreamConnection implements WireUser {
   #gone = false;
 
   constructor(wire: Wire, context: ProxyContext, owner: ConnectionOwner) {
-    this.wire = wire;
-    this.outlet = new Outlet(wire, context.flushes);
+    this.#wire = wire;
+    this.#outlet = new Outlet(wire, context.flushes);
     this.#context = context;
     this.#owner = owner;
     this.#reader = new BodyReader(context.names, context.limits);
   }
 
   get usable(): boolean {
-    return !this.#gone && !this.wire.ended && !this.wire.destroyed;
+    return !this.#gone && !this.#wire.ended && !this.#wire.destroyed;
   }
 
-  /** Gives the connection to a request, which then writes to the outlet. */
-  begin(user: UpstreamUser): void {
+  get lender(): Lender {
+    return this.#wire;
+  }
+
+  get blocked(): boolean {
+    return this.#wire.blocked;
+  }
+
+  begin(user: UpstreamUser, message: RequestMessage, empty: boolean): void {
     this.#user = user;
     this.#head = '';
     this.#reading = false;
     this.#reusable = false;
-    this.answering = false;
-    this.wire.resume();
+    this.#answering = false;
+    this.#wire.resume();
+    this.#outlet.begin(requestText(message, empty), message.chunked);
   }
 
-  /** Takes it away from its request; it can't be used again. */
+  body(from: Lender | undefined, buffer: Buffer, start: number, end: number): void {
+    this.#outlet.body(from, buffer, start, end);
+  }
+
+  end(trailers: readonly string[] | undefined): void {
+    this.#outlet.end(trailers);
+  }
+
+  flush(): void {
+    this.#outlet.flush();
+  }
+
+  pause(): void {
+    this.#wire.pause();
+  }
+
+  resume(): void {
+    this.#wire.resume();
+  }
+
+  /** It can't be used again. */
   drop(): void {
     this.#user = undefined;
     this.#forget();
-    this.wire.destroy();
+    this.#wire.destroy();
   }
 
   onData(buffer: Buffer, start: number, end: number): void {
@@ -97,7 +109,7 @@ export class UpstreamConnection implements WireUser {
       return;
     }
     let at = start;
-    this.answering = true;
+    this.#answering = true;
     while (this.#user === user && !this.#reading) {
       const next = this.#readHead(user, buffer, at, end);
       if (next < 0) break;
@@ -114,13 +126,12 @@ export class UpstreamConnection implements WireUser {
     else if (at < end && this.#reader.done) this.#reusable = false;
   }
 
-  /** Called by the user, once it was told `onReadDone`, when it has taken the whole answer; `clean` when the whole request was sent. */
   finish(clean: boolean): void {
     if (!this.#user) return;
     this.#user = undefined;
     this.#reading = false;
-    this.served++;
-    if (clean && this.#reusable && this.usable && !this.wire.blocked) this.#owner.release(this);
+    this.#served = true;
+    if (clean && this.#reusable && this.usable && !this.#wire.blocked) this.#owner.release(this);
     else this.drop();
   }
 
@@ -167,7 +178,7 @@ export class UpstreamConnection implements WireUser {
       }
       this.#user = undefined;
       this.#forget();
-      user.onSwitch(message, at < end ? this.wire.keep(buffer, at, end) : undefined);
+      user.onSwitch(message, this.#wire, at < end ? this.#wire.keep(buffer, at, end) : undefined);
       return -1;
     }
     if (status === 204 && (message.chunked || message.contentLength > 0)) {
@@ -214,7 +225,7 @@ export class UpstreamConnection implements WireUser {
   #lost(): void {
     const user = this.#user;
     this.drop();
-    user?.onUpstreamGone();
+    user?.onUpstreamGone(this.#served && !this.#answering ? 'stale' : 'lost');
   }
 
   #forget(): void {

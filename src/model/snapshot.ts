@@ -137,7 +137,8 @@ export interface Cluster {
     | { readonly type: 'static'; readonly endpoints: readonly Endpoint[] }
     /** Resolved by the proxy's resolver; every address is an endpoint. */
     | { readonly type: 'dns'; readonly host: string; readonly port: number };
-  readonly protocol: 'http1' | 'tcp' | 'udp';
+  /** `http2`: over TLS by ALPN `h2`, in plain text by prior knowledge. */
+  readonly protocol: 'http1' | 'http2' | 'tcp' | 'udp';
   /** Each connection begins with this PROXY protocol header, before TLS. An HTTP connection then serves one client's connection only. */
   readonly proxyProtocol?: 'v1' | 'v2';
   readonly tls: UpstreamTls;

@@ -1,5 +1,5 @@
 // Reads the body of one HTTP/1 message from a stream of buffers: by length, chunked with trailers, or until the close.
-import { type FieldNames, hasControl, PLAIN, trimField } from './fields.ts';
+import { type FieldNames, hasControl, isTrailer, trimField } from './fields.ts';
 
 export interface BodySink {
   /** A piece of the body; the buffer is only lent for the call. */
@@ -30,13 +30,6 @@ const TRAILER = 6;
 const MAX_SIZE_DIGITS = 13;
 const CR = 13;
 const LF = 10;
-
-// RFC 9110, 6.5.1: fields that frame, route, authenticate or steer a message must not come behind its body.
-const NOT_IN_TRAILERS = new Set(
-  'authorization cookie set-cookie cache-control content-encoding content-type content-range trailer age date expires location vary traceparent'.split(
-    ' ',
-  ),
-);
 
 const hexValue = (byte: number): number => {
   if (byte >= 48 && byte <= 57) return byte - 48;
@@ -194,7 +187,7 @@ export class BodyReader {
       this.error = 'a trailer is not valid';
       return false;
     }
-    if (field.role !== PLAIN || NOT_IN_TRAILERS.has(field.name)) return true;
+    if (!isTrailer(field)) return true;
     this.#trailers ??= [];
     this.#trailers.push(field.name, value);
     return true;

@@ -1,4 +1,4 @@
-// Header fields of HTTP/1: names in lower case with what they mean to the codec. Called by head.ts and body.ts.
+// Header fields: names in lower case with what they mean to a codec. Called by head.ts, body.ts and HTTP/2's head.ts.
 
 /** What a field is to the codec; PLAIN fields are only passed on. */
 export const PLAIN = 0;
@@ -59,6 +59,16 @@ export class FieldNames {
     return field;
   }
 }
+
+// RFC 9110, 6.5.1: fields that frame, route, authenticate or steer a message must not come behind its body.
+const NOT_IN_TRAILERS = new Set(
+  'authorization cookie set-cookie cache-control content-encoding content-type content-range trailer age date expires location vary traceparent'.split(
+    ' ',
+  ),
+);
+
+/** False for a field that is dropped where it comes behind a body. */
+export const isTrailer = (field: Field): boolean => field.role === PLAIN && !NOT_IN_TRAILERS.has(field.name);
 
 const DIGITS = /^[0-9]{1,15}$/;
 

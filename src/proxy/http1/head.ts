@@ -55,8 +55,10 @@ export class RequestMessage extends Framing implements RequestHead {
   query = '';
   host = '';
   form: TargetForm = 'origin';
-  /** Of an absolute-form target. */
+  /** Of an absolute-form target, and of every request of HTTP/2. */
   scheme = '';
+  /** What an extended CONNECT of HTTP/2 asks for (RFC 8441), lower case; else empty. */
+  protocol = '';
 }
 
 export class ResponseMessage extends Framing implements ResponseHead {
@@ -71,13 +73,14 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PAT
 const MAX_METHOD_LENGTH = 32;
 // Methods know upper from lower case (RFC 9110, 9.1), but not every reader does: a policy about DELETE has to hold for what
 // a backend takes for it.
-const isOtherMethod = (text: string): boolean =>
-  text.length <= MAX_METHOD_LENGTH && isToken(text) && !/[a-z]/.test(text);
+export const isMethod = (text: string): boolean =>
+  METHODS.has(text) || (text.length <= MAX_METHOD_LENGTH && isToken(text) && !/[a-z]/.test(text));
 // RFC 3986: reg-name, IPv4 or bracketed IPv6, then a port.
 const AUTHORITY = /^(?:[A-Za-z0-9\-._~!$&'()*+;=]+|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?$/;
 const MAX_AUTHORITY_LENGTH = 512;
 const MAX_AUTHORITIES = 1024;
-const TARGET = /^[\x21\x22\x24-\x7e]+$/;
+/** What a target is made of; no fragment. */
+export const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 
 /** Lower-case authority, or undefined when it isn't one. */
 export const parseAuthority = (text: string): string | undefined => {
@@ -87,7 +90,7 @@ export const parseAuthority = (text: string): string | undefined => {
   return text.toLowerCase();
 };
 
-const setPath = (into: RequestMessage, target: string): void => {
+export const setPath = (into: RequestMessage, target: string): void => {
   const query = target.indexOf('?');
   into.path = query < 0 ? target : target.slice(0, query);
   into.query = query < 0 ? '' : target.slice(query + 1);
@@ -145,9 +148,7 @@ const parseRequestLine = (into: RequestMessage, line: string): Refusal | undefin
       : new Refusal(400, 'the version is not valid');
   }
   into.method = line.slice(0, first);
-  if (!METHODS.has(into.method) && !isOtherMethod(into.method)) {
-    return new Refusal(400, 'the method is not valid');
-  }
+  if (!isMethod(into.method)) return new Refusal(400, 'the method is not valid');
   return parseTarget(into, line.slice(first + 1, second));
 };
 

@@ -42,21 +42,24 @@ interface RouteSpec {
   readonly parentRefs?: readonly { readonly kind?: string; readonly name?: string; readonly namespace?: string }[];
 }
 
+const ROUTES = ['httproutes', 'tlsroutes', 'tcproutes', 'udproutes'];
+
 const routesOf = async (client: Client, parent: Resource): Promise<Section[]> => {
-  const kind = findKindByName('httproutes');
-  if (!kind) return [];
   const { name, namespace } = parent.metadata;
-  const { items } = await client.list(kind);
-  const lines = items
-    .filter((route) =>
-      ((route.spec ?? {}) as RouteSpec).parentRefs?.some(
-        (ref) =>
-          (ref.kind ?? 'Gateway') === parent.kind &&
-          ref.name === name &&
-          (ref.namespace ?? route.metadata.namespace) === namespace,
-      ),
-    )
-    .map((route) => `  HTTPRoute ${route.metadata.namespace}/${route.metadata.name}`);
+  const lists = ROUTES.flatMap((plural) => findKindByName(plural) ?? []).map(async (kind) => {
+    const { items } = await client.list(kind);
+    return items
+      .filter((route) =>
+        ((route.spec ?? {}) as RouteSpec).parentRefs?.some(
+          (ref) =>
+            (ref.kind ?? 'Gateway') === parent.kind &&
+            ref.name === name &&
+            (ref.namespace ?? route.metadata.namespace) === namespace,
+        ),
+      )
+      .map((route) => `  ${kind.kind} ${route.metadata.namespace}/${route.metadata.name}`);
+  });
+  const lines = (await Promise.all(lists)).flat();
   return lines.length ? [['Routes', lines]] : [];
 };
 

@@ -1,15 +1,13 @@
-// Attaches HTTPRoutes to their parents, Gateways and Services, and words their statuses. Used by routing.ts.
+// Attaches routes to their parents, Gateways and Services, and words their statuses. Used by routing.ts.
 
 import { CONTROLLER_NAME } from '../kinds/gateway-class/schema.ts';
-import type { HttpRouteStatus, ParentRef, RouteParentStatus } from '../kinds/http-route/types.ts';
+import { GATEWAY_GROUP, type ParentRef, type RouteParentStatus, type RouteStatus } from '../kinds/route-parts.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
-import type { GatewayPart } from './gateways.ts';
+import type { Attachment, GatewayPart } from './gateways.ts';
 import { attachedHostnames } from './hostnames.ts';
-import type { CompiledRoute } from './http-routes.ts';
 import { allowsNamespace, type NamespaceLabels } from './listeners.ts';
+import { type CompiledRoute, isStream } from './routes.ts';
 import type { ServiceShape } from './services.ts';
-
-const GATEWAY_GROUP = 'gateway.networking.k8s.io';
 
 export interface Parents {
   readonly gateways: ReadonlyMap<string, GatewayPart>;
@@ -60,27 +58,43 @@ const attachToGateway = (
   }
   const allowed = named.filter(
     ({ checked }) =>
-      checked.supportedKinds.length > 0 &&
+      checked.supportedKinds.some(({ kind }) => kind === route.kind.kind) &&
       allowsNamespace(checked.spec, gateway.input.namespace, namespace, namespaceLabels),
   );
   if (allowed.length === 0) {
     return no(
       'Accepted',
       'NotAllowedByListeners',
-      `no listener of Gateway ${key} allows HTTPRoutes of namespace ${namespace}`,
+      `no listener of Gateway ${key} allows ${route.kind.kind}s of namespace ${namespace}`,
     );
   }
-  let attached = false;
-  for (const listener of allowed) {
-    const hostnames = attachedHostnames(listener.checked.hostname, spec.hostnames);
-    if (hostnames.length === 0) continue;
-    attached = true;
+  const attached = allowed
+    .map((listener) => ({ listener, hostnames: attachedHostnames(listener.checked.hostname, spec.hostnames) }))
+    .filter(({ hostnames }) => hostnames.length > 0);
+  const older = attached.map(({ listener, hostnames }) => olderOwner(route, hostnames, listener.attached));
+  for (const { listener, hostnames } of attached) {
     // One route may name a Gateway twice, by two of its sections.
     if (!listener.attached.some((other) => other.route === route)) listener.attached.push({ route, hostnames });
   }
-  return attached
+  const [first] = older;
+  if (first && older.every((owner) => owner)) {
+    const message = `valid, but ${first.kind.kind} ${first.input.key}, which is older, has all that arrives here`;
+    return yes('Accepted', 'Accepted', message);
+  }
+  return attached.length > 0
     ? yes('Accepted', 'Accepted')
     : no('Accepted', 'NoMatchingListenerHostname', `no listener of Gateway ${key} has one of the route's hostnames`);
+};
+
+/** Of routes that want the same connections or datagrams the oldest has all; routes are attached in order of age. */
+const olderOwner = (
+  route: CompiledRoute,
+  hostnames: readonly string[],
+  attached: readonly Attachment[],
+): CompiledRoute | undefined => {
+  if (!isStream(route)) return undefined;
+  const owners = hostnames.map((name) => attached.find((other) => other.hostnames.includes(name))?.route);
+  return owners.every((owner) => owner && owner !== route) ? owners[0] : undefined;
 };
 
 const matchesSection = (ref: ParentRef, name: string, port: number): boolean =>
@@ -88,6 +102,9 @@ const matchesSection = (ref: ParentRef, name: string, port: number): boolean =>
 
 const attachToService = (route: CompiledRoute, ref: ParentRef, { services, serviceRoutes }: Parents): Verdict => {
   const { namespace } = route.input;
+  if (isStream(route)) {
+    return no('Accepted', 'NotSupported', `a ${route.kind.kind} can't have a Service as its parent; use a Gateway`);
+  }
   if ((ref.namespace ?? namespace) !== namespace) {
     const message = `a route for calls to Service ${ref.namespace}/${ref.name} must be in namespace ${ref.namespace}`;
     return no('Accepted', 'NotSupported', message);
@@ -114,8 +131,8 @@ export const routeStatus = (
   { input, resolvedRefs }: CompiledRoute,
   verdicts: readonly ParentVerdict[],
   nowMs: number,
-): HttpRouteStatus => {
-  const { parents: written } = (input.stored.status ?? {}) as Partial<HttpRouteStatus>;
+): RouteStatus => {
+  const { parents: written } = (input.stored.status ?? {}) as Partial<RouteStatus>;
   const before = Array.isArray(written) ? (written as readonly RouteParentStatus[]) : [];
   const own = before.filter((parent) => parent?.controllerName === CONTROLLER_NAME);
   return {

@@ -1,12 +1,13 @@
-// Where an HTTPRoute's backendRefs lead: a cluster, or why none. Used by http-routes.ts.
-import type { BackendRef } from '../kinds/http-route/types.ts';
+// Where a route's backendRefs lead: a cluster, or why none. Used by routes.ts.
+import { type BackendRef, GATEWAY_GROUP } from '../kinds/route-parts.ts';
 import { INVALID_CLUSTER } from '../model/snapshot.ts';
 import { outboundCluster, serviceHost } from './cluster-names.ts';
 import type { Grants } from './references.ts';
+import type { RouteKind } from './routes.ts';
 import type { ServiceShape } from './services.ts';
 
 export interface Backends {
-  resolve(ref: BackendRef, namespace: string): ResolvedBackend;
+  resolve(ref: BackendRef, kind: RouteKind, namespace: string): ResolvedBackend;
 }
 
 export type ResolvedBackend =
@@ -24,7 +25,7 @@ const refused = (reason: BackendProblem['reason'], message: string): ResolvedBac
 });
 
 export const openBackends = (services: ReadonlyMap<string, ServiceShape>, grants: Grants): Backends => ({
-  resolve(ref, from) {
+  resolve(ref, { kind, backends }, from) {
     const namespace = ref.namespace ?? from;
     if (ref.group !== '' || ref.kind !== 'Service') {
       return refused(
@@ -33,21 +34,23 @@ export const openBackends = (services: ReadonlyMap<string, ServiceShape>, grants
       );
     }
     const reference = {
-      from: { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: from },
+      from: { group: GATEWAY_GROUP, kind, namespace: from },
       to: { group: '', kind: 'Service', namespace, name: ref.name },
     };
     // Asked first, so that a route can't find out which services another namespace has.
     if (!grants.allows(reference)) {
-      const message = `no ReferenceGrant in namespace ${namespace} lets HTTPRoutes of ${from} refer to Service ${ref.name}`;
+      const message = `no ReferenceGrant in namespace ${namespace} lets ${kind}s of ${from} refer to Service ${ref.name}`;
       return refused('RefNotPermitted', message);
     }
     const service = services.get(`${namespace}/${ref.name}`);
     if (!service) return refused('BackendNotFound', `Service ${namespace}/${ref.name} does not exist`);
-    const port = service.ports.find((candidate) => candidate.port === ref.port);
-    if (!port) {
-      const has = service.ports.map((candidate) => candidate.port).join(', ') || 'none';
-      return refused('BackendNotFound', `Service ${namespace}/${ref.name} has no port ${ref.port} (it has ${has})`);
+    const wanted = backends === 'udp' ? 'udp' : 'tcp';
+    const offered = service.ports.filter(({ protocol }) => (protocol === 'udp' ? 'udp' : 'tcp') === wanted);
+    if (!offered.some(({ port }) => port === ref.port)) {
+      const has = offered.map(({ port }) => port).join(', ') || 'none';
+      const what = wanted === 'udp' ? 'UDP port' : 'port';
+      return refused('BackendNotFound', `Service ${namespace}/${ref.name} has no ${what} ${ref.port} (it has ${has})`);
     }
-    return { cluster: outboundCluster(port.port, serviceHost(service)) };
+    return { cluster: outboundCluster(ref.port ?? 0, serviceHost(service), wanted) };
   },
 });

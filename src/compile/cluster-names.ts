@@ -11,7 +11,9 @@ export const serviceHost = ({
   origin?: string;
 }): string => (rest.origin === 'ServiceEntry' ? name : `${name}.${namespace}.svc.cluster.local`);
 
-export const outboundCluster = (port: number, host: string): string => `outbound|${port}||${host}`;
+/** A service may have one number as a TCP port and as a UDP port. */
+export const outboundCluster = (port: number, host: string, transport: 'tcp' | 'udp' = 'tcp'): string =>
+  `outbound|${port}${transport === 'udp' ? '/udp' : ''}||${host}`;
 
 export const inboundCluster = (port: number): string => `inbound|${port}||`;
 

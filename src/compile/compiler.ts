@@ -2,8 +2,8 @@
 
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
-import type { HttpRouteSpec } from '../kinds/http-route/types.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
+import type { RouteSpec } from '../kinds/route-parts.ts';
 import type { Mesh } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
@@ -14,6 +14,7 @@ import { type Inputs, openInputs, resourceKey } from './input.ts';
 import { openStage } from './keep.ts';
 import { openMeshServices } from './mesh-services.ts';
 import { openWorkloads } from './mesh-workloads.ts';
+import { routeKindId, routeKinds } from './route-kinds.ts';
 import { openRouting, type Routing } from './routing.ts';
 import { openSecurity } from './security.ts';
 import { openSnapshots } from './snapshot.ts';
@@ -72,7 +73,7 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
       const routingInputs = {
         classes: inputs.of<GatewayClassSpec>('gateway.networking.k8s.io/GatewayClass'),
         gateways: inputs.of<GatewaySpec>('gateway.networking.k8s.io/Gateway'),
-        routes: inputs.of<HttpRouteSpec>('gateway.networking.k8s.io/HTTPRoute'),
+        routes: routeKinds.map(({ kind }) => inputs.of<RouteSpec>(routeKindId(kind))),
         grants: inputs.of<ReferenceGrantSpec>('gateway.networking.k8s.io/ReferenceGrant'),
         secrets: inputs.of('Secret'),
         namespaces: inputs.of('Namespace'),
@@ -81,7 +82,8 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
       const known = gatewayAddresses.map(
         ({ gateway = '', address, refusals = [] }) => `${gateway} ${address} ${refusals.join('\n')}`,
       );
-      const routed = routingStage([...Object.values(routingInputs), known, [settling]], () =>
+      const { routes, ...others } = routingInputs;
+      const routed = routingStage([...routes, ...Object.values(others), known, [settling]], () =>
         routing(routingInputs, { nowMs, addresses: gatewayAddresses, settling }),
       );
       const secured = security(inputs, found.own, nowMs);

@@ -1,30 +1,37 @@
 // The snapshot of a gateway: its Gateways' listeners merged by port, and only the clusters that their routes lead to. Used by snapshot.ts.
 import type { GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
-import type { AuthorizationPolicy } from '../model/policy.ts';
-import type {
-  Cluster,
-  EndpointSet,
-  FilterChain,
-  HttpHandler,
-  Listener,
-  RouteTable,
-  Snapshot,
-  TlsSecret,
-  VirtualHost,
+import type { AuthorizationPolicy, PolicyRule } from '../model/policy.ts';
+import {
+  type Cluster,
+  type EndpointSet,
+  type FilterChain,
+  type HttpHandler,
+  INVALID_CLUSTER,
+  type Listener,
+  type RouteTable,
+  type Snapshot,
+  type TlsSecret,
+  type VirtualHost,
+  type WeightedCluster,
 } from '../model/snapshot.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
 import type { Outbound } from './outbound.ts';
 import { matchesLabels } from './selection.ts';
-import { HEAD_TIMEOUT_MS, HTTP_IDLE_MS } from './sidecar.ts';
+import { HEAD_TIMEOUT_MS, HTTP_IDLE_MS, TCP_IDLE_MS } from './sidecar.ts';
 
 const DEFAULT_BIND = '127.0.0.1';
+
+/** HTTPS and TLS share a port: the server name tells them apart. */
+type Family = 'HTTP' | 'TLS' | 'TCP' | 'UDP';
+
+const familyOf = (protocol: GatewayListener['protocol']): Family => (protocol === 'HTTPS' ? 'TLS' : protocol);
 
 /** The listeners of all served Gateways that share an address and port. */
 interface Port {
   readonly address: string;
   readonly port: number;
-  readonly protocol: GatewayListener['protocol'];
+  readonly family: Family;
   readonly listeners: { readonly listener: GatewayListener; readonly gateway: MeshGateway }[];
 }
 
@@ -34,14 +41,22 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound): S
   const routes = new Map<string, RouteTable>();
   const secrets = new Map<string, TlsSecret>();
   for (const port of portsOf(mesh, node, bind)) {
-    const name = port.address === bind ? `gateway/${port.port}` : `gateway/${port.address}:${port.port}`;
+    const place = port.address === bind ? `${port.port}` : `${port.address}:${port.port}`;
+    const name = `gateway/${place}${port.family === 'UDP' ? '/udp' : ''}`;
     const authorize = (own: Port['listeners']) => policiesFor(mesh, node, new Set(own.map(({ gateway }) => gateway)));
-    const { chains, tables } = (port.protocol === 'HTTPS' ? httpsChains : httpChains)(name, port, authorize);
+    const { chains, tables } = chainsOf[port.family](name, port, authorize);
     for (const table of tables) routes.set(table.name, table);
     for (const secret of port.listeners.flatMap(({ listener }) => listener.secrets)) secrets.set(secret.name, secret);
-    listeners.set(name, { name, address: port.address, port: port.port, direction: 'gateway', chains });
+    const transport = port.family === 'UDP' ? ({ transport: 'udp' } as const) : {};
+    listeners.set(name, { name, address: port.address, port: port.port, direction: 'gateway', ...transport, chains });
   }
-  return { revision: mesh.revision, listeners, routes, ...reachedBy(routes.values(), outbound), secrets };
+  return {
+    revision: mesh.revision,
+    listeners,
+    routes,
+    ...reachedBy(clusterNames(listeners, routes), outbound),
+    secrets,
+  };
 };
 
 const portsOf = (mesh: Mesh, node: ProxyNode, bind: string): Port[] => {
@@ -50,11 +65,11 @@ const portsOf = (mesh: Mesh, node: ProxyNode, bind: string): Port[] => {
     if (node.gateway !== undefined && node.gateway !== key) continue;
     for (const listener of gateway.listeners) {
       for (const address of gateway.addresses.length > 0 ? gateway.addresses : [bind]) {
-        const id = `${address} ${listener.port}`;
-        const { port: number, protocol } = listener;
-        const port = ports.get(id) ?? { address, port: number, protocol, listeners: [] };
+        const family = familyOf(listener.protocol);
+        const id = `${address} ${listener.port}${family === 'UDP' ? '/udp' : ''}`;
+        const port = ports.get(id) ?? { address, port: listener.port, family, listeners: [] };
         // compile has said so in the later one's status.
-        if (port.protocol !== protocol) continue;
+        if (port.family !== family) continue;
         port.listeners.push({ listener, gateway });
         ports.set(id, port);
       }
@@ -100,8 +115,11 @@ const httpChains = (name: string, { listeners }: Port, authorize: Authorize) => 
   return { chains: [chain], tables: [table] };
 };
 
-/** One chain for each host name of a listener: which certificate is shown, and which routes are behind it. */
-const httpsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
+/**
+ * HTTPS: one chain for each host name of a listener, which says what certificate is shown and which routes are behind it.
+ * TLS: one for each server name of a route, so that a passed-through connection needs no second look.
+ */
+const tlsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
   const byHostname = new Map<string, Port['listeners']>();
   for (const entry of listeners) {
     const hostname = entry.listener.hostname ?? '*';
@@ -109,20 +127,94 @@ const httpsChains = (name: string, { listeners }: Port, authorize: Authorize) =>
   }
   const chains: FilterChain[] = [];
   const tables: RouteTable[] = [];
-  for (const hostname of [...byHostname.keys()].sort(bySpecificity)) {
-    const own = byHostname.get(hostname) ?? [];
-    const table = `${name}/${hostname}`;
-    const secrets = own.flatMap(({ listener }) => listener.secrets.map((secret) => secret.name));
-    tables.push({ name: table, virtualHosts: virtualHostsOf(own), tunnels: [] });
-    chains.push({
-      name: table,
-      match: { transport: 'tls', serverNames: hostname === '*' ? [] : [hostname] },
-      tls: { mode: 'terminate', secrets: [...new Set(secrets)] },
-      handler: handlerOf(table, authorize(own)),
-    });
+  for (const own of byHostname.values()) {
+    const [first] = own;
+    const protocol = first?.listener.protocol;
+    // Two Gateways may want one name for different protocols: the older one has it.
+    const same = own.filter(({ listener }) => listener.protocol === protocol);
+    const secrets = same.flatMap(({ listener }) => listener.secrets.map((secret) => secret.name));
+    const tls = { mode: 'terminate', secrets: [...new Set(secrets)] } as const;
+    const hostname = first?.listener.hostname ?? '*';
+    if (protocol === 'HTTPS') {
+      const table = `${name}/${hostname}`;
+      tables.push({ name: table, virtualHosts: virtualHostsOf(same), tunnels: [] });
+      chains.push({ name: table, match: matchName(hostname), tls, handler: handlerOf(table, authorize(same)) });
+    } else {
+      for (const [serverName, targets] of streamsOf(same, hostname)) {
+        const handler = tcpHandler(targets, authorize(same));
+        const decrypts = secrets.length > 0 ? { tls } : {};
+        chains.push({ name: `${name}/${serverName}`, match: matchName(serverName), ...decrypts, handler });
+      }
+    }
   }
-  return { chains, tables };
+  const byName = (a: FilterChain, b: FilterChain) =>
+    bySpecificity(a.match.serverNames[0] ?? '*', b.match.serverNames[0] ?? '*');
+  return { chains: distinctNames(chains.sort(byName)), tables };
 };
+
+const matchName = (hostname: string): FilterChain['match'] => ({
+  transport: 'tls',
+  serverNames: hostname === '*' ? [] : [hostname],
+});
+
+/** A route may stand under a listener with a wider name than another listener has: the listener's own chain comes first. */
+const distinctNames = (chains: readonly FilterChain[]): FilterChain[] => {
+  const seen = new Set<string>();
+  return chains.filter(({ name }) => !seen.has(name) && seen.add(name));
+};
+
+/** What is asked for under no route's name is closed at once, and does not fall to a wider listener. */
+const streamsOf = (listeners: Port['listeners'], hostname: string): Map<string, readonly WeightedCluster[]> => {
+  const found = new Map<string, readonly WeightedCluster[]>();
+  for (const { listener } of listeners) {
+    for (const stream of listener.streams) {
+      if (!found.has(stream.hostname)) found.set(stream.hostname, stream.targets);
+    }
+  }
+  if (!found.has(hostname)) found.set(hostname, NOWHERE);
+  return found;
+};
+
+const NOWHERE: readonly WeightedCluster[] = [{ cluster: INVALID_CLUSTER, weight: 1 }];
+
+const tcpHandler = (
+  targets: readonly WeightedCluster[],
+  authorization: readonly AuthorizationPolicy[],
+): FilterChain['handler'] => ({ type: 'tcp', targets, authorization, idleTimeoutMs: TCP_IDLE_MS });
+
+const tcpChains = (name: string, { listeners }: Port, authorize: Authorize) => {
+  const targets = streamsOf(listeners, '*').get('*') ?? NOWHERE;
+  const chain: FilterChain = { name, match: { serverNames: [] }, handler: tcpHandler(targets, authorize(listeners)) };
+  return { chains: [chain], tables: [] };
+};
+
+const udpChains = (name: string, { listeners }: Port, authorize: Authorize) => {
+  const targets = (letsAllIn(authorize(listeners)) && streamsOf(listeners, '*').get('*')) || NOWHERE;
+  const handler = { type: 'udp', targets, idleTimeoutMs: UDP_IDLE_MS } as const;
+  const chain: FilterChain = { name, match: { serverNames: [] }, handler };
+  return { chains: [chain], tables: [] };
+};
+
+const UDP_IDLE_MS = 60_000;
+
+/** Datagrams are asked nothing: they are let in only where policies can't refuse one. */
+const letsAllIn = (policies: readonly AuthorizationPolicy[]): boolean => {
+  const allow = policies.filter(({ action }) => action === 'ALLOW');
+  const isOpen = ({ from, to, when }: PolicyRule) => from.length + to.length + when.length === 0;
+  const denies = policies.some(({ action, rules }) => action === 'DENY' && rules.length > 0);
+  return !denies && (allow.length === 0 || allow.some(({ rules }) => rules.some(isOpen)));
+};
+
+const chainsOf: Readonly<
+  Record<
+    Family,
+    (
+      name: string,
+      port: Port,
+      authorize: Authorize,
+    ) => { readonly chains: readonly FilterChain[]; readonly tables: readonly RouteTable[] }
+  >
+> = { HTTP: httpChains, TLS: tlsChains, TCP: tcpChains, UDP: udpChains };
 
 /** A request belongs to the listener with the most specific host name, even when that one has no route for it. */
 const virtualHostsOf = (listeners: Port['listeners'], authorize?: Authorize): VirtualHost[] => {
@@ -147,20 +239,32 @@ const virtualHostsOf = (listeners: Port['listeners'], authorize?: Authorize): Vi
   });
 };
 
-const reachedBy = (tables: Iterable<RouteTable>, outbound: Outbound) => {
+/** Every cluster that the listeners' handlers lead to. */
+const clusterNames = function* (
+  listeners: ReadonlyMap<string, Listener>,
+  tables: ReadonlyMap<string, RouteTable>,
+): Generator<string> {
+  for (const { chains } of listeners.values()) {
+    for (const { handler } of chains)
+      if (handler.type !== 'http') for (const { cluster } of handler.targets) yield cluster;
+  }
+  for (const { virtualHosts } of tables.values()) {
+    for (const { routes } of virtualHosts) {
+      for (const { action } of routes)
+        if (action.type === 'forward') for (const { cluster } of action.targets) yield cluster;
+    }
+  }
+};
+
+const reachedBy = (names: Iterable<string>, outbound: Outbound) => {
   const clusters = new Map<string, Cluster>();
   const endpoints = new Map<string, EndpointSet>();
-  for (const { virtualHosts } of tables) {
-    for (const { action } of virtualHosts.flatMap(({ routes }) => routes)) {
-      if (action.type !== 'forward') continue;
-      for (const { cluster: name } of action.targets) {
-        const cluster = clusters.has(name) ? undefined : outbound.clusters.get(name);
-        if (!cluster) continue;
-        clusters.set(name, cluster);
-        const set = outbound.endpoints.get(name);
-        if (set) endpoints.set(name, set);
-      }
-    }
+  for (const name of names) {
+    const cluster = clusters.has(name) ? undefined : outbound.clusters.get(name);
+    if (!cluster) continue;
+    clusters.set(name, cluster);
+    const set = outbound.endpoints.get(name);
+    if (set) endpoints.set(name, set);
   }
   return { clusters, endpoints };
 };

@@ -3,11 +3,11 @@ import type { GatewaySpec, GatewayStatus, ListenerStatus } from '../kinds/gatewa
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
-import type { CompiledRoute } from './http-routes.ts';
 import { byAge, type Input } from './input.ts';
 import { type CheckedListener, checkListeners, type ListenerLookups, type PortOwners } from './listeners.ts';
 import { refusedListeners } from './refusals.ts';
 import { sortRoutes } from './route-order.ts';
+import type { CompiledRoute } from './routes.ts';
 
 export interface Attachment {
   readonly route: CompiledRoute;
@@ -82,8 +82,20 @@ const listenerOf = (
   protocol: spec.protocol as GatewayListener['protocol'],
   ...(hostname ? { hostname } : {}),
   secrets,
-  hosts: hostsOf(attached),
+  ...(spec.protocol === 'HTTP' || spec.protocol === 'HTTPS'
+    ? { hosts: hostsOf(attached), streams: [] }
+    : { hosts: [], streams: streamsOf(attached) }),
 });
+
+/** Of routes that want the same connections the oldest has them. */
+const streamsOf = (attached: readonly Attachment[]): GatewayListener['streams'] => {
+  const byHost = new Map<string, CompiledRoute>();
+  for (const { route, hostnames } of [...attached].sort((a, b) => byAge(a.route.input, b.route.input))) {
+    for (const hostname of hostnames) if (!byHost.has(hostname)) byHost.set(hostname, route);
+  }
+  const names = [...byHost.keys()].sort(bySpecificity);
+  return names.map((hostname) => ({ hostname, targets: byHost.get(hostname)?.targets ?? [] }));
+};
 
 /** The routes of each host name; behind those of its own, in their order, come those of wider names that cover it. */
 const hostsOf = (attached: readonly Attachment[]): GatewayListener['hosts'] => {
@@ -146,7 +158,7 @@ export const gatewayStatus = (
       return {
         name: checked.spec.name,
         supportedKinds: checked.supportedKinds,
-        attachedRoutes: new Set(attached.map(({ route }) => route.input.key)).size,
+        attachedRoutes: new Set(attached.map(({ route }) => route)).size,
         conditions: conditionsOf(
           listenerVerdicts(checked, refused.get(checked.spec.name)),
           last?.conditions,

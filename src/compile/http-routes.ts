@@ -1,7 +1,8 @@
-// HTTPRoutes as routes of the model, before they are attached anywhere. Used by routing.ts.
+// HTTPRoutes as routes of the model. Used by route-kinds.ts.
 import { parseDurationMs } from '../kinds/duration.ts';
 import type {
   HeaderModifierSpec,
+  HttpBackendRef,
   HttpRouteFilter,
   HttpRouteMatch,
   HttpRouteRule,
@@ -20,89 +21,20 @@ import type {
   UrlRewrite,
   ValueMatch,
 } from '../model/route.ts';
-import { INVALID_CLUSTER } from '../model/snapshot.ts';
-import type { BackendProblem, Backends } from './backends.ts';
-import { no, type Verdict, yes } from './conditions.ts';
-import type { Input } from './input.ts';
-import { keepEqual } from './keep.ts';
-import { type OrderedRoute, rankOf } from './route-order.ts';
+import { rankOf } from './route-order.ts';
+import type { RouteContent, RouteContext, Unsupported } from './routes.ts';
 
-export interface CompiledRoute {
-  readonly input: Input<HttpRouteSpec>;
-  /** Empty when the route can't be taken. */
-  readonly routes: readonly OrderedRoute[];
-  /** Whether Weft can do what the route says; its parents may still refuse it. */
-  readonly accepted: Verdict;
-  readonly resolvedRefs: Verdict;
-  readonly unsupported: readonly Unsupported[];
-}
-
-export interface Unsupported {
-  readonly path: string;
-  readonly what: string;
-}
-
-/** Compiles HTTPRoutes; a route whose spec and backends are the same keeps its result. */
-export const openHttpRoutes = () => {
-  const memos = new WeakMap<Input, { backends: string; compiled: CompiledRoute }>();
-  let last = new Map<string, CompiledRoute>();
-  return (inputs: readonly Input<HttpRouteSpec>[], backends: Backends): CompiledRoute[] => {
-    const next = new Map<string, CompiledRoute>();
-    const compiled = inputs.map((input) => {
-      const state = backendState(input, backends);
-      let memo = memos.get(input);
-      if (memo?.backends !== state) {
-        memo = { backends: state, compiled: compileHttpRoute(input, backends, last.get(input.key)) };
-        memos.set(input, memo);
-      }
-      next.set(input.key, memo.compiled);
-      return memo.compiled;
-    });
-    last = next;
-    return compiled;
-  };
-};
-
-const backendState = ({ spec, namespace }: Input<HttpRouteSpec>, backends: Backends): string => {
-  let state = '';
-  for (const { backendRefs = [] } of spec.rules) {
-    for (const ref of backendRefs) {
-      const { cluster, problem } = backends.resolve(ref, namespace);
-      state += `${cluster} ${problem?.message ?? ''}\n`;
-    }
-  }
-  return state;
-};
-
-const compileHttpRoute = (
-  input: Input<HttpRouteSpec>,
-  backends: Backends,
-  before: CompiledRoute | undefined,
-): CompiledRoute => {
-  const { spec, namespace, key } = input;
-  const unsupported = spec.rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`));
-  const problems: BackendProblem[] = [];
-  const routes = spec.rules.flatMap((rule, i) => {
-    const action = compileAction(rule, namespace, backends, problems);
+export const compileHttpRoute = ({ rules }: HttpRouteSpec, context: RouteContext): RouteContent => ({
+  unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`)),
+  routes: rules.flatMap((rule, i) => {
+    const action = compileAction(rule, context);
     const filters = compileFilters(rule.filters ?? []);
     return rule.matches.map((match, j) => ({
-      route: { name: `HTTPRoute/${key}/${i}/${j}`, match: compileMatch(match), filters, action },
+      route: { name: `HTTPRoute/${context.key}/${i}/${j}`, match: compileMatch(match), filters, action },
       rank: rankOf(match),
     }));
-  });
-  const messages = unsupported.map(({ path, what }) => `${path}: ${what} is not supported`);
-  const [problem] = problems;
-  return {
-    input,
-    routes: unsupported.length > 0 ? [] : keepEqual(before?.routes, routes),
-    accepted:
-      unsupported.length > 0 ? no('Accepted', 'UnsupportedValue', messages.join('; ')) : yes('Accepted', 'Accepted'),
-    resolvedRefs: problem
-      ? no('ResolvedRefs', problem.reason, [...new Set(problems.map(({ message }) => message))].join('; '))
-      : yes('ResolvedRefs', 'ResolvedRefs'),
-    unsupported,
-  };
-};
+  }),
+});
 
 const SUPPORTED_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite']);
 const BACKEND_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier']);
@@ -143,12 +75,7 @@ const compileValue = ({ type, value }: NamedValueMatch, name: string): ValueMatc
   value,
 });
 
-const compileAction = (
-  rule: HttpRouteRule,
-  namespace: string,
-  backends: Backends,
-  problems: BackendProblem[],
-): RouteAction => {
+const compileAction = (rule: HttpRouteRule, context: RouteContext): RouteAction => {
   const redirect = rule.filters?.find(({ requestRedirect }) => requestRedirect)?.requestRedirect;
   if (redirect) {
     return {
@@ -167,7 +94,7 @@ const compileAction = (
   const attemptTimeoutMs = parseDurationMs(rule.timeouts?.backendRequest) || undefined;
   return {
     type: 'forward',
-    targets: compileTargets(rule, namespace, backends, problems),
+    targets: compileTargets(rule.backendRefs ?? [], context),
     ...(timeoutMs ? { timeoutMs } : {}),
     ...(attemptTimeoutMs ? { attemptTimeoutMs } : {}),
     ...(retry ? { retry } : {}),
@@ -175,24 +102,8 @@ const compileAction = (
   };
 };
 
-const compileTargets = (
-  { backendRefs = [] }: HttpRouteRule,
-  namespace: string,
-  backends: Backends,
-  problems: BackendProblem[],
-): ForwardTarget[] => {
-  const targets: ForwardTarget[] = [];
-  let lost = 0;
-  for (const ref of backendRefs) {
-    const { cluster, problem } = backends.resolve(ref, namespace);
-    if (problem) problems.push(problem);
-    if (problem) lost += ref.weight;
-    else if (ref.weight > 0) targets.push({ cluster, weight: ref.weight, filters: compileFilters(ref.filters ?? []) });
-  }
-  if (lost > 0) targets.push({ cluster: INVALID_CLUSTER, weight: lost, filters: [] });
-  // No backend to go to: the API wants a 500, not a 404.
-  return targets.length > 0 ? targets : [{ cluster: INVALID_CLUSTER, weight: 1, filters: [] }];
-};
+export const compileTargets = (refs: readonly HttpBackendRef[], { targets }: RouteContext): ForwardTarget[] =>
+  targets(refs).map(({ cluster, weight, ref }) => ({ cluster, weight, filters: compileFilters(ref?.filters ?? []) }));
 
 const compileFilters = (filters: readonly HttpRouteFilter[]): RouteFilter[] =>
   filters.flatMap(({ requestHeaderModifier, responseHeaderModifier }) => {

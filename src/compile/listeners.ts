@@ -1,13 +1,14 @@
 // Listeners of Gateways: which can be used, which routes they take, and why not. Used by gateways.ts.
 import type { GatewaySpec, LabelSelector, ListenerSpec, SecretRef } from '../kinds/gateway/types.ts';
+import { GATEWAY_GROUP } from '../kinds/route-parts.ts';
 import type { TlsSecret } from '../model/snapshot.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import type { Input } from './input.ts';
 import type { CertificateResult, Grants } from './references.ts';
+import { routeKindsFor } from './route-kinds.ts';
 
-const GATEWAY_GROUP = 'gateway.networking.k8s.io';
-
-export interface RouteKind {
+/** A kind of route as statuses name it. */
+export interface RouteKindRef {
   readonly group: string;
   readonly kind: string;
 }
@@ -15,7 +16,7 @@ export interface RouteKind {
 export interface CheckedListener {
   readonly spec: ListenerSpec;
   readonly hostname?: string;
-  readonly supportedKinds: readonly RouteKind[];
+  readonly supportedKinds: readonly RouteKindRef[];
   readonly secrets: readonly TlsSecret[];
   /** True when it is served. */
   readonly programmed: boolean;
@@ -50,12 +51,12 @@ const checkListener = (
   lookups: ListenerLookups,
 ): CheckedListener => {
   const { supportedKinds, invalid } = routeKindsOf(spec);
-  const { secrets, problem } = spec.protocol === 'HTTPS' ? secretsOf(gateway, spec, lookups) : { secrets: [] };
+  const { secrets, problem } = terminatesTls(spec) ? secretsOf(gateway, spec, lookups) : { secrets: [] };
   const resolved =
     problem ?? (invalid ? no('ResolvedRefs', 'InvalidRouteKinds', invalid) : yes('ResolvedRefs', 'ResolvedRefs'));
   const usable = accepted.status === 'True' && conflicted.status === 'False';
   // A listener whose routes are of no known kind still answers 404; one without a certificate can't answer at all.
-  const programmed = usable && (spec.protocol !== 'HTTPS' || secrets.length > 0);
+  const programmed = usable && (!terminatesTls(spec) || secrets.length > 0);
   const reason = conflicted.status === 'True' ? conflicted : accepted.status === 'False' ? accepted : resolved;
   return {
     spec,
@@ -79,15 +80,23 @@ const yesNoConflict: Verdict = {
   message: 'no other listener wants the same',
 };
 
-const acceptedOf = (gateway: Input<GatewaySpec>, { protocol, tls, filters }: ListenerSpec): Verdict => {
-  if (protocol !== 'HTTP' && protocol !== 'HTTPS') {
-    return no('Accepted', 'UnsupportedProtocol', `protocol ${protocol} is not supported; use HTTP or HTTPS`);
+const PROTOCOLS = ['HTTP', 'HTTPS', 'TLS', 'TCP', 'UDP'];
+
+const terminatesTls = ({ protocol, tls }: ListenerSpec): boolean =>
+  protocol === 'HTTPS' || (protocol === 'TLS' && tls?.mode !== 'Passthrough');
+
+const acceptedOf = (gateway: Input<GatewaySpec>, spec: ListenerSpec): Verdict => {
+  const { protocol, tls, filters } = spec;
+  if (!PROTOCOLS.includes(protocol)) {
+    const known = PROTOCOLS.join(', ');
+    return no('Accepted', 'UnsupportedProtocol', `protocol ${protocol} is not supported; use one of ${known}`);
   }
-  if (protocol === 'HTTPS' && !tls) return no('Accepted', 'Invalid', 'protocol HTTPS needs tls with certificateRefs');
+  if (terminatesTls(spec) && !tls)
+    return no('Accepted', 'Invalid', `protocol ${protocol} needs tls with certificateRefs`);
   // Serving without the filter that was asked for, which may be what keeps people out, would be wrong.
   if (filters?.requests?.length) return no('Accepted', 'UnsupportedValue', 'filters on listeners are not supported');
   // Serving without the check of client certificates that was asked for would let anyone in.
-  if (protocol === 'HTTPS' && gateway.spec.tls?.frontend) {
+  if (terminatesTls(spec) && gateway.spec.tls?.frontend) {
     return no('Accepted', 'UnsupportedValue', 'spec.tls.frontend: checking client certificates is not supported');
   }
   return yes('Accepted', 'Accepted');
@@ -96,6 +105,9 @@ const acceptedOf = (gateway: Input<GatewaySpec>, { protocol, tls, filters }: Lis
 /** Which protocol has a port, and for which Gateway; over all Gateways that share an address. */
 export type PortOwners = Map<string, { readonly protocol: string; readonly gateway: string }>;
 
+/** Protocols that share a port: they are told apart by the server name. */
+const familyOf = (protocol: string): string => (protocol === 'HTTPS' ? 'TLS' : protocol);
+
 const conflictOf = (
   gateway: Input<GatewaySpec>,
   spec: ListenerSpec,
@@ -103,8 +115,9 @@ const conflictOf = (
   taken: PortOwners,
 ): Verdict => {
   const { port, protocol, hostname, name } = spec;
+  const family = familyOf(protocol);
   const same = earlier.find(
-    (other) => other.port === port && other.protocol === protocol && other.hostname === hostname,
+    (other) => other.port === port && familyOf(other.protocol) === family && other.hostname === hostname,
   );
   if (same) {
     const what = hostname ? `hostname ${hostname}` : 'no hostname';
@@ -112,9 +125,9 @@ const conflictOf = (
   }
   const addresses = gateway.spec.addresses?.map(({ value }) => value ?? '') ?? [];
   for (const address of addresses.length ? addresses : ['']) {
-    const id = `${address} ${port}`;
+    const id = `${address} ${port}${protocol === 'UDP' ? '/udp' : ''}`;
     const owner = taken.get(id);
-    if (owner && owner.protocol !== protocol) {
+    if (owner && familyOf(owner.protocol) !== family) {
       const where = owner.gateway === gateway.key ? '' : ` of Gateway ${owner.gateway}`;
       return conflict(
         'ProtocolConflict',
@@ -133,12 +146,16 @@ const conflict = (reason: string, message: string): Verdict => ({
   message,
 });
 
-const routeKindsOf = ({ protocol, allowedRoutes }: ListenerSpec): { supportedKinds: RouteKind[]; invalid?: string } => {
-  const known: RouteKind[] =
-    protocol === 'HTTP' || protocol === 'HTTPS' ? [{ group: GATEWAY_GROUP, kind: 'HTTPRoute' }] : [];
+const routeKindsOf = ({
+  protocol,
+  tls,
+  allowedRoutes,
+}: ListenerSpec): { supportedKinds: RouteKindRef[]; invalid?: string } => {
+  const known: RouteKindRef[] = routeKindsFor(protocol, tls?.mode);
   const { kinds } = allowedRoutes;
   if (!kinds?.length) return { supportedKinds: known };
-  const isKnown = ({ group, kind }: RouteKind) => known.some((entry) => entry.group === group && entry.kind === kind);
+  const isKnown = ({ group, kind }: RouteKindRef) =>
+    known.some((entry) => entry.group === group && entry.kind === kind);
   const bad = kinds.filter((entry) => !isKnown(entry)).map(({ group, kind }) => `${group}/${kind}`);
   const supportedKinds = known.filter((entry) =>
     kinds.some(({ group, kind }) => entry.group === group && entry.kind === kind),

@@ -102,7 +102,7 @@ const buildOutbound = (
       }
       const wanted = host.toLowerCase();
       const parts = byHost.get(`${namespace}|${wanted}`) ?? byHost.get(wanted);
-      return parts?.ports.find((part) => part.port.port === port);
+      return parts?.ports.find((part) => part.port.port === port && part.port.protocol !== 'udp');
     },
   };
 };
@@ -130,7 +130,7 @@ const buildService = (service: MeshService, before: ServiceParts | undefined): S
 const namesOf = (service: MeshService, ports: readonly PortPart[], hosts: readonly string[]): Names => ({
   // A Service's port may carry HTTP whatever its name says; what a ServiceEntry declares is taken at its word.
   hosts: ports
-    .filter(({ port }) => port.protocol === 'http' || service.origin === 'Service')
+    .filter(({ port }) => port.protocol === 'http' || (service.origin === 'Service' && port.protocol !== 'udp'))
     .map(({ port: { port }, ref, routes }) => ({
       name: `${ref.namespace}/${ref.name}:${port}`,
       domains: hosts.map((host) => `${host}:${port}`),
@@ -138,9 +138,10 @@ const namesOf = (service: MeshService, ports: readonly PortPart[], hosts: readon
       service: ref,
     })),
   tunnels: ports
-    .map(({ port, ref, cluster }) => ({
+    .flatMap(({ port, ...rest }) => (port.protocol === 'udp' ? [] : [{ port, protocol: port.protocol, ...rest }]))
+    .map(({ port, protocol, ref, cluster }) => ({
       authorities: hosts.filter((host) => !host.startsWith('*')).map((host) => `${host}:${port.port}`),
-      protocol: port.protocol,
+      protocol,
       targets: [{ cluster: cluster.name, weight: 1 }],
       service: ref,
     }))
@@ -149,15 +150,16 @@ const namesOf = (service: MeshService, ports: readonly PortPart[], hosts: readon
 
 const buildPort = (service: MeshService, port: ServicePort): PortPart => {
   const host = serviceHost(service);
-  const name = outboundCluster(port.port, host);
+  const isUdp = port.protocol === 'udp';
+  const name = outboundCluster(port.port, host, isUdp ? 'udp' : 'tcp');
   const ref = { namespace: service.namespace, name: service.name, port: port.port };
   const mesh = port.endpoints.some((endpoint) => endpoint.mesh);
-  const inMesh = mesh || (service.origin === 'Service' && !port.dns);
+  const inMesh = !isUdp && (mesh || (service.origin === 'Service' && !port.dns));
   const identities = [...new Set(port.endpoints.flatMap(({ identity }) => identity ?? []))].sort();
   const cluster: Cluster = {
     name,
     discovery: port.dns ? { type: 'dns', ...port.dns } : { type: 'eds' },
-    protocol: port.protocol === 'http' || port.routes.length > 0 ? 'http1' : 'tcp',
+    protocol: isUdp ? 'udp' : port.protocol === 'http' || port.routes.length > 0 ? 'http1' : 'tcp',
     tls: inMesh ? { mode: 'mesh', sni: meshServerName(port.port, host), identities } : { mode: 'none' },
     loadBalancing: 'least-request',
     connectTimeoutMs: CONNECT_TIMEOUT_MS,

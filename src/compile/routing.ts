@@ -1,9 +1,9 @@
-// The Gateway API part of compile: classes, Gateways and HTTPRoutes together, because each one's status depends on the others.
+// The Gateway API part of compile: classes, Gateways and routes together, because each one's status depends on the others.
 
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import { CONTROLLER_NAME, type GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
-import type { HttpRouteSpec } from '../kinds/http-route/types.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
+import type { RouteSpec } from '../kinds/route-parts.ts';
 import type { MeshGateway } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
@@ -12,19 +12,21 @@ import { attachRoute, type Parents, type ParentVerdict, routeStatus } from './at
 import { openBackends } from './backends.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { checkGateways, type GatewayPart, gatewayStatus, meshGatewayOf, type Presence } from './gateways.ts';
-import { type CompiledRoute, openHttpRoutes } from './http-routes.ts';
 import { byAge, type Input } from './input.ts';
 import { keepEqual } from './keep.ts';
 import { notSupported, problemOf, warning } from './problem.ts';
 import { openCertificates, openGrants } from './references.ts';
+import { routeKinds } from './route-kinds.ts';
 import { sortRoutes } from './route-order.ts';
+import { type CompiledRoute, openRoutes } from './routes.ts';
 import type { ServiceShape } from './services.ts';
 import { changedOnly, type Status } from './statuses.ts';
 
 export interface RoutingInputs {
   readonly classes: readonly Input<GatewayClassSpec>[];
   readonly gateways: readonly Input<GatewaySpec>[];
-  readonly routes: readonly Input<HttpRouteSpec>[];
+  /** In the order of `routeKinds`. */
+  readonly routes: readonly (readonly Input<RouteSpec>[])[];
   readonly grants: readonly Input<ReferenceGrantSpec>[];
   readonly secrets: readonly Input[];
   readonly namespaces: readonly Input[];
@@ -42,7 +44,7 @@ export interface Routing {
 }
 
 export const openRouting = () => {
-  const compileRoutes = openHttpRoutes();
+  const compileRoutes = openRoutes();
   const readCertificate = openCertificates();
   let gateways: ReadonlyMap<string, MeshGateway> = new Map();
   let serviceRoutes: ReadonlyMap<string, readonly Route[]> = new Map();
@@ -56,7 +58,8 @@ export const openRouting = () => {
     };
     const owned = ownGateways(inputs);
     const parts = checkGateways(owned.own, { grants, certificate });
-    const compiled = compileRoutes(inputs.routes, openBackends(services, grants));
+    const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
+    const compiled = compileRoutes(lists, openBackends(services, grants));
     const parents = openParents(parts, owned.foreign, services, inputs.namespaces);
     const attached = [...compiled]
       .sort((a, b) => byAge(a.input, b.input))
@@ -100,6 +103,7 @@ const FEATURES = [
   'HTTPRouteSchemeRedirect',
   'Mesh',
   'ReferenceGrant',
+  'TCPRoute',
 ].map((name) => ({ name }));
 
 const classStatus = ({ spec, resource, stored }: Input<GatewayClassSpec>, nowMs: number): unknown => {
@@ -187,7 +191,7 @@ const routeProblems = ({
   readonly route: CompiledRoute;
   readonly verdicts: readonly ParentVerdict[];
 }): Problem[] => {
-  const { input, resolvedRefs, unsupported } = route;
+  const { input, kind, resolvedRefs, unsupported } = route;
   const found = unsupported.map(({ path, what }) =>
     notSupported(input, path, what, 'remove it; until then the whole route is left out'),
   );
@@ -196,8 +200,7 @@ const routeProblems = ({
     found.push(problemOf(input, 'ROUTE_NOT_ACCEPTED', accepted.message, { path: `spec.parentRefs[${i}]` }));
   }
   if (resolvedRefs.status !== 'True') {
-    const hint = 'requests for this backend get 500';
-    found.push(problemOf(input, 'BACKEND_NOT_FOUND', resolvedRefs.message, { path: 'spec.rules', hint }));
+    found.push(problemOf(input, 'BACKEND_NOT_FOUND', resolvedRefs.message, { path: 'spec.rules', hint: kind.lost }));
   }
   if (input.spec.useDefaultGateways && input.spec.useDefaultGateways !== 'None') {
     found.push(

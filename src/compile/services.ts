@@ -26,7 +26,11 @@ export interface ServiceShape {
   readonly key: string;
   readonly namespace: string;
   readonly name: string;
-  readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: 'http' | 'tcp' }[];
+  readonly ports: readonly {
+    readonly name: string;
+    readonly port: number;
+    readonly protocol: ServicePort['protocol'];
+  }[];
 }
 
 export const shapeOf = (key: string, { namespace, name, ports }: MeshService): ServiceShape => ({
@@ -104,7 +108,7 @@ const build = (
   const ports: ServicePort[] = [];
   const leads: { workload: WorkloadPart; via: WorkloadService }[] = [];
   for (const [i, portSpec] of (spec.ports ?? []).entries()) {
-    if (portSpec.protocol !== 'TCP') {
+    if (portSpec.protocol === 'SCTP') {
       problems.push(notSupported(input, `spec.ports[${i}].protocol`, portSpec.protocol));
       continue;
     }
@@ -148,7 +152,8 @@ const buildPort = (
   problems: Problem[],
 ): ServicePort => {
   const { spec, key } = input;
-  const protocol = protocolOf(portSpec.appProtocol, portSpec.name);
+  const protocol: ServicePort['protocol'] =
+    portSpec.protocol === 'UDP' ? 'udp' : protocolOf(portSpec.appProtocol, portSpec.name);
   const base = { name: portSpec.name ?? '', port: portSpec.port, protocol, routes: [] };
   if (spec.type === 'ExternalName' && spec.externalName) {
     return { ...base, endpoints: [], dns: { host: spec.externalName.toLowerCase(), port: portSpec.port } };
@@ -161,8 +166,9 @@ const buildPort = (
       unresolved++;
       continue;
     }
-    leads.push({ workload, via: { service: key, port: portSpec.port, protocol, targetPort } });
-    if (!workload.starting || spec.publishNotReadyAddresses) endpoints.push(workload.endpoint(targetPort));
+    if (protocol !== 'udp') leads.push({ workload, via: { service: key, port: portSpec.port, protocol, targetPort } });
+    if (workload.starting && !spec.publishNotReadyAddresses) continue;
+    endpoints.push(workload.endpoint(targetPort, protocol === 'udp' ? 'udp' : undefined));
   }
   for (const slice of slices) endpoints.push(...sliceEndpoints(slice, portSpec, spec));
   if (unresolved > 0) {
@@ -189,7 +195,9 @@ const sliceEndpoints = (
 ): Endpoint[] => {
   const slice = resource as EndpointSliceResource;
   if (slice.addressType === 'FQDN') return [];
-  const port = slice.ports?.find(({ name, protocol }) => (name ?? '') === (portSpec.name ?? '') && protocol === 'TCP');
+  const port = slice.ports?.find(
+    ({ name, protocol }) => (name ?? '') === (portSpec.name ?? '') && protocol === portSpec.protocol,
+  );
   if (!port?.port) return [];
   const found: Endpoint[] = [];
   for (const { addresses, conditions = {}, targetRef, zone } of slice.endpoints ?? []) {

@@ -28,7 +28,7 @@ import { matchesLabels } from './selection.ts';
 /** Longer than callers keep an unused connection, so that the caller closes first. */
 export const HTTP_IDLE_MS = 300_000;
 export const HEAD_TIMEOUT_MS = 10_000;
-const TCP_IDLE_MS = 3_600_000;
+export const TCP_IDLE_MS = 3_600_000;
 
 interface Parts {
   readonly listeners: Map<string, Listener>;

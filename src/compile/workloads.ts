@@ -17,8 +17,8 @@ export interface WorkloadPart extends Omit<Workload, 'services'> {
   readonly key: string;
   /** Registered, but its proxy has not found it healthy yet: not an endpoint. */
   readonly starting: boolean;
-  /** The endpoint for the port that the program listens on; the same object for the same port. */
-  endpoint(targetPort: number): Endpoint;
+  /** The endpoint for the port that the program listens on; the same object for the same port. UDP goes past its proxy. */
+  endpoint(targetPort: number, transport?: 'udp'): Endpoint;
   readonly problems: readonly Problem[];
 }
 
@@ -63,8 +63,8 @@ export const buildWorkload = (input: Input<WorkloadEntrySpec>, trustDomain: stri
     identity,
     health,
     starting: starting || problems.length > 0,
-    endpoint(targetPort) {
-      if (mesh) return mesh;
+    endpoint(targetPort, transport) {
+      if (mesh && transport !== 'udp') return mesh;
       let endpoint = plain.get(targetPort);
       if (!endpoint) {
         endpoint = { address, port: targetPort, mesh: false, ...base };

@@ -15,6 +15,9 @@ import { secret } from './secret/schema.ts';
 import { service } from './service/schema.ts';
 import { serviceAccount } from './service-account/schema.ts';
 import { serviceEntry } from './service-entry/schema.ts';
+import { tcpRoute } from './tcp-route/schema.ts';
+import { tlsRoute } from './tls-route/schema.ts';
+import { udpRoute } from './udp-route/schema.ts';
 import { workloadEntry } from './workload-entry/schema.ts';
 
 /** In the order in which they must be applied: what others refer to comes first. */
@@ -30,6 +33,9 @@ export const kinds: readonly Kind[] = [
   gateway,
   referenceGrant,
   httpRoute,
+  tlsRoute,
+  tcpRoute,
+  udpRoute,
   peerAuthentication,
   authorizationPolicy,
 ];

@@ -101,7 +101,7 @@ const cases: Record<string, { input: string; want: string[] }> = {
       '{name: a, port: 80, protocol: HTTP, tls: {certificateRefs: [{name: c}]}}, {name: b, port: 81, protocol: HTTPS, tls: {}}',
     ),
     want: [
-      'INVALID_FIELD spec.listeners[0].tls: must not be set for protocol HTTP (use protocol: HTTPS)',
+      'INVALID_FIELD spec.listeners[0].tls: must not be set for protocol HTTP (use protocol: HTTPS or TLS)',
       'REQUIRED_FIELD spec.listeners[1].tls.certificateRefs: certificateRefs are required when mode is Terminate',
     ],
   },

@@ -1,7 +1,7 @@
 // Mesh: the whole network as compiled from all resources at one revision. Immutable; equal parts keep their identity.
 import type { AuthorizationPolicy } from './policy.ts';
 import type { Route } from './route.ts';
-import type { Endpoint, TlsSecret } from './snapshot.ts';
+import type { Endpoint, TlsSecret, WeightedCluster } from './snapshot.ts';
 
 export interface Mesh {
   readonly revision: number;
@@ -28,8 +28,8 @@ export interface MeshService {
 export interface ServicePort {
   readonly name: string;
   readonly port: number;
-  /** From appProtocol, then from the port's name (`http`, `http-api`, `tcp`…), else `http` for what is undeclared and `tcp` for other words. */
-  readonly protocol: 'http' | 'tcp';
+  /** From appProtocol, then from the port's name (`http`, `http-api`, `tcp`…), else `http` for what is undeclared and `tcp` for other words; `udp` for UDP ports. */
+  readonly protocol: 'http' | 'tcp' | 'udp';
   readonly endpoints: readonly Endpoint[];
   /** ServiceEntry with resolution DNS: the name that proxies resolve. */
   readonly dns?: { readonly host: string; readonly port: number };
@@ -68,12 +68,15 @@ export interface MeshGateway {
 export interface GatewayListener {
   readonly name: string;
   readonly port: number;
-  readonly protocol: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP';
+  readonly protocol: 'HTTP' | 'HTTPS' | 'TLS' | 'TCP' | 'UDP';
   /** Exact, `*.suffix`, or absent for any. */
   readonly hostname?: string;
+  /** Of TLS: none where it is passed through. */
   readonly secrets: readonly TlsSecret[];
-  /** Hostname → routes, in order of precedence. */
+  /** Of HTTP and HTTPS: hostname → routes, in order of precedence. */
   readonly hosts: readonly { readonly hostname: string; readonly routes: readonly Route[] }[];
+  /** Of TLS, by server name, and of TCP and UDP, for `*`: where connections and datagrams go. */
+  readonly streams: readonly { readonly hostname: string; readonly targets: readonly WeightedCluster[] }[];
 }
 
 /** What a policy reaches: root namespace = the whole mesh, else its namespace, narrowed by labels or a target. */

@@ -66,14 +66,14 @@ const listener = object('One port and host name.', {
     maxLength: 253,
   }),
   'port!': port('The port that it listens on.'),
-  'protocol!': text('HTTP or HTTPS; others are not supported yet.', {
+  'protocol!': text('HTTP, HTTPS, TLS, TCP or UDP.', {
     pattern:
       '^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\\/[A-Za-z0-9]+$',
     minLength: 1,
     maxLength: 255,
   }),
   tls: object('How TLS is ended.', {
-    mode: text('Terminate: here; Passthrough: at the backend (not supported yet).', {
+    mode: text('Terminate: here; Passthrough: at the backend, for protocol TLS.', {
       enum: ['Terminate', 'Passthrough'],
       default: 'Terminate',
     }),

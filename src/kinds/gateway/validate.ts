@@ -41,11 +41,14 @@ const checkListener = (resource: Resource, listener: ListenerSpec, path: string)
   const found: Problem[] = [];
   if (tls && ['HTTP', 'TCP', 'UDP'].includes(protocol)) {
     found.push(
-      invalidField(resource, `${path}.tls`, `must not be set for protocol ${protocol}`, 'use protocol: HTTPS'),
+      invalidField(resource, `${path}.tls`, `must not be set for protocol ${protocol}`, 'use protocol: HTTPS or TLS'),
     );
   }
   if (protocol === 'HTTPS' && tls?.mode === 'Passthrough') {
     found.push(invalidField(resource, `${path}.tls.mode`, 'must be Terminate for protocol HTTPS'));
+  }
+  if (protocol === 'TLS' && !tls) {
+    found.push(missingField(resource, `${path}.tls`, 'is required for protocol TLS'));
   }
   if (hostname && ['TCP', 'UDP'].includes(protocol)) {
     found.push(invalidField(resource, `${path}.hostname`, `must not be set for protocol ${protocol}`));

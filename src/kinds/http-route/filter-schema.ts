@@ -1,5 +1,6 @@
 // The schema of an HTTPRoute's filters, for whole rules and for single backends.
 import type { Schema } from '../kind.ts';
+import { backendFields } from '../route-parts.ts';
 import {
   flag,
   groupField,
@@ -9,21 +10,11 @@ import {
   kindField,
   list,
   nameField,
-  namespaceField,
   object,
   patterns,
   port,
   text,
 } from '../schema.ts';
-
-/** The fields of a reference to a backend, by default a Service. */
-export const backendFields: Record<string, Schema> = {
-  group: groupField({ default: '' }),
-  kind: kindField({ default: 'Service' }),
-  'name!': nameField('Name of the Service.'),
-  namespace: namespaceField('Namespace of the Service; another one needs a ReferenceGrant there.'),
-  port: port('Port of the Service; required for Services.'),
-};
 
 const header = object('One header.', {
   'name!': text('Its name; case does not matter.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),

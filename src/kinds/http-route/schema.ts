@@ -1,34 +1,10 @@
 // gateway.networking.k8s.io HTTPRoute: how HTTP requests at a Gateway, or to a Service, find their backends.
 import type { Kind } from '../kind.ts';
-import {
-  conditions,
-  groupField,
-  integer,
-  item,
-  keyed,
-  kindField,
-  list,
-  nameField,
-  namespaceField,
-  object,
-  patterns,
-  port,
-  sectionName,
-  specOf,
-  text,
-} from '../schema.ts';
-import { backendFields, filters } from './filter-schema.ts';
+import { hostnameItem, parentFields, routeStatus, weightedBackend } from '../route-parts.ts';
+import { integer, keyed, list, object, patterns, sectionName, specOf, text } from '../schema.ts';
+import { filters } from './filter-schema.ts';
 import type { HttpRouteSpec } from './types.ts';
 import { validateHttpRoute } from './validate.ts';
-
-const parentRef = object('A Gateway, or a Service for calls inside the mesh.', {
-  group: groupField({ default: 'gateway.networking.k8s.io' }),
-  kind: kindField({ default: 'Gateway' }),
-  'name!': nameField(),
-  namespace: namespaceField(),
-  sectionName: sectionName('Name of one listener of the Gateway, or of one port of the Service.'),
-  port: port('Port of the listeners, or of the Service.'),
-});
 
 const duration = (description: string) => text(description, { pattern: patterns.duration });
 
@@ -71,16 +47,7 @@ const rule = object('Matches, what is done on the way, and backends.', {
   filters: filters('What is done to the request and its answer, in this order.'),
   backendRefs: list(
     'Backends that share the requests by weight.',
-    object('One backend.', {
-      ...backendFields,
-      weight: integer('Its share among the backends of the rule.', {
-        format: 'int32',
-        minimum: 0,
-        maximum: 1_000_000,
-        default: 1,
-      }),
-      filters: filters('Filters for requests to this backend alone.'),
-    }),
+    weightedBackend({ filters: filters('Filters for requests to this backend alone.') }),
     { maxItems: 16 },
   ),
   timeouts: object('How long things may take; 0s: without end.', {
@@ -114,18 +81,15 @@ const rule = object('Matches, what is done on the way, and backends.', {
 });
 
 const spec = object('What is wanted of it.', {
-  parentRefs: list('Where it is attached.', parentRef, { maxItems: 32 }),
-  hostnames: list(
-    'Host names that it serves, exact or *.suffix; those of the listener when unset.',
-    item({ pattern: patterns.hostname, minLength: 1, maxLength: 253 }),
-    { maxItems: 16 },
-  ),
+  ...parentFields,
+  hostnames: list('Host names that it serves, exact or *.suffix; those of the listener when unset.', hostnameItem, {
+    maxItems: 16,
+  }),
   rules: list('The rules; the most specific match wins.', rule, {
     minItems: 1,
     maxItems: 16,
     default: [{ matches: [{ path: { type: 'PathPrefix', value: '/' } }] }],
   }),
-  useDefaultGateways: text('Attaches to default Gateways; not supported yet.', { enum: ['All', 'None'] }),
 });
 
 export const httpRoute: Kind = {
@@ -140,17 +104,7 @@ export const httpRoute: Kind = {
   statusSubresource: true,
   schema: object('How HTTP requests find their backends.', {
     'spec!': spec,
-    status: object('Its state.', {
-      'parents!': list(
-        'The state at each parent.',
-        object('One parent.', {
-          'parentRef!': parentRef,
-          'controllerName!': text('The controller that says so.', { minLength: 1, maxLength: 253 }),
-          'conditions!': conditions(),
-        }),
-        { maxItems: 32 },
-      ),
-    }),
+    status: routeStatus,
   }),
   columns: [
     {

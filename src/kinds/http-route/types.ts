@@ -1,20 +1,8 @@
-// The spec and status of an HTTPRoute, as they are after defaults. Used by compile.
-import type { Condition } from '../../model/resource.ts';
+// The spec of an HTTPRoute, as it is after defaults. Used by compile.
+import type { RouteSpec, WeightedBackendRef } from '../route-parts.ts';
 
-export interface HttpRouteSpec {
-  readonly parentRefs?: readonly ParentRef[];
-  readonly hostnames?: readonly string[];
+export interface HttpRouteSpec extends RouteSpec {
   readonly rules: readonly HttpRouteRule[];
-  readonly useDefaultGateways?: 'All' | 'None';
-}
-
-export interface ParentRef {
-  readonly group: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly namespace?: string;
-  readonly sectionName?: string;
-  readonly port?: number;
 }
 
 export interface HttpRouteRule {
@@ -40,16 +28,7 @@ export interface NamedValueMatch {
   readonly value: string;
 }
 
-export interface BackendRef {
-  readonly group: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly namespace?: string;
-  readonly port?: number;
-}
-
-export interface HttpBackendRef extends BackendRef {
-  readonly weight: number;
+export interface HttpBackendRef extends WeightedBackendRef {
   readonly filters?: readonly HttpRouteFilter[];
 }
 
@@ -96,14 +75,4 @@ export interface PathModifierSpec {
   readonly type: 'ReplaceFullPath' | 'ReplacePrefixMatch';
   readonly replaceFullPath?: string;
   readonly replacePrefixMatch?: string;
-}
-
-export interface HttpRouteStatus {
-  readonly parents: readonly RouteParentStatus[];
-}
-
-export interface RouteParentStatus {
-  readonly parentRef: ParentRef;
-  readonly controllerName: string;
-  readonly conditions: readonly Condition[];
 }

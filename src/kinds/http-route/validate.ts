@@ -5,58 +5,25 @@ import { compilePattern } from '../../lib/pattern.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Resource } from '../../model/resource.ts';
 import { parseDurationMs } from '../duration.ts';
-import { invalidField, repeated } from '../problems.ts';
+import { repeated } from '../problems.ts';
+import { type Check, checkRoute, gather } from '../route-parts.ts';
 import { specOf } from '../schema.ts';
 import { filterFields } from './filter-schema.ts';
-import type {
-  HttpBackendRef,
-  HttpRouteFilter,
-  HttpRouteMatch,
-  HttpRouteRule,
-  HttpRouteSpec,
-  ParentRef,
-} from './types.ts';
-
-type Check = (path: string, message: string, hint?: string) => void;
+import type { HttpRouteFilter, HttpRouteMatch, HttpRouteRule, HttpRouteSpec } from './types.ts';
 
 const MAX_MATCHES = 128;
 const PATH = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$/;
 
-export const validateHttpRoute = (resource: Resource): Problem[] => {
-  const found: Problem[] = [];
-  const check: Check = (path, message, hint) => found.push(invalidField(resource, path, message, hint));
-  const { parentRefs = [], rules = [] } = specOf<HttpRouteSpec>(resource);
-  checkParents(parentRefs, check);
-  if (rules.reduce((sum, { matches }) => sum + matches.length, 0) > MAX_MATCHES) {
-    check('spec.rules', `the rules have more than ${MAX_MATCHES} matches in all`, 'split the route in two');
-  }
-  for (const { item, index } of repeated(
-    rules.filter(({ name }) => name),
-    ({ name }) => name ?? '',
-  )) {
-    check(`spec.rules[${index}].name`, `"${item.name}" is the name of an earlier rule`);
-  }
-  for (const [i, rule] of rules.entries()) checkRule(rule, `spec.rules[${i}]`, check);
-  return found;
-};
-
-const checkParents = (parents: readonly ParentRef[], check: Check): void => {
-  const target = ({ group, kind, namespace, name }: ParentRef) => JSON.stringify([group, kind, namespace ?? '', name]);
-  parents.forEach((parent, i) => {
-    const path = `spec.parentRefs[${i}]`;
-    for (const earlier of parents.slice(0, i)) {
-      if (target(earlier) !== target(parent)) continue;
-      if (earlier.sectionName === parent.sectionName && earlier.port === parent.port) {
-        check(path, 'an earlier parentRef is the same');
-      } else if (
-        (earlier.sectionName ?? earlier.port) === undefined ||
-        (parent.sectionName ?? parent.port) === undefined
-      ) {
-        check(path, 'sectionName or port must be given when several parentRefs name the same parent');
-      }
+export const validateHttpRoute = (resource: Resource): Problem[] =>
+  gather(resource, (check) => {
+    const spec = specOf<HttpRouteSpec>(resource);
+    const { rules = [] } = spec;
+    checkRoute(spec, check);
+    if (rules.reduce((sum, { matches }) => sum + matches.length, 0) > MAX_MATCHES) {
+      check('spec.rules', `the rules have more than ${MAX_MATCHES} matches in all`, 'split the route in two');
     }
+    for (const [i, rule] of rules.entries()) checkRule(rule, `spec.rules[${i}]`, check);
   });
-};
 
 const checkRule = (rule: HttpRouteRule, path: string, check: Check): void => {
   for (const [i, match] of rule.matches.entries()) {
@@ -71,8 +38,9 @@ const checkRule = (rule: HttpRouteRule, path: string, check: Check): void => {
   if (rule.backendRefs?.length && rule.filters?.some(({ type }) => type === 'RequestRedirect')) {
     check(`${path}.filters`, 'RequestRedirect must not stand beside backendRefs');
   }
-  for (const [i, ref] of (rule.backendRefs ?? []).entries())
-    checkBackend(ref, rule, `${path}.backendRefs[${i}]`, check);
+  for (const [i, { filters = [] }] of (rule.backendRefs ?? []).entries()) {
+    checkFilters(filters, rule, `${path}.backendRefs[${i}].filters`, check);
+  }
   const request = parseDurationMs(rule.timeouts?.request);
   const backendRequest = parseDurationMs(rule.timeouts?.backendRequest);
   if (request && backendRequest && backendRequest > request) {
@@ -99,13 +67,6 @@ const checkExpression = (value: string, path: string, check: Check): void => {
   } catch (error) {
     check(path, messageOf(error), isWeftError(error) ? error.hint : undefined);
   }
-};
-
-const checkBackend = (ref: HttpBackendRef, rule: HttpRouteRule, path: string, check: Check): void => {
-  if (ref.group === '' && ref.kind === 'Service' && ref.port === undefined) {
-    check(`${path}.port`, 'is required for a Service');
-  }
-  checkFilters(ref.filters ?? [], rule, `${path}.filters`, check);
 };
 
 const checkFilters = (list: readonly HttpRouteFilter[], rule: HttpRouteRule, path: string, check: Check): void => {

@@ -1,0 +1,145 @@
+// Routes of every kind before they are attached anywhere: what they lead to, and what can't be done of them. Used by routing.ts and the files of the kinds.
+import type { RouteSpec, WeightedBackendRef } from '../kinds/route-parts.ts';
+import { INVALID_CLUSTER, type WeightedCluster } from '../model/snapshot.ts';
+import type { BackendProblem, Backends } from './backends.ts';
+import { no, type Verdict, yes } from './conditions.ts';
+import type { Input } from './input.ts';
+import { keepEqual } from './keep.ts';
+import type { OrderedRoute } from './route-order.ts';
+
+/** What compile knows of a kind of route; the list of them stands in route-kinds.ts. */
+export interface RouteKind<Spec extends RouteSpec = RouteSpec> {
+  readonly kind: string;
+  /** What its backends must speak: the transport, and whether gRPC is sent to ports whose protocol is not declared. */
+  readonly backends: 'http' | 'grpc' | 'tcp' | 'udp';
+  /** What a request or connection gets whose backend can't be used, for people. */
+  readonly lost: string;
+  compile(spec: Spec, context: RouteContext): RouteContent;
+}
+
+export interface RouteContext {
+  readonly key: string;
+  /** The clusters of backends by weight; what can't be used is a share of INVALID_CLUSTER, and a problem. */
+  targets<Ref extends WeightedBackendRef>(refs: readonly Ref[]): readonly Target<Ref>[];
+}
+
+/** `ref` is absent where the share leads nowhere. */
+export interface Target<Ref> extends WeightedCluster {
+  readonly ref?: Ref;
+}
+
+export interface RouteContent {
+  /** For HTTP: one for each match. */
+  readonly routes?: readonly OrderedRoute[];
+  /** For connections and datagrams. */
+  readonly targets?: readonly WeightedCluster[];
+  readonly unsupported?: readonly Unsupported[];
+}
+
+export interface Unsupported {
+  readonly path: string;
+  readonly what: string;
+}
+
+export interface CompiledRoute {
+  readonly kind: RouteKind;
+  readonly input: Input<RouteSpec>;
+  /** Empty when the route can't be taken. */
+  readonly routes: readonly OrderedRoute[];
+  readonly targets: readonly WeightedCluster[];
+  /** Whether Weft can do what the route says; its parents may still refuse it. */
+  readonly accepted: Verdict;
+  readonly resolvedRefs: Verdict;
+  readonly unsupported: readonly Unsupported[];
+}
+
+/** True for what leads connections or datagrams, not requests. */
+export const isStream = ({ kind: { backends } }: CompiledRoute): boolean => backends === 'tcp' || backends === 'udp';
+
+/** Compiles routes; one whose spec and backends are the same keeps its result. */
+export const openRoutes = () => {
+  const memos = new WeakMap<Input, { backends: string; compiled: CompiledRoute }>();
+  let last = new Map<string, CompiledRoute>();
+  return (
+    lists: readonly { readonly kind: RouteKind; readonly inputs: readonly Input<RouteSpec>[] }[],
+    backends: Backends,
+  ): CompiledRoute[] => {
+    const next = new Map<string, CompiledRoute>();
+    const compiled = lists.flatMap(({ kind, inputs }) =>
+      inputs.map((input) => {
+        const id = `${kind.kind}/${input.key}`;
+        const state = backendState(kind, input, backends);
+        let memo = memos.get(input);
+        if (memo?.backends !== state) {
+          memo = { backends: state, compiled: compileRoute(kind, input, backends, last.get(id)) };
+          memos.set(input, memo);
+        }
+        next.set(id, memo.compiled);
+        return memo.compiled;
+      }),
+    );
+    last = next;
+    return compiled;
+  };
+};
+
+const backendState = (kind: RouteKind, { spec, namespace }: Input<RouteSpec>, backends: Backends): string => {
+  let state = '';
+  for (const { backendRefs = [] } of spec.rules ?? []) {
+    for (const ref of backendRefs) {
+      const { cluster, problem } = backends.resolve(ref, kind, namespace);
+      state += `${cluster} ${problem?.message ?? ''}\n`;
+    }
+  }
+  return state;
+};
+
+const compileRoute = (
+  kind: RouteKind,
+  input: Input<RouteSpec>,
+  backends: Backends,
+  before: CompiledRoute | undefined,
+): CompiledRoute => {
+  const { spec, namespace, key } = input;
+  const problems: BackendProblem[] = [];
+  const {
+    routes,
+    targets,
+    unsupported = [],
+  } = kind.compile(spec, {
+    key,
+    targets: (refs) => resolveTargets(refs, (ref) => backends.resolve(ref, kind, namespace), problems),
+  });
+  const usable = unsupported.length === 0;
+  const messages = unsupported.map(({ path, what }) => `${path}: ${what} is not supported`);
+  const [problem] = problems;
+  return {
+    kind,
+    input,
+    routes: usable ? keepEqual(before?.routes, routes ?? []) : [],
+    targets: usable ? keepEqual(before?.targets, targets ?? []) : [],
+    accepted: usable ? yes('Accepted', 'Accepted') : no('Accepted', 'UnsupportedValue', messages.join('; ')),
+    resolvedRefs: problem
+      ? no('ResolvedRefs', problem.reason, [...new Set(problems.map(({ message }) => message))].join('; '))
+      : yes('ResolvedRefs', 'ResolvedRefs'),
+    unsupported,
+  };
+};
+
+const resolveTargets = <Ref extends WeightedBackendRef>(
+  refs: readonly Ref[],
+  resolve: (ref: Ref) => ReturnType<Backends['resolve']>,
+  problems: BackendProblem[],
+): Target<Ref>[] => {
+  const targets: Target<Ref>[] = [];
+  let lost = 0;
+  for (const ref of refs) {
+    const { cluster, problem } = resolve(ref);
+    if (problem) problems.push(problem);
+    if (problem) lost += ref.weight;
+    else if (ref.weight > 0) targets.push({ cluster, weight: ref.weight, ref });
+  }
+  if (lost > 0) targets.push({ cluster: INVALID_CLUSTER, weight: lost });
+  // No backend to go to: the API wants an error, not "no such route".
+  return targets.length > 0 ? targets : [{ cluster: INVALID_CLUSTER, weight: 1 }];
+};

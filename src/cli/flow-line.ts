@@ -45,7 +45,7 @@ const clockTime = (ms: number): string => {
 const MAX_REQUEST = 60;
 
 const requestText = (event: TrafficEvent, wide: boolean): string => {
-  if (!event.http) return `tcp ${formatSize(event.bytesReceived)} in, ${formatSize(event.bytesSent)} out`;
+  if (!event.http) return `${event.protocol} ${formatSize(event.bytesReceived)} in, ${formatSize(event.bytesSent)} out`;
   const text = `${event.http.method} ${wide ? event.http.host : ''}${event.http.path}`;
   return wide || text.length <= MAX_REQUEST ? text : `${text.slice(0, MAX_REQUEST - 1)}…`;
 };

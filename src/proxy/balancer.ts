@@ -10,6 +10,8 @@ export class EndpointState<Pool = unknown> {
   active = 0;
   /** All that were ever given to it. */
   total = 0;
+  /** No longer in the cluster. */
+  gone = false;
   /** Free for the owner of connections. */
   pool: Pool | undefined = undefined;
 
@@ -178,6 +180,7 @@ class LiveBalancer<Pool> implements Balancer<Pool> {
       states.set(key, state);
     }
     const removed = [...before].filter(([key]) => !states.has(key)).map(([, state]) => state);
+    for (const state of removed) state.gone = true;
     this.#states = states;
     this.#list = [...states.values()];
     this.#tiers = TIERS.map((health) => this.#list.filter((state) => state.endpoint.health === health))

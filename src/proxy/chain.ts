@@ -1,8 +1,17 @@
 // Filter chains as prepared for use, and the references through which connections see the newest. Made by prepare.ts.
-import type { HttpHandler, Listener, TcpHandler, Tunnel, WeightedCluster } from '../model/snapshot.ts';
+import type {
+  FilterChain,
+  HttpHandler,
+  Listener,
+  TcpHandler,
+  Tunnel,
+  UdpHandler,
+  WeightedCluster,
+} from '../model/snapshot.ts';
 import type { Authorization } from '../policy/authorization.ts';
 import type { ClusterState } from './clusters.ts';
 import type { Router } from './router.ts';
+import type { Terminator } from './terminate.ts';
 
 export interface PreparedTunnel {
   readonly tunnel: Tunnel;
@@ -33,13 +42,31 @@ export interface PreparedTcp {
   readonly cluster: (name: string) => ClusterState | undefined;
 }
 
+export interface PreparedUdp {
+  readonly type: 'udp';
+  readonly handler: UdpHandler;
+  readonly direction: Listener['direction'];
+  readonly pick: () => WeightedCluster | undefined;
+  readonly cluster: (name: string) => ClusterState | undefined;
+}
+
+export type Prepared = PreparedHttp | PreparedTcp | PreparedUdp;
+
 /** The newest form of a chain; connections hold this and look again at each request. */
 export class ChainRef {
-  current: PreparedHttp | PreparedTcp;
+  current: Prepared;
   /** The chain or its listener is no longer configured: connections finish what they do, then close. */
   gone = false;
 
-  constructor(current: PreparedHttp | PreparedTcp) {
+  constructor(current: Prepared) {
     this.current = current;
   }
+}
+
+export interface LiveChain {
+  readonly chain: FilterChain;
+  readonly ref: ChainRef;
+  readonly terminator: Terminator | undefined;
+  /** What `ref` shows from the swap on. */
+  readonly next: Prepared;
 }

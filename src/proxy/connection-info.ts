@@ -14,7 +14,7 @@ export interface ConnectionInfo {
 }
 
 /** IPv4 addresses that came over an IPv6 socket are IPv4 addresses. */
-const plainAddress = (address: string | undefined): string =>
+export const plainAddress = (address: string | undefined): string =>
   address === undefined ? '' : address.startsWith('::ffff:') ? address.slice(7) : address;
 
 export const connectionInfoOf = (

@@ -21,6 +21,10 @@ export interface ProxyLimits {
   readonly maxTrailerBytes: number;
   /** Of all listeners together; more are closed at once. */
   readonly maxConnections: number;
+  /** Of all UDP listeners together, each with a socket of its own; datagrams of more clients are lost. */
+  readonly maxUdpSessions: number;
+  /** Of one address, which others could not use else. */
+  readonly maxUdpSessionsPerSource: number;
   /** Of a request's body, kept for another attempt or until there is a connection. */
   readonly maxKeptBytes: number;
   /** Of a request's body that is read and thrown away to keep a connection after an early answer. */
@@ -39,6 +43,8 @@ export const DEFAULT_LIMITS: ProxyLimits = {
   maxExtensionBytes: 4096,
   maxTrailerBytes: 16_384,
   maxConnections: 20_000,
+  maxUdpSessions: 8192,
+  maxUdpSessionsPerSource: 1024,
   maxKeptBytes: 65_536,
   maxDiscardBytes: 262_144,
   handshakeTimeoutMs: 10_000,
@@ -55,6 +61,7 @@ export class RequestStats {
 export class ProxyStats {
   connections = 0;
   totalConnections = 0;
+  udpSessions = 0;
   requests = 0;
   activeRequests = 0;
   readonly by: Readonly<Record<Listener['direction'], RequestStats>> = {

@@ -1,4 +1,4 @@
-// Makes the TrafficEvent of a finished request or connection. Called by exchange.ts and tcp.ts.
+// Makes the TrafficEvent of a finished request, connection or session. Called by exchange.ts, tcp.ts and udp/session.ts.
 import type { EventPeer, TrafficEvent } from '../model/event.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Endpoint, Listener, ServiceRef } from '../model/snapshot.ts';
@@ -7,6 +7,8 @@ import type { ProxyContext } from './context.ts';
 
 /** What both kinds of traffic tell of themselves. */
 export interface Finished {
+  /** Absent: `http` where there is a request, else `tcp`. */
+  readonly protocol?: 'udp';
   readonly startMs: number;
   readonly durationMs: number;
   readonly direction: Listener['direction'];
@@ -79,7 +81,7 @@ export const makeEvent = (context: ProxyContext, self: EventPeer, finished: Fini
     durationMs: finished.durationMs,
     proxy: context.node.id,
     direction,
-    protocol: http ? 'http' : 'tcp',
+    protocol: finished.protocol ?? (http ? 'http' : 'tcp'),
     source: direction === 'outbound' ? self : callerOf(info),
     destination: calleeOf(self, finished),
     bytesReceived: finished.bytesReceived,

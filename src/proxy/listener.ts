@@ -1,11 +1,10 @@
 // One bound port: accepts connections and gives each to the filter chain that matches. Owned by proxy.ts.
 import { createServer, type Server, type Socket } from 'node:net';
-import { messageOf, systemCode } from '../lib/errors.ts';
-import { portHolder } from '../lib/ports.ts';
 import type { Problem } from '../model/problem.ts';
-import type { FilterChain, Listener } from '../model/snapshot.ts';
+import type { Listener } from '../model/snapshot.ts';
 import { withReadBuffer } from './accepted-socket.ts';
-import type { ChainRef, PreparedHttp, PreparedTcp } from './chain.ts';
+import { type Bound, type BoundAddress, bindProblem } from './bound.ts';
+import type { ChainRef, LiveChain, PreparedTcp } from './chain.ts';
 import { chooseChain, needsFirstLook } from './choose-chain.ts';
 import { type ConnectionInfo, connectionInfoOf } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
@@ -14,50 +13,13 @@ import type { SelfPeer } from './events.ts';
 import { type FirstLook, sniff } from './sniff.ts';
 import { type ReadBuffer, SocketWire } from './socket-wire.ts';
 import { TcpSession } from './tcp.ts';
-import type { Terminator } from './terminate.ts';
 import { NOBODY, type Wire } from './wire.ts';
-
-export interface LiveChain {
-  readonly chain: FilterChain;
-  readonly ref: ChainRef;
-  readonly terminator: Terminator | undefined;
-  /** What `ref` shows from the swap on. */
-  readonly next: PreparedHttp | PreparedTcp;
-}
-
-export interface BoundAddress {
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
-}
 
 const PLAIN_LOOK: FirstLook = { transport: 'plain', serverName: '' };
 
 const BACKLOG = 1024;
 
-const bindProblem = (listener: Listener, error: unknown): Problem => {
-  const where = `${listener.address}:${listener.port}`;
-  const code = systemCode(error);
-  const path = listener.name;
-  if (code === 'EADDRINUSE') {
-    const holder = portHolder(listener.port);
-    return {
-      code: 'PORT_TAKEN',
-      severity: 'error',
-      message: `${where} is already in use${holder ? ` by ${holder}` : ' by another program'}`,
-      path,
-      hint: 'stop that program, or give this listener another port',
-    };
-  }
-  if (code === 'EACCES' || code === 'EPERM') {
-    const message = `this user may not listen on ${where}`;
-    return { code: 'PORT_FORBIDDEN', severity: 'error', message, path, hint: 'take a port from 1024 up' };
-  }
-  const message = `can not listen on ${where}: ${messageOf(error)}`;
-  return { code: 'LISTEN_FAILED', severity: 'error', message, path };
-};
-
-export class BoundListener {
+export class BoundListener implements Bound {
   listener: Listener;
   readonly #context: ProxyContext;
   readonly #self: SelfPeer;

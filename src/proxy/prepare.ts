@@ -4,10 +4,9 @@ import type { Problem } from '../model/problem.ts';
 import type { FilterChain, Listener, RouteTable, Snapshot, TlsSecret, VirtualHost } from '../model/snapshot.ts';
 import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
 import { prepareWeightedPick } from './balancer.ts';
-import { ChainRef, type PreparedHttp, type PreparedTcp, type PreparedTunnel } from './chain.ts';
+import { ChainRef, type LiveChain, type Prepared, type PreparedTunnel } from './chain.ts';
 import type { Clusters } from './clusters.ts';
 import type { ProxyContext } from './context.ts';
-import type { LiveChain } from './listener.ts';
 import { prepareRoutes, type Router } from './router.ts';
 import { meshTerminator, serverTerminator, type Terminator } from './terminate.ts';
 
@@ -106,17 +105,25 @@ export class Preparation {
     return { chain, ref: new ChainRef(prepared), terminator, next: prepared };
   }
 
-  #prepareHandler(
-    listener: Listener,
-    chain: FilterChain,
-    old: PreparedHttp | PreparedTcp | undefined,
-  ): PreparedHttp | PreparedTcp {
+  #prepareHandler(listener: Listener, chain: FilterChain, old: Prepared | undefined): Prepared {
     const { handler } = chain;
-    if (handler.type === 'udp') throw new WeftError('CONFIG_INVALID', 'a TCP listener has a handler for UDP');
     const { direction, port } = listener;
     const cluster = (name: string) => this.#clusters.get(name);
+    if ((handler.type === 'udp') !== (listener.transport === 'udp') || (listener.transport === 'udp' && chain.tls))
+      throw new WeftError('CONFIG_INVALID', `a handler for ${handler.type} does not fit this listener`);
+    if (handler.type === 'udp')
+      return {
+        type: 'udp',
+        handler,
+        direction,
+        pick: prepareWeightedPick(handler.targets, this.#context.random),
+        cluster,
+      };
     const keeps =
-      old?.handler.authorization === handler.authorization && !(old.type === 'http' && isByHost(old.router));
+      old !== undefined &&
+      old.type !== 'udp' &&
+      old.handler.authorization === handler.authorization &&
+      !(old.type === 'http' && isByHost(old.router));
     const protocol = handler.type;
     const authorize: Authorization | undefined = keeps
       ? old.authorize

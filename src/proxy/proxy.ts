@@ -8,17 +8,20 @@ import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Listener, Snapshot } from '../model/snapshot.ts';
 import type { Direction, ProxyInspection } from './admin/inspection.ts';
+import type { Bound, BoundAddress } from './bound.ts';
+import type { LiveChain } from './chain.ts';
 import { Clusters } from './clusters.ts';
 import { DEFAULT_LIMITS, makeParser, type ProxyContext, type ProxyLimits, ProxyStats } from './context.ts';
 import { Deadlines } from './deadlines.ts';
 import { openDialer } from './dial.ts';
 import { SelfPeer } from './events.ts';
 import { FlushQueue } from './http1/flush-queue.ts';
-import { type BoundAddress, BoundListener, type LiveChain } from './listener.ts';
+import { BoundListener } from './listener.ts';
 import { Preparation, type PreparedTable } from './prepare.ts';
 import { IdSource } from './request-headers.ts';
 import { type Resolve, resolveBySystem } from './resolver.ts';
 import { TrafficCounts } from './traffic-counts.ts';
+import { UdpListener } from './udp/listener.ts';
 
 export interface ProxyOptions {
   readonly node: ProxyNode;
@@ -81,8 +84,8 @@ const withoutKey = (source: SvidSource | undefined): ProxyInspection['svid'] => 
   }
 };
 
-const placeOf = (listener: Listener): string =>
-  listener.port === 0 ? listener.name : `${listener.address}:${listener.port}`;
+const placeOf = ({ name, address, port, transport }: Listener): string =>
+  `${port === 0 ? name : `${address}:${port}`}${transport ? `/${transport}` : ''}`;
 
 class LiveProxy implements Proxy {
   readonly ready: Promise<void>;
@@ -92,8 +95,8 @@ class LiveProxy implements Proxy {
   readonly #openedAt: number;
   readonly #self: SelfPeer;
   /** By address and port, or by name where the system chooses the port. */
-  readonly #bound = new Map<string, BoundListener>();
-  readonly #leaving = new Set<BoundListener>();
+  readonly #bound = new Map<string, Bound>();
+  readonly #leaving = new Set<Bound>();
   readonly #timers = new Set<Timer>();
   readonly #stopWatch: (() => void) | undefined;
   #snapshot: Snapshot | undefined;
@@ -146,7 +149,7 @@ class LiveProxy implements Proxy {
     const preparation = new Preparation(this.#context, this.#clusters, snapshot, this.#tables);
     const { problems } = preparation;
     const wanted = new Map([...snapshot.listeners.values()].map((listener) => [placeOf(listener), listener]));
-    const swaps: [BoundListener, Listener, LiveChain[]][] = [];
+    const swaps: [Bound, Listener, LiveChain[]][] = [];
     for (const [place, listener] of wanted) {
       const bound = this.#bound.get(place);
       const chains = preparation.chains(listener, bound?.chains ?? []);
@@ -172,12 +175,15 @@ class LiveProxy implements Proxy {
     wanted: ReadonlyMap<string, Listener>,
     problems: Problem[],
   ): Promise<void> {
+    const { port, transport } = listener;
+    const isInWay = (bound: Bound) => bound.listener.port === port && bound.listener.transport === transport;
     // A listener that goes may hold the port under another address, such as 0.0.0.0.
-    for (const [other, bound] of this.#bound) {
-      if (!wanted.has(other) && bound.listener.port === listener.port) this.#retire(other);
-    }
-    const result = await BoundListener.open(this.#context, this.#self, listener, chains);
-    if (!(result instanceof BoundListener)) problems.push(result);
+    for (const [other, bound] of this.#bound) if (!wanted.has(other) && isInWay(bound)) this.#retire(other);
+    // Unlike connections, sessions of UDP can't go on without their port.
+    if (transport === 'udp') for (const bound of this.#leaving) if (isInWay(bound)) bound.destroy();
+    const kind = transport === 'udp' ? UdpListener : BoundListener;
+    const result = await kind.open(this.#context, this.#self, listener, chains);
+    if ('severity' in result) problems.push(result);
     else if (this.#closed) result.destroy();
     else this.#bound.set(place, result);
   }

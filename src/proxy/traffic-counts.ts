@@ -10,6 +10,9 @@ const newTraffic = (): TrafficCounters => ({
   tcpConnections: 0,
   tcpReceived: 0,
   tcpSent: 0,
+  udpSessions: 0,
+  udpReceived: 0,
+  udpSent: 0,
 });
 
 const newCluster = (): ClusterCounters => ({
@@ -52,6 +55,10 @@ export class TrafficCounts {
         traffic.completed++;
         traffic.classes[Math.floor(status / 100) - 1]!++;
       }
+    } else if (event.protocol === 'udp') {
+      traffic.udpSessions++;
+      traffic.udpReceived += event.bytesReceived;
+      traffic.udpSent += event.bytesSent;
     } else {
       traffic.tcpConnections++;
       traffic.tcpReceived += event.bytesReceived;

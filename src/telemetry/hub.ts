@@ -81,8 +81,8 @@ interface Subscriber {
   readonly onEnd: () => void;
 }
 
-const statusOf = ({ http }: TrafficEvent): string => {
-  if (!http) return 'tcp';
+const statusOf = ({ http, protocol }: TrafficEvent): string => {
+  if (!http) return protocol;
   const hundreds = Math.floor(http.status / 100);
   // What a sender makes up must not become ever new keys.
   return hundreds >= 1 && hundreds <= 9 ? `${hundreds}xx` : 'none';

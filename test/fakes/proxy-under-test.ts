@@ -13,6 +13,7 @@ import type {
   Listener,
   Snapshot,
   TcpHandler,
+  UdpHandler,
 } from '../../src/model/snapshot.ts';
 import { type Proxy as DataPlane, openProxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
 import { until } from './raw-peer.ts';
@@ -85,7 +86,14 @@ export const tcpHandler = (to: string, more: Partial<TcpHandler> = {}): TcpHandl
   ...more,
 });
 
-export const chain = (handler: HttpHandler | TcpHandler, more: Partial<FilterChain> = {}): FilterChain => ({
+export const udpHandler = (to: string, more: Partial<UdpHandler> = {}): UdpHandler => ({
+  type: 'udp',
+  targets: [{ cluster: to, weight: 1 }],
+  idleTimeoutMs: 60_000,
+  ...more,
+});
+
+export const chain = (handler: FilterChain['handler'], more: Partial<FilterChain> = {}): FilterChain => ({
   name: 'c',
   match: { serverNames: [] },
   handler,

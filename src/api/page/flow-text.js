@@ -56,8 +56,8 @@ const sizeText = (bytes) => {
   return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} ${UNITS[unit]}`;
 };
 
-export const requestText = ({ http, bytesReceived, bytesSent }) =>
-  http ? `${http.method} ${http.path}` : `tcp ${sizeText(bytesReceived)} in, ${sizeText(bytesSent)} out`;
+export const requestText = ({ http, protocol, bytesReceived, bytesSent }) =>
+  http ? `${http.method} ${http.path}` : `${protocol} ${sizeText(bytesReceived)} in, ${sizeText(bytesSent)} out`;
 
 const pad = (value, length = 2) => String(value).padStart(length, '0');
 

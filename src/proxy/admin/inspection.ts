@@ -51,6 +51,9 @@ export interface TrafficCounters {
   tcpConnections: number;
   tcpReceived: number;
   tcpSent: number;
+  udpSessions: number;
+  udpReceived: number;
+  udpSent: number;
 }
 
 export type Direction = Listener['direction'];

@@ -56,6 +56,11 @@ const directionStats = ({ direction, requests, activeRequests, counters }: Direc
       ['downstream_cx_rx_bytes_total', 'counter', counters.tcpReceived],
       ['downstream_cx_tx_bytes_total', 'counter', counters.tcpSent],
     ]),
+    ...under(`udp.${direction}`, 'udp', { envoy_udp_prefix: direction }, [
+      ['downstream_sess_rx_bytes', 'counter', counters.udpReceived],
+      ['downstream_sess_total', 'counter', counters.udpSessions],
+      ['downstream_sess_tx_bytes', 'counter', counters.udpSent],
+    ]),
   ];
 };
 

@@ -251,14 +251,14 @@ test('a drain lets sessions finish that are at work, and ends the others soon', 
   assert.deepEqual([proxy.events.length, (await proxy.event(0)).bytesReceived], [1, 3]);
 });
 
-test('a port that is taken is told, and TCP on the same port is no matter', async (t) => {
+test('a port that is taken is told, and so is a handler that does not fit', async (t) => {
   const taken = await udpPeer();
   t.after(() => taken.close());
   const { proxy } = await open(t, toUdp([]));
   const more = (name: string, port: number, transport?: 'udp') =>
     listener([chain(udpHandler('b'))], { name, port, ...(transport && { transport }) });
   const problems = await proxy.proxy.apply(
-    snapshot({ listeners: [more('taken', taken.port, 'udp'), more('tcp', taken.port)], clusters: [] }),
+    snapshot({ listeners: [more('taken', taken.port, 'udp'), more('tcp', 0)], clusters: [] }),
   );
   assert.deepEqual(
     problems.map(({ code, path }) => [code, path]),

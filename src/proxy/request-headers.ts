@@ -13,33 +13,46 @@ export interface RequestIds {
 
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 
-const hex32 = (random: Random): string => {
-  const n = Math.floor(random.next() * 4_294_967_296);
-  return HEX[n >>> 24]! + HEX[(n >>> 16) & 255]! + HEX[(n >>> 8) & 255]! + HEX[n & 255]!;
-};
+const VARIANTS = Array.from({ length: 16 }, (_, i) => `a${i.toString(16)}`);
 
-/** 128 random bits as 32 digits. The first half is drawn anew every so many ids, to save time. */
+const hex32 = (n: number): string => HEX[n >>> 24]! + HEX[(n >>> 16) & 255]! + HEX[(n >>> 8) & 255]! + HEX[n & 255]!;
+
+/** The same 128 random bits as 16 and 16 digits, and in the form of a version 4 UUID. */
+export interface RandomId {
+  readonly high: string;
+  readonly low: string;
+  readonly uuid: string;
+}
+
+/** The first half is drawn anew every so many ids, to save time. */
 export class IdSource {
   readonly #random: Random;
   #left = 0;
   #high = '';
+  #uuidHigh = '';
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  next(): string {
+  #draw(): number {
+    return Math.floor(this.#random.next() * 4_294_967_296);
+  }
+
+  next(): RandomId {
     if (this.#left-- === 0) {
       this.#left = 1000;
+      const [first, second] = [hex32(this.#draw()), hex32(this.#draw())];
       // A version 4 UUID has a fixed digit at the 13th place, and one of four at the 17th.
-      this.#high = `${hex32(this.#random)}${hex32(this.#random).slice(0, 4)}4${hex32(this.#random).slice(0, 3)}`;
+      this.#high = `${first}${second.slice(0, 4)}4${second.slice(5)}`;
+      this.#uuidHigh = `${first}-${second.slice(0, 4)}-4${second.slice(5)}-`;
     }
-    return `${this.#high}a${hex32(this.#random).slice(1)}${hex32(this.#random)}`;
+    const n = this.#draw();
+    const four = VARIANTS[(n >>> 24) & 15]! + HEX[(n >>> 16) & 255]!;
+    const twelve = HEX[(n >>> 8) & 255]! + HEX[n & 255]! + hex32(this.#draw());
+    return { high: this.#high, low: four + twelve, uuid: `${this.#uuidHigh}${four}-${twelve}` };
   }
 }
-
-const uuidOf = (id: string): string =>
-  `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`;
 
 // W3C trace context, version 00; later versions may be longer.
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
@@ -91,14 +104,14 @@ export const addRequestHeaders = (
   if (edge) headers.push(FORWARDED, info.peerAddress, FORWARDED_HOST, message.host);
   if (ids.remoteAddress === '') ids.remoteAddress = info.peerAddress;
   if (!proto) headers.push(PROTO, info.tls === 'none' ? 'http' : 'https');
-  const id = ids.requestId === '' || ids.traceparent === '' ? source.next() : '';
-  if (ids.requestId === '') {
-    ids.requestId = uuidOf(id);
+  const id = ids.requestId === '' || ids.traceparent === '' ? source.next() : undefined;
+  if (id && ids.requestId === '') {
+    ids.requestId = id.uuid;
     headers.push(REQUEST_ID, ids.requestId);
   }
-  if (ids.traceparent === '') {
+  if (id && ids.traceparent === '') {
     // A root: its trace and its span are named by the same random digits, as is the request.
-    ids.traceparent = `00-${id}-${id.slice(16)}-01`;
+    ids.traceparent = `00-${id.high}${id.low}-${id.low}-01`;
     headers.push(TRACE, ids.traceparent);
   }
   if (info.peer) {

@@ -33,6 +33,17 @@ const ROLES: Readonly<Record<string, number>> = {
   expect: EXPECT,
 };
 
+const MAX_GUESSES = 32;
+
+/** A copy of a part of a larger string, which V8 would keep whole for its sake. For what is remembered beyond a request. */
+export const detached = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
+
+/** The names of the last head in their order: most heads are like the one before, which saves slicing and hashing. */
+export class NameGuesses {
+  readonly spellings: string[] = [];
+  readonly fields: Field[] = [];
+}
+
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const MAX_REMEMBERED = 4096;
 const MAX_NAME_LENGTH = 256;
@@ -43,6 +54,21 @@ export const isToken = (text: string): boolean => TOKEN.test(text);
 export class FieldNames {
   readonly #known = new Map<string, Field>();
 
+  /** The field whose name stands in `text` from `start` to `end`; `guesses` remembers what stood at each place last time. */
+  at(text: string, start: number, end: number, guesses: NameGuesses, place: number): Field | undefined {
+    const spelling = guesses.spellings[place];
+    if (spelling !== undefined && spelling.length === end - start && text.startsWith(spelling, start)) {
+      return guesses.fields[place];
+    }
+    const raw = text.slice(start, end);
+    const field = this.get(raw);
+    if (field && place < MAX_GUESSES) {
+      guesses.spellings[place] = detached(raw);
+      guesses.fields[place] = field;
+    }
+    return field;
+  }
+
   /** The field of a name as received, or undefined when it isn't a token or poses as a field of framing. */
   get(raw: string): Field | undefined {
     return this.#known.get(raw) ?? this.#learn(raw);
@@ -50,12 +76,13 @@ export class FieldNames {
 
   #learn(raw: string): Field | undefined {
     if (raw.length > MAX_NAME_LENGTH || !TOKEN.test(raw)) return undefined;
-    const name = raw.toLowerCase();
+    const spelling = detached(raw);
+    const name = spelling.toLowerCase();
     // CGI and its kin read `_` as `-`: what looks like framing to them must not pass as something else.
     if (name.includes('_') && Object.hasOwn(ROLES, name.replaceAll('_', '-'))) return undefined;
     const field: Field = { name, role: Object.hasOwn(ROLES, name) ? ROLES[name]! : PLAIN };
     // What strangers send must not grow without bound; the common names are learnt first.
-    if (this.#known.size < MAX_REMEMBERED) this.#known.set(raw, field);
+    if (this.#known.size < MAX_REMEMBERED) this.#known.set(spelling, field);
     return field;
   }
 }

@@ -4,12 +4,14 @@ import {
   CONNECTION,
   CONTENT_LENGTH,
   DROPPED,
+  detached,
   EXPECT,
   type FieldNames,
   HOST,
   hasControl,
   isToken,
   KEEP_ALIVE,
+  NameGuesses,
   PLAIN,
   parseLength,
   TE,
@@ -211,6 +213,8 @@ export class HeadParser {
   readonly #names: FieldNames;
   readonly #limits: HeadLimits;
   readonly #authorities = new Map<string, string>();
+  readonly #requestNames = new NameGuesses();
+  readonly #responseNames = new NameGuesses();
 
   constructor(names: FieldNames, limits: HeadLimits) {
     this.#names = names;
@@ -241,10 +245,11 @@ export class HeadParser {
   #authority(value: string): string | undefined {
     const known = this.#authorities.get(value);
     if (known !== undefined) return known;
-    const host = parseAuthority(value);
+    const spelling = detached(value);
+    const host = parseAuthority(spelling);
     if (host === undefined) return undefined;
     if (this.#authorities.size >= MAX_AUTHORITIES) this.#authorities.clear();
-    this.#authorities.set(value, host);
+    this.#authorities.set(spelling, host);
     return host;
   }
 
@@ -258,6 +263,7 @@ export class HeadParser {
   ): Refusal | undefined {
     const status = request ? 400 : 502;
     const { headers } = into;
+    const guesses = request ? this.#requestNames : this.#responseNames;
     let listed: string[] | undefined;
     let hosts = 0;
     let count = 0;
@@ -266,8 +272,8 @@ export class HeadParser {
       if (end < 0) return new Refusal(status, 'a header line holds a control character');
       const colon = text.indexOf(':', at);
       if (colon < 0 || colon >= end) return new Refusal(status, 'a header line has no colon');
-      if (++count > this.#limits.maxFields) return new Refusal(request ? 431 : 502, 'there are too many header fields');
-      const field = this.#names.get(text.slice(at, colon));
+      if (count >= this.#limits.maxFields) return new Refusal(request ? 431 : 502, 'there are too many header fields');
+      const field = this.#names.at(text, at, colon, guesses, count++);
       if (!field) return new Refusal(status, 'the name of a header is not valid');
       const value = trimField(text, colon + 1, end);
       at = end + 2;

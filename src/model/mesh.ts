@@ -1,7 +1,15 @@
 // Mesh: the whole network as compiled from all resources at one revision. Immutable; equal parts keep their identity.
 import type { AuthorizationPolicy } from './policy.ts';
 import type { Route } from './route.ts';
-import type { Endpoint, TlsSecret, WeightedCluster } from './snapshot.ts';
+import type {
+  ClientValidation,
+  Endpoint,
+  ForwardClientCert,
+  TlsParameters,
+  TlsSecret,
+  ValidationSecret,
+  WeightedCluster,
+} from './snapshot.ts';
 
 export interface Mesh {
   readonly revision: number;
@@ -73,10 +81,18 @@ export interface GatewayListener {
   readonly hostname?: string;
   /** Of TLS: none where it is passed through. */
   readonly secrets: readonly TlsSecret[];
+  readonly client?: ClientSettings;
   /** Of HTTP and HTTPS: hostname → routes, in order of precedence. */
   readonly hosts: readonly { readonly hostname: string; readonly routes: readonly Route[] }[];
   /** Of TLS, by server name, and of TCP and UDP, for `*`: where connections and datagrams go. */
   readonly streams: readonly { readonly hostname: string; readonly targets: readonly WeightedCluster[] }[];
+}
+
+/** How clients of a listener are taken, by its ClientTrafficPolicy and by spec.tls.frontend of its Gateway. */
+export interface ClientSettings {
+  readonly tls?: TlsParameters;
+  readonly validation?: Omit<ClientValidation, 'secret'> & { readonly secret: ValidationSecret };
+  readonly clientCert?: ForwardClientCert;
 }
 
 /** What a policy reaches: root namespace = the whole mesh, else its namespace, narrowed by labels or a target. */

@@ -12,7 +12,7 @@ export interface Snapshot {
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** Keyed by the name of their cluster. */
   readonly endpoints: ReadonlyMap<string, EndpointSet>;
-  readonly secrets: ReadonlyMap<string, TlsSecret>;
+  readonly secrets: ReadonlyMap<string, SnapshotSecret>;
 }
 
 export interface Listener {
@@ -47,8 +47,48 @@ export interface FilterChain {
 export type DownstreamTls =
   /** The proxy's own SVID; the peer must prove a SPIFFE identity of the trust domain. */
   | { readonly mode: 'mesh' }
-  /** A server certificate for anyone; names of TlsSecrets, the first that fits the SNI is used. */
-  | { readonly mode: 'terminate'; readonly secrets: readonly string[] };
+  | TerminateTls;
+
+/** A server certificate for anyone, or for clients whose certificate passes `clientValidation`. */
+export interface TerminateTls extends TlsParameters {
+  readonly mode: 'terminate';
+  /** Names of TlsSecrets: those that fit the SNI are used, RSA or ECDSA as the client is able; none fits: the first. */
+  readonly secrets: readonly string[];
+  readonly clientValidation?: ClientValidation;
+}
+
+export type TlsVersion = '1.2' | '1.3';
+
+/** What is absent is as the engine has it: TLS 1.2 to 1.3, its own suites and curves. */
+export interface TlsParameters {
+  readonly minVersion?: TlsVersion;
+  readonly maxVersion?: TlsVersion;
+  /** OpenSSL's names, for TLS 1.2; those of 1.3 are fixed. */
+  readonly ciphers?: readonly string[];
+  /** `X25519`, `P-256`, `P-384`, `P-521`; the first that both sides have. */
+  readonly curves?: readonly string[];
+  /** In order of preference; empty: none is agreed. Absent: as the handler or the cluster's protocol needs it. */
+  readonly alpn?: readonly string[];
+}
+
+/** Client certificates by ordinary authorities. */
+export interface ClientValidation {
+  /** Name of a ValidationSecret. */
+  readonly secret: string;
+  /** A client may come without a certificate; one that it shows must still be valid. */
+  readonly optional: boolean;
+  /** Invalid certificates are taken too: the program must look at them. */
+  readonly acceptInvalid?: boolean;
+  /** One must match; absent: any name. */
+  readonly subjectAltNames?: readonly SanMatch[];
+}
+
+export interface SanMatch {
+  readonly name: 'DNS' | 'URI' | 'EMAIL' | 'IP';
+  /** An exact DNS name is matched by a wildcard in the certificate too. Patterns are RE2's and match the whole name. */
+  readonly type: 'exact' | 'prefix' | 'suffix' | 'contains' | 'regex';
+  readonly value: string;
+}
 
 export interface HttpHandler {
   readonly type: 'http';
@@ -60,6 +100,8 @@ export interface HttpHandler {
   readonly explicitProxy: boolean;
   /** True where callers are outside the mesh: their x-forwarded-* and x-request-id are replaced, not believed. */
   readonly edge: boolean;
+  /** What becomes of x-forwarded-client-cert; absent: `sanitize-set` with the URI for mesh peers, else `sanitize`. */
+  readonly clientCert?: ForwardClientCert;
   /** Between requests of one connection. */
   readonly idleTimeoutMs: number;
   /** From a request's first byte to the end of its head. */
@@ -67,6 +109,15 @@ export interface HttpHandler {
   /** Who is called here, for events: the service that inbound and gateway chains stand for. */
   readonly service?: ServiceRef;
 }
+
+/** Envoy's five modes: forwarding and setting only for connections with a client certificate, but for the last. */
+export interface ForwardClientCert {
+  readonly mode: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
+  /** Besides By and Hash; whatever their order here, Envoy's is kept. */
+  readonly details: readonly ClientCertDetail[];
+}
+
+export type ClientCertDetail = 'cert' | 'chain' | 'subject' | 'uri' | 'dns';
 
 export interface TcpHandler {
   readonly type: 'tcp';
@@ -155,7 +206,20 @@ export interface Cluster {
 export type UpstreamTls =
   | { readonly mode: 'none' }
   /** Mutual TLS for endpoints with `mesh: true` (plain text for others): own SVID, this SNI, and the peer's SPIFFE id must be the endpoint's `identity`; Envoy, which can't do that per endpoint, takes any of `identities`. */
-  | { readonly mode: 'mesh'; readonly sni: string; readonly identities: readonly string[] };
+  | { readonly mode: 'mesh'; readonly sni: string; readonly identities: readonly string[] }
+  | SimpleTls;
+
+/** TLS to a server with a certificate of an ordinary authority. */
+export interface SimpleTls extends TlsParameters {
+  readonly mode: 'simple';
+  readonly sni: string;
+  /** Name of a ValidationSecret; absent: the roots of the proxy's system. */
+  readonly ca?: string;
+  /** One must match; absent: the certificate must be for `sni`. */
+  readonly subjectAltNames?: readonly SanMatch[];
+  /** Name of the TlsSecret that is shown to the server. */
+  readonly certificate?: string;
+}
 
 export interface EndpointSet {
   readonly cluster: string;
@@ -183,12 +247,24 @@ export interface Locality {
   readonly subzone: string;
 }
 
+export type SnapshotSecret = TlsSecret | ValidationSecret;
+
 /** A certificate that users gave for a gateway. Sent only over mutual TLS, only to gateways that need it. */
 export interface TlsSecret {
   readonly name: string;
   readonly chainPem: string;
   readonly keyPem: string;
 }
+
+/** Authorities by which peers' certificates are checked. */
+export interface ValidationSecret {
+  readonly name: string;
+  readonly caPem: string;
+  /** Revocation lists; with one, each authority of a chain needs its own. */
+  readonly crlPem?: string;
+}
+
+export const isTlsSecret = (secret: SnapshotSecret): secret is TlsSecret => 'keyPem' in secret;
 
 /** Where an xDS server has its snapshots from. */
 export interface SnapshotFeed {

@@ -46,8 +46,7 @@ export interface FilterChain {
 
 export type DownstreamTls =
   /** The proxy's own SVID; the peer must prove a SPIFFE identity of the trust domain. */
-  | { readonly mode: 'mesh' }
-  | TerminateTls;
+  { readonly mode: 'mesh' } | TerminateTls;
 
 /** A server certificate for anyone, or for clients whose certificate passes `clientValidation`. */
 export interface TerminateTls extends TlsParameters {

@@ -1,7 +1,15 @@
 // Snapshot → what the proxy runs on: routers, policies, chains. Equal parts are taken over as they are. Called by proxy.ts.
 import { messageOf, WeftError } from '../lib/errors.ts';
 import type { Problem } from '../model/problem.ts';
-import type { FilterChain, Listener, RouteTable, Snapshot, TlsSecret, VirtualHost } from '../model/snapshot.ts';
+import {
+  type FilterChain,
+  isTlsSecret,
+  type Listener,
+  type RouteTable,
+  type Snapshot,
+  type TlsSecret,
+  type VirtualHost,
+} from '../model/snapshot.ts';
 import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
 import { prepareWeightedPick } from './balancer.ts';
 import { ChainRef, type LiveChain, type Prepared, type PreparedTunnel } from './chain.ts';
@@ -166,7 +174,7 @@ export class Preparation {
     const secrets: TlsSecret[] = [];
     for (const name of tls.secrets) {
       const secret = this.#snapshot.secrets.get(name);
-      if (secret) secrets.push(secret);
+      if (secret && isTlsSecret(secret)) secrets.push(secret);
       else
         this.problems.push(
           problemOf(new WeftError('CERTIFICATE_MISSING', `there is no certificate ${name}`), chain.name),

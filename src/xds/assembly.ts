@@ -2,7 +2,7 @@
 // the client.
 
 import { messageOf } from '../lib/errors.ts';
-import type { Cluster, EndpointSet, Listener, RouteTable, Snapshot, TlsSecret } from '../model/snapshot.ts';
+import type { Cluster, EndpointSet, Listener, RouteTable, Snapshot, SnapshotSecret } from '../model/snapshot.ts';
 import { decodeOwn, OWN_TYPES, SNAPSHOT_NAME } from './own-form.ts';
 import { OWN } from './type-urls.ts';
 import type { DeltaResponse } from './wire.ts';
@@ -63,7 +63,7 @@ export class SnapshotAssembly {
       routes: part<RouteTable>(OWN.routes, last?.routes),
       clusters: part<Cluster>(OWN.cluster, last?.clusters),
       endpoints: part<EndpointSet>(OWN.endpoints, last?.endpoints),
-      secrets: part<TlsSecret>(OWN.secret, last?.secrets),
+      secrets: part<SnapshotSecret>(OWN.secret, last?.secrets),
     };
     this.#changed.clear();
     return this.#last;

@@ -1,7 +1,7 @@
 // The own form of a snapshot: the model's objects as JSON, and a last resource that closes each push. Used by the server
 // to encode and by the client to decode.
 import { WeftError } from '../lib/errors.ts';
-import type { Cluster, EndpointSet, Listener, RouteTable, Snapshot, TlsSecret } from '../model/snapshot.ts';
+import type { Cluster, EndpointSet, Listener, RouteTable, Snapshot, SnapshotSecret } from '../model/snapshot.ts';
 import { type EncodedResource, encodeResource, type Form, memoizeEncoding, type ResourceSet } from './form.ts';
 import { OWN } from './type-urls.ts';
 
@@ -31,7 +31,7 @@ const NONE: ResourceSet = new Map();
 export const openOwnForm = (): Form => {
   const clusters = memoizeEncoding<Cluster>(named(OWN.cluster));
   const endpoints = memoizeEncoding<EndpointSet>((set) => [encodeJson(set.cluster, OWN.endpoints, set)]);
-  const secrets = memoizeEncoding<TlsSecret>(named(OWN.secret));
+  const secrets = memoizeEncoding<SnapshotSecret>(named(OWN.secret));
   const routes = memoizeEncoding<RouteTable>(named(OWN.routes));
   const listeners = memoizeEncoding<Listener>(named(OWN.listener));
   const closings = new WeakMap<Snapshot, ResourceSet>();

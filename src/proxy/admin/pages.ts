@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { formatHostPort } from '../../lib/host-port.ts';
 import { Secret } from '../../lib/secret.ts';
 import { programVersion } from '../../lib/version.ts';
-import type { Snapshot, TlsSecret } from '../../model/snapshot.ts';
+import { isTlsSecret, type Snapshot, type SnapshotSecret } from '../../model/snapshot.ts';
 import type { ClusterInspection, EndpointInspection, ListenerInspection, ProxyInspection } from './inspection.ts';
 
 const socketAddress = ({ address, port }: { readonly address: string; readonly port: number }) => ({
@@ -145,9 +145,9 @@ export const certsJson = ({ svid, snapshot }: ProxyInspection, nowMs: number): u
           },
         ]
       : []),
-    ...[...(snapshot?.secrets.values() ?? [])].map(({ name, chainPem }) => ({
-      ca_cert: [],
-      cert_chain: certificatesIn(chainPem, name, nowMs),
+    ...[...(snapshot?.secrets.values() ?? [])].map((secret) => ({
+      ca_cert: isTlsSecret(secret) ? [] : certificatesIn(secret.caPem, secret.name, nowMs),
+      cert_chain: isTlsSecret(secret) ? certificatesIn(secret.chainPem, secret.name, nowMs) : [],
     })),
   ],
 });
@@ -155,7 +155,10 @@ export const certsJson = ({ svid, snapshot }: ProxyInspection, nowMs: number): u
 const REDACTED = new Secret('');
 
 const secretsOf = ({ svid, snapshot }: ProxyInspection): unknown[] => {
-  const given = ({ name, chainPem }: TlsSecret) => ({ name, chainPem, keyPem: REDACTED });
+  const given = (secret: SnapshotSecret) =>
+    isTlsSecret(secret)
+      ? { name: secret.name, chainPem: secret.chainPem, keyPem: REDACTED }
+      : { name: secret.name, trustedPem: secret.caPem };
   return [
     ...(svid
       ? [

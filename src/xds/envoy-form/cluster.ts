@@ -64,15 +64,16 @@ const discoveryOf = ({ name, discovery }: Cluster): Init<typeof ClusterSchema> =
 };
 
 /** Mutual TLS for endpoints that say so, plain text for all others. */
-const transportOf = ({ tls }: Cluster): Init<typeof ClusterSchema> =>
-  tls.mode === 'none'
-    ? {}
-    : {
-        transportSocketMatches: [
-          { name: 'mesh', match: { mesh: true }, transportSocket: upstreamTls(tls.sni, tls.identities) },
-          { name: 'plain', match: {}, transportSocket: plainText },
-        ],
-      };
+const transportOf = ({ tls }: Cluster): Init<typeof ClusterSchema> => {
+  if (tls.mode === 'none') return {};
+  if (tls.mode === 'simple') return { transportSocket: upstreamTls(tls) };
+  return {
+    transportSocketMatches: [
+      { name: 'mesh', match: { mesh: true }, transportSocket: upstreamTls(tls) },
+      { name: 'plain', match: {}, transportSocket: plainText },
+    ],
+  };
+};
 
 const limitsOf = ({ maxConnections, maxPendingRequests }: Cluster): Init<typeof ClusterSchema> => ({
   circuitBreakers: {

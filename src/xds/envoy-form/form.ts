@@ -7,7 +7,7 @@ import type {
   Listener,
   RouteTable,
   Snapshot,
-  TlsSecret,
+  SnapshotSecret,
 } from '../../model/snapshot.ts';
 import { type EncodedResource, type Form, memoizeEncoding, type ResourceSet } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
@@ -106,7 +106,7 @@ const setOf = (resources: Iterable<EncodedResource>): ResourceSet => {
 const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
   const clusters = memoizeEncoding<Cluster>((cluster) => [encodeCluster(cluster)]);
   const endpoints = memoizeEncoding<EndpointSet>((set) => [encodeEndpoints(set)]);
-  const secrets = memoizeEncoding<TlsSecret>((secret) => [encodeSecret(secret)]);
+  const secrets = memoizeEncoding<SnapshotSecret>((secret) => [encodeSecret(secret)]);
   const listener = rememberWith<Listener, Snapshot>((value, snapshot) =>
     encodeListener(value, { trustDomain, policyPort: (chain) => policyPort(snapshot, value, chain) }),
   );

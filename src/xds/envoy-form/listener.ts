@@ -65,11 +65,13 @@ const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerCont
   ];
 };
 
+const alpnOf = ({ handler }: FilterChain): readonly string[] => (handler.type === 'http' ? ['http/1.1'] : []);
+
 const chainOf = (listener: Listener, chain: FilterChain, context: ListenerContext): EnvoyChain => ({
   name: chain.name,
   filterChainMatch: matchOf(chain),
   filters: filtersOf(listener, chain, context) ?? [],
-  ...(chain.tls && { transportSocket: downstreamTls(chain.tls, context.trustDomain) }),
+  ...(chain.tls && { transportSocket: downstreamTls(chain.tls, context.trustDomain, alpnOf(chain)) }),
 });
 
 /** Envoy refuses two chains that match the same; of equal ones the first counts. */

@@ -49,6 +49,14 @@ test('TCP shows its bytes, and what got no answer shows none', () => {
   deepEqual([flowCells(none, false)[4], outcomeOf(none).text], ['-', 'failed: no answer']);
 });
 
+test('a gRPC call shows its own status', () => {
+  const http = { method: 'POST', path: '/a.B/C', host: 'x', status: 200, requestId: '' };
+  const failed = event({ http: { ...http, grpcStatus: 14 } });
+  deepEqual([flowCells(failed, false)[4], outcomeOf(failed).state], ['UNAVAILABLE', 'between']);
+  equal(flowCells(event({ http: { ...http, grpcStatus: 0 } }), false)[4], 'OK');
+  equal(flowCells(event({ http: { ...http, grpcStatus: 99 } }), false)[4], 'grpc 99');
+});
+
 test('a long path is cut in the narrow form alone', () => {
   const http = { method: 'GET', path: `/${'x'.repeat(200)}`, host: 'h', status: 200, requestId: '' };
   equal(flowCells(event({ http }), false)[3]?.length, 60);

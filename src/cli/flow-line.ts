@@ -1,5 +1,6 @@
 // One finished request as a line for people: who called whom, what, the answer, and what decided it. Used by flows.ts.
 import type { EventPeer, TrafficEvent } from '../model/event.ts';
+import { GRPC_STATUSES, isGrpcFailure } from '../model/grpc.ts';
 import { parseSpiffeId } from '../model/identity.ts';
 import type { Paint } from './state-colour.ts';
 import { printable, type TextColumn } from './text-table.ts';
@@ -70,7 +71,8 @@ export const outcomeOf = (event: TrafficEvent): Outcome => {
   if (flag !== undefined)
     return { state: 'bad', text: `failed: ${FLAGS[flag] ?? 'see the flag'} (${flags.join(', ')})` };
   if (http && http.status === 0) return { state: 'bad', text: 'failed: no answer' };
-  if (http && http.status >= 500) return { state: 'between', text: policy ? 'allowed' : 'passed' };
+  if (http && (http.status >= 500 || isGrpcFailure(http.grpcStatus)))
+    return { state: 'between', text: policy ? 'allowed' : 'passed' };
   return { state: 'good', text: policy ? 'allowed' : 'passed' };
 };
 
@@ -85,13 +87,20 @@ export const flowColumns = (wide: boolean): TextColumn[] => [
   { name: 'Verdict' },
 ];
 
+/** Of a gRPC call its own status, as HTTP's is 200 whatever became of it. */
+const statusText = ({ http }: TrafficEvent): string => {
+  if (!http || http.status === 0) return '-';
+  if (http.grpcStatus === undefined) return String(http.status);
+  return GRPC_STATUSES[http.grpcStatus] ?? `grpc ${http.grpcStatus}`;
+};
+
 /** The cells of one event; the verdict, last, has its colour already. */
 export const flowCells = (event: TrafficEvent, wide: boolean): string[] => [
   clockTime(event.startMs),
   peerName(event.source),
   peerName(event.destination),
   requestText(event, wide),
-  event.http ? String(event.http.status || '-') : '-',
+  statusText(event),
   formatDuration(event.durationMs),
   ...(wide ? [formatSize(event.bytesSent), event.tls, event.route ?? '-', event.source.identity ?? '-'] : []),
   outcomeOf(event).text,

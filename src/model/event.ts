@@ -31,6 +31,8 @@ export interface TrafficEvent {
     /** What the caller got; 0 when it got none. */
     readonly status: number;
     readonly requestId: string;
+    /** Of a gRPC call, where its answer told one. */
+    readonly grpcStatus?: number;
     /** The traceparent that was passed on. */
     readonly traceparent?: string;
   };

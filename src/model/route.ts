@@ -50,8 +50,13 @@ export interface RetryPolicy {
   readonly attempts: number;
   /** Statuses that are retried, for idempotent methods. */
   readonly statuses: readonly number[];
+  /** Statuses of gRPC calls that are retried while no message was answered; of those that GrpcRetryStatus has. */
+  readonly grpcStatuses?: readonly GrpcRetryStatus[];
   readonly backoffMs: number;
 }
+
+/** CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL and UNAVAILABLE: those that Envoy can retry too. */
+export type GrpcRetryStatus = 1 | 4 | 8 | 13 | 14;
 
 export interface UrlRewrite {
   readonly host?: string;

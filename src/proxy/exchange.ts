@@ -1,6 +1,7 @@
 // One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
 // knows its client and its upstream as streams, not by the version of HTTP that they speak.
 import type { TrafficEvent } from '../model/event.ts';
+import { grpcStatus } from '../model/grpc.ts';
 import { INVALID_CLUSTER, type ServiceRef } from '../model/snapshot.ts';
 import type { Decision } from '../policy/authorization.ts';
 import { normalizePath } from '../policy/path.ts';
@@ -9,6 +10,7 @@ import type { PreparedHttp } from './chain.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
 import { makeEvent } from './events.ts';
+import { grpcAnswerFields, grpcStatusOfHttp, isGrpc, readGrpcStatus, readGrpcTimeoutMs } from './grpc/status.ts';
 import type { RequestMessage, ResponseMessage } from './http1/head.ts';
 import { KeptBody } from './kept-body.ts';
 import { addRequestHeaders, type RequestIds } from './request-headers.ts';
@@ -62,6 +64,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #answerDone = false;
   #answerTrailers: readonly string[] | undefined;
   #status = 0;
+  readonly #isCall: boolean;
+  #grpcStatus: number | undefined;
   #sent = 0;
   #close: boolean;
   #over = false;
@@ -80,6 +84,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#path = message.path;
     this.#host = message.host;
     this.isHead = message.method === 'HEAD';
+    this.#isCall = isGrpc(message.method, message);
     this.#hasBody = hasBody;
     this.#requestDone = !hasBody;
     this.#close = message.close || message.old;
@@ -177,6 +182,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       target.editRequest(message);
       takeEditedHost(message);
     }
+    if (this.#isCall) this.#setCallDeadline();
     if (this.#requestDone) this.#setRequestDeadline();
     else this.#kept = new KeptBody(this.#context.limits.maxKeptBytes);
     this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this);
@@ -248,7 +254,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     upstream.begin(this, this.#message, this.#requestDone);
     const kept = this.#kept;
     kept?.replay(upstream);
-    const mayGoAgain = this.#attempts!.isMesh || upstream.mayRefuse || mayRepeat(this.#message.method);
+    const mayGoAgain =
+      this.#attempts!.isMesh || upstream.mayRefuse || this.#retriesCalls || mayRepeat(this.#message.method);
     if (kept && !mayGoAgain) this.#kept = undefined;
     else kept?.sent();
     if (this.#requestDone) {
@@ -311,6 +318,22 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     return true;
   }
 
+  /** The route retries calls by their status: then by what method they came says nothing. */
+  get #retriesCalls(): boolean {
+    return this.#isCall && this.#forward!.config.retry?.grpcStatuses !== undefined;
+  }
+
+  /** As `#retry`, for a call that the server ended without an answer. */
+  #retryCall(status: number): boolean {
+    const attempts = this.#attempts!;
+    const { retry } = this.#forward!.config;
+    const wanted = retry?.grpcStatuses?.some((one) => one === status) === true;
+    if (!wanted || !attempts.canRetry || !this.#isWhole) return false;
+    this.#attemptDeadline = NEVER;
+    attempts.retry();
+    return true;
+  }
+
   // --- the answer
 
   onInterim(message: ResponseMessage): void {
@@ -331,6 +354,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     if (unsent && status === 503 && this.#moveOn()) return;
     const retry = this.#forward!.config.retry;
     if (retry?.statuses.includes(status) && this.#retry()) return;
+    if (this.#isCall) {
+      this.#grpcStatus = readGrpcStatus(message.headers);
+      if (this.#grpcStatus !== undefined && this.#retryCall(this.#grpcStatus)) return;
+    }
     const request = this.#message;
     this.#answered = true;
     this.#status = status;
@@ -349,6 +376,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onBodyEnd(trailers: readonly string[] | undefined): void {
     if (this.#attempts?.stream && this.#answered) this.#answerDone = true;
     this.#answerTrailers = trailers;
+    if (this.#isCall && trailers) this.#grpcStatus ??= readGrpcStatus(trailers);
   }
 
   onReadDone(): void {
@@ -444,12 +472,27 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const { expectContinue } = this.#message;
     if (this.#down.mustClose || (expectContinue && !this.#requestDone && !this.#continued)) this.#close = true;
     this.#answered = true;
+    if (this.#isCall) {
+      this.#answerCall(flag === 'UT' ? grpcStatus('DEADLINE_EXCEEDED') : grpcStatusOfHttp(status), body, headers);
+      return;
+    }
     this.#status = status;
     const text = body === '' || body.endsWith('\n') || this.#route?.action.type === 'direct' ? body : `${body}\n`;
     this.#sent = this.isHead ? 0 : Buffer.byteLength(text);
     const { isHead } = this;
     const nowMs = this.#context.clock.now();
     this.#down.answerLocally({ status, body: text, headers, close: this.#close, isHead, nowMs });
+    this.#answerDone = true;
+    this.#finish();
+  }
+
+  /** A gRPC client reads no status of HTTP and no body. */
+  #answerCall(status: number, message: string, headers: readonly string[]): void {
+    this.#status = 200;
+    this.#grpcStatus = status;
+    const fields = [...headers, ...grpcAnswerFields(status, message.trimEnd())];
+    const nowMs = this.#context.clock.now();
+    this.#down.answerLocally({ status: 200, body: '', headers: fields, close: this.#close, isHead: false, nowMs });
     this.#answerDone = true;
     this.#finish();
   }
@@ -492,7 +535,16 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   #setRequestDeadline(): void {
     const timeout = this.#forward?.config.timeoutMs;
-    if (timeout !== undefined && timeout > 0) this.#requestDeadline = this.#context.deadlines.now() + timeout;
+    if (timeout === undefined || timeout <= 0) return;
+    this.#requestDeadline = Math.min(this.#requestDeadline, this.#context.deadlines.now() + timeout);
+  }
+
+  /** Calls give themselves a time from their start; that of the route holds where it is shorter. */
+  #setCallDeadline(): void {
+    const timeout = readGrpcTimeoutMs(this.#message);
+    if (timeout === undefined) return;
+    const longest = this.#forward!.config.timeoutMs || NEVER;
+    this.#requestDeadline = this.#started + Math.min(timeout, longest);
   }
 
   #setAttemptDeadline(): void {
@@ -526,6 +578,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       host: this.#host,
       status: this.#status,
       requestId: ids ? ids.requestId : '',
+      ...(this.#grpcStatus !== undefined && { grpcStatus: this.#grpcStatus }),
       ...(ids && { traceparent: ids.traceparent }),
     };
     context.onEvent(

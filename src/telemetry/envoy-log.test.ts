@@ -150,6 +150,13 @@ test('a tunnel to a TCP service is a connection', () => {
   assert.deepEqual([event?.protocol, event?.http, event?.bytesReceived, event?.bytesSent], ['tcp', undefined, 7, 9]);
 });
 
+test('the status of a gRPC call stands in its trailers, or in its headers where it has no trailers', () => {
+  const told = { 'grpc-status': '14' };
+  for (const response of [{ responseTrailers: told }, { responseHeaders: told }]) {
+    assert.equal(httpEvent(entry({}, { responseCode: 200, ...response }), inbound, sender)?.http?.grpcStatus, 14);
+  }
+});
+
 test('an answer that never came has status 0', () => {
   const silent = create(HTTPAccessLogEntrySchema, { commonProperties: common, request });
   assert.equal(httpEvent(silent, inbound, sender)?.http?.status, 0);

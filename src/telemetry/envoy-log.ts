@@ -14,7 +14,7 @@ import type { EventPeer, TrafficEvent } from '../model/event.ts';
 import { parseSpiffeId } from '../model/identity.ts';
 import { type LogName, SERVICE_TAG } from '../model/log-name.ts';
 import { lettersOf } from './envoy-flags.ts';
-import { cutText } from './event-parse.ts';
+import { cutText, isGrpcStatus } from './event-parse.ts';
 import type { SenderPeer } from './sender-peer.ts';
 
 type Peer = { -readonly [K in keyof EventPeer]: EventPeer[K] };
@@ -139,6 +139,8 @@ export const httpEvent = (entry: HTTPAccessLogEntry, name: LogName, sender: Send
   };
   if (name.protocol === 'tunnel') return { ...seen, protocol: 'tcp' };
   const traceparent = request.requestHeaders.traceparent;
+  const grpcText = response?.responseTrailers['grpc-status'] ?? response?.responseHeaders['grpc-status'];
+  const grpcStatus = grpcText ? Number(grpcText) : undefined;
   const [path] = (request.originalPath || request.path).split('?');
   const http = {
     method: RequestMethod[request.requestMethod] ?? '',
@@ -146,6 +148,7 @@ export const httpEvent = (entry: HTTPAccessLogEntry, name: LogName, sender: Send
     host: cutText(request.authority.toLowerCase()),
     status: response?.responseCode ?? 0,
     requestId: cutText(request.requestId, 128),
+    ...(isGrpcStatus(grpcStatus) && { grpcStatus }),
     ...(traceparent && { traceparent: cutText(traceparent) }),
   };
   return { ...seen, protocol: 'http', http };

@@ -20,7 +20,7 @@ const whole = {
     service: 'pay',
     address: '1.2.3.4:5',
   },
-  http: { method: 'GET', path: '/a', host: 'pay', status: 200, requestId: 'r', traceparent: 't' },
+  http: { method: 'GET', path: '/a', host: 'pay', status: 200, requestId: 'r', grpcStatus: 14, traceparent: 't' },
   bytesReceived: 1,
   bytesSent: 2,
   flags: ['UC'],
@@ -33,6 +33,13 @@ const whole = {
 
 test('a whole event comes through unchanged', () => {
   assert.deepEqual(parseEvent(whole, sidecar), whole);
+});
+
+test('a status of gRPC that is none is left out', () => {
+  for (const grpcStatus of [-1, 1.5, '14', 1000]) {
+    const parsed = parseEvent({ ...whole, http: { ...whole.http, grpcStatus } }, sidecar);
+    assert.equal(parsed?.http?.grpcStatus, undefined);
+  }
 });
 
 test('the least event', () => {

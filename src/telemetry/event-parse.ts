@@ -33,6 +33,9 @@ const listOf = (value: unknown): string[] =>
 const oneOf = <T extends string>(value: unknown, known: readonly T[], otherwise: T): T =>
   known.includes(value as T) ? (value as T) : otherwise;
 
+export const isGrpcStatus = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 999;
+
 const PEER_FIELDS = ['identity', 'namespace', 'workload', 'service', 'address'] as const;
 
 const peerOf = (value: unknown): EventPeer => {
@@ -48,12 +51,14 @@ const peerOf = (value: unknown): EventPeer => {
 const httpOf = (value: unknown): NonNullable<TrafficEvent['http']> => {
   const fields = fieldsOf(value);
   const traceparent = textOf(fields.traceparent);
+  const { grpcStatus } = fields;
   return {
     method: textOf(fields.method, 32),
     path: textOf(fields.path, MAX_PATH),
     host: textOf(fields.host),
     status: countOf(fields.status),
     requestId: textOf(fields.requestId, 128),
+    ...(isGrpcStatus(grpcStatus) && { grpcStatus }),
     ...(traceparent && { traceparent }),
   };
 };

@@ -1,5 +1,6 @@
 // Which events a person wants to see, and filters of flows. Called by the hub and by flows.
 import type { EventPeer, TrafficEvent } from '../model/event.ts';
+import { isGrpcFailure } from '../model/grpc.ts';
 import { parseSpiffeId } from '../model/identity.ts';
 
 /** `namespace/name`; names from outside may carry their namespace already. */
@@ -26,7 +27,8 @@ export const isDenied = (event: TrafficEvent): boolean =>
 export const isFailed = (event: TrafficEvent): boolean =>
   isDenied(event) ||
   event.flags.length > 0 ||
-  (event.http !== undefined && (event.http.status === 0 || event.http.status >= 500));
+  (event.http !== undefined &&
+    (event.http.status === 0 || event.http.status >= 500 || isGrpcFailure(event.http.grpcStatus)));
 
 /**
  * One event for what both ends report: the callee's, or the gateway's. A caller's event counts where the callee has no

@@ -20,6 +20,15 @@ const FLAGS = {
   RL: 'over the rate limit',
 };
 
+/** Not the caller's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
+const GRPC_FAILURES = [2, 4, 12, 13, 14, 15];
+
+/** Of a gRPC call its own status, as HTTP's is 200 whatever became of it. */
+export const statusText = ({ http }) => {
+  if (!http?.status) return '-';
+  return http.grpcStatus === undefined ? String(http.status) : `grpc ${http.grpcStatus}`;
+};
+
 /** What became of it: `{ state: 'good' | 'bad' | 'between', text }`. */
 export const outcomeOf = ({ policy, flags = [], http }) => {
   if (policy?.verdict === 'deny') {
@@ -32,7 +41,8 @@ export const outcomeOf = ({ policy, flags = [], http }) => {
     return { state: 'bad', text: `failed: ${FLAGS[flags[0]] ?? 'see the flag'} (${flags.join(', ')})` };
   }
   if (http?.status === 0) return { state: 'bad', text: 'failed: no answer' };
-  return { state: http?.status >= 500 ? 'between' : 'good', text: policy ? 'allowed' : 'passed' };
+  const failed = http?.status >= 500 || GRPC_FAILURES.includes(http?.grpcStatus);
+  return { state: failed ? 'between' : 'good', text: policy ? 'allowed' : 'passed' };
 };
 
 /** Who took part, by the best name there is: `namespace/name`, else an address. */

@@ -1,5 +1,5 @@
 // The console: services, workloads and the latest flows of the mesh, read from the API that serves it.
-import { outcomeOf, peerName, requestText, timeText } from './flow-text.js';
+import { outcomeOf, peerName, requestText, statusText, timeText } from './flow-text.js';
 import { readJsonLines } from './json-lines.js';
 import { servicesView, workloadsView } from './mesh-view.js';
 import { openTable } from './table.js';
@@ -128,7 +128,7 @@ const flowRow = ({ key, event }) => {
       { text: peerName(event.source), title: event.source?.identity },
       { text: peerName(event.destination), title: event.destination?.identity },
       requestText(event),
-      event.http ? event.http.status || '-' : '-',
+      statusText(event),
       event.durationMs.toFixed(event.durationMs < 10 ? 1 : 0),
       { text: outcome.text, state },
     ],

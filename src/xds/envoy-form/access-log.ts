@@ -17,6 +17,8 @@ type Filter = Init<typeof AccessLogFilterSchema>;
 /** The control plane's cluster in Envoy's bootstrap. */
 const CONTROL_CLUSTER = 'xds-grpc';
 
+const GRPC_STATUS = 'grpc-status';
+
 /** Says which CONNECT went to a TCP service: set by its route, so that callers can't say it. See tunnels.ts. */
 export const TUNNEL_HEADER = 'x-weft-tunnel';
 
@@ -52,7 +54,12 @@ const httpLog = (name: LogName, filter?: Filter): AccessLogInit =>
   logOf(
     'envoy.access_loggers.http_grpc',
     HttpGrpcAccessLogConfigSchema,
-    { commonConfig: { ...commonConfig(name), customTags: [SERVICE] }, additionalRequestHeadersToLog: ['traceparent'] },
+    {
+      commonConfig: { ...commonConfig(name), customTags: [SERVICE] },
+      additionalRequestHeadersToLog: ['traceparent'],
+      additionalResponseHeadersToLog: [GRPC_STATUS],
+      additionalResponseTrailersToLog: [GRPC_STATUS],
+    },
     filter,
   );
 

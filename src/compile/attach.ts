@@ -28,7 +28,9 @@ export interface ParentVerdict {
 export const attachRoute = (route: CompiledRoute, parents: Parents): ParentVerdict[] =>
   (route.input.spec.parentRefs ?? []).flatMap((parentRef) => {
     const accepted = attachTo(route, parentRef, parents);
-    return accepted ? [{ parentRef, accepted: accepted.status === 'True' ? route.accepted : accepted }] : [];
+    if (!accepted) return [];
+    const refused = accepted.status === 'True' && route.accepted.status !== 'True';
+    return [{ parentRef, accepted: refused ? route.accepted : accepted }];
   });
 
 const attachTo = (route: CompiledRoute, ref: ParentRef, parents: Parents): Verdict | undefined => {

@@ -127,14 +127,14 @@ const tlsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
   }
   const chains: FilterChain[] = [];
   const tables: RouteTable[] = [];
-  for (const own of byHostname.values()) {
+  for (const hostname of [...byHostname.keys()].sort(bySpecificity)) {
+    const own = byHostname.get(hostname) ?? [];
     const [first] = own;
     const protocol = first?.listener.protocol;
     // Two Gateways may want one name for different protocols: the older one has it.
     const same = own.filter(({ listener }) => listener.protocol === protocol);
     const secrets = same.flatMap(({ listener }) => listener.secrets.map((secret) => secret.name));
     const tls = { mode: 'terminate', secrets: [...new Set(secrets)] } as const;
-    const hostname = first?.listener.hostname ?? '*';
     if (protocol === 'HTTPS') {
       const table = `${name}/${hostname}`;
       tables.push({ name: table, virtualHosts: virtualHostsOf(same), tunnels: [] });
@@ -157,7 +157,7 @@ const matchName = (hostname: string): FilterChain['match'] => ({
   serverNames: hostname === '*' ? [] : [hostname],
 });
 
-/** A route may stand under a listener with a wider name than another listener has: the listener's own chain comes first. */
+/** A route at a listener with a wide name may have the name of another listener, or of a route there: those come first. */
 const distinctNames = (chains: readonly FilterChain[]): FilterChain[] => {
   const seen = new Set<string>();
   return chains.filter(({ name }) => !seen.has(name) && seen.add(name));

@@ -104,6 +104,9 @@ const FEATURES = [
   'Mesh',
   'ReferenceGrant',
   'TCPRoute',
+  'TLSRoute',
+  'TLSRouteModeMixed',
+  'TLSRouteModeTerminate',
 ].map((name) => ({ name }));
 
 const classStatus = ({ spec, resource, stored }: Input<GatewayClassSpec>, nowMs: number): unknown => {

@@ -5,7 +5,7 @@ import type { Listener, ServiceRef } from './snapshot.ts';
 export interface LogName {
   readonly direction: Listener['direction'];
   /** `tunnel`: an HTTP CONNECT whose bytes went to a TCP service; an event of protocol tcp. */
-  readonly protocol: 'http' | 'tcp' | 'tunnel';
+  readonly protocol: 'http' | 'tcp' | 'udp' | 'tunnel';
   /** The service that is called, where the listener stands for one. */
   readonly service?: ServiceRef;
 }
@@ -17,7 +17,7 @@ export const SERVICE_TAG = 'weft.service';
 export const formatLogName = ({ direction, protocol, service }: LogName): string =>
   `weft/${direction}/${protocol}${service ? `/${service.namespace}/${service.name}/${service.port}` : ''}`;
 
-const LOG_NAME = /^weft\/(inbound|outbound|gateway)\/(http|tcp|tunnel)(?:\/([^/]+)\/([^/]+)\/(\d{1,5}))?$/;
+const LOG_NAME = /^weft\/(inbound|outbound|gateway)\/(http|tcp|udp|tunnel)(?:\/([^/]+)\/([^/]+)\/(\d{1,5}))?$/;
 
 /** Undefined for what `formatLogName` doesn't write. */
 export const parseLogName = (text: string): LogName | undefined => {

@@ -93,8 +93,13 @@ export const explicitProxyAccessLog = (name: Omit<LogName, 'protocol'>): AccessL
   ),
 ];
 
-export const tcpAccessLog = (name: Omit<LogName, 'protocol'>): AccessLogInit[] => [
-  logOf('envoy.access_loggers.tcp_grpc', TcpGrpcAccessLogConfigSchema, {
-    commonConfig: commonConfig({ ...name, protocol: 'tcp' }),
-  }),
+const streamLog = (name: LogName): AccessLogInit[] => [
+  logOf('envoy.access_loggers.tcp_grpc', TcpGrpcAccessLogConfigSchema, { commonConfig: commonConfig(name) }),
 ];
+
+export const tcpAccessLog = (name: Omit<LogName, 'protocol'>): AccessLogInit[] =>
+  streamLog({ ...name, protocol: 'tcp' });
+
+/** One entry for each session. */
+export const udpAccessLog = (name: Omit<LogName, 'protocol'>): AccessLogInit[] =>
+  streamLog({ ...name, protocol: 'udp' });

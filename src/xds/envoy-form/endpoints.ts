@@ -23,7 +23,7 @@ export const socketAddress = (address: string, port: number) =>
 /** Chooses between mutual TLS and plain text: see the transport socket matches of clusters. */
 const meshMetadata = { filterMetadata: { 'envoy.transport_socket_match': { mesh: true } } };
 
-const endpointOf = (endpoint: Endpoint): Init<typeof LbEndpointSchema> => ({
+export const lbEndpoint = (endpoint: Endpoint): Init<typeof LbEndpointSchema> => ({
   hostIdentifier: { case: 'endpoint', value: { address: socketAddress(endpoint.address, endpoint.port) } },
   healthStatus: HEALTH[endpoint.health],
   loadBalancingWeight: Math.max(1, Math.min(128, Math.round(endpoint.weight))),
@@ -49,7 +49,7 @@ export const loadAssignment = (clusterName: string, endpoints: readonly Endpoint
       const { locality } = group[0]!;
       return {
         ...(locality && { locality: { region: locality.region, zone: locality.zone, subZone: locality.subzone } }),
-        lbEndpoints: group.map(endpointOf),
+        lbEndpoints: group.map(lbEndpoint),
       };
     }),
   });

@@ -20,6 +20,7 @@ import { isAuthorizing, routesName } from './route-names.ts';
 import { encodeRouteTable, type RouteTableOptions } from './route-table.ts';
 import { encodeSecret } from './tls.ts';
 import { internalName } from './tunnels.ts';
+import { blendedClusters, blendedEndpoints } from './udp.ts';
 
 export interface EnvoyFormOptions {
   /** Peers of inbound connections must be of it. */
@@ -120,7 +121,7 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
   /** Envoy waits for the endpoints of every cluster, so one that has none says so. */
   const withEmpty = (snapshot: Snapshot): ResourceSet => {
     const known = endpoints(snapshot.endpoints);
-    const missing: EncodedResource[] = [];
+    const missing: EncodedResource[] = blendedEndpoints(snapshot);
     for (const cluster of snapshot.clusters.values()) {
       if (cluster.discovery.type !== 'eds' || known.has(cluster.name)) continue;
       const empty = noEndpoints.get(cluster) ?? encodeEndpoints({ cluster: cluster.name, endpoints: [] });
@@ -132,7 +133,7 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
 
   const withInternal = (snapshot: Snapshot): ResourceSet => {
     const own = clusters(snapshot.clusters);
-    const internal = internalClusters(snapshot.listeners);
+    const internal = [...internalClusters(snapshot.listeners), ...blendedClusters(snapshot)];
     return internal.length > 0 ? setOf([...own.values(), ...internal]) : own;
   };
 

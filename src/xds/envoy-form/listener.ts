@@ -19,6 +19,7 @@ import { isAuthorizing, routesName } from './route-names.ts';
 import { tcpProxy } from './tcp.ts';
 import { downstreamTls } from './tls.ts';
 import { internalName } from './tunnels.ts';
+import { encodeUdpListener } from './udp.ts';
 
 export interface ListenerContext {
   readonly trustDomain: string;
@@ -140,7 +141,9 @@ export const explicitHandlers = (listener: Listener): HttpHandler[] =>
 export const encodeListener = (listener: Listener, context: ListenerContext): EncodedResource[] =>
   listener.chains.length === 0
     ? []
-    : [
+    : listener.transport === 'udp'
+      ? encodeUdpListener(listener, DIRECTION[listener.direction])
+      : [
         encodeOuter(listener, context),
         ...explicitHandlers(listener).map((handler) => encodeInternal(handler, listener)),
       ];

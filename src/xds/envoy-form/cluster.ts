@@ -82,27 +82,29 @@ const limitsOf = ({ maxConnections, maxPendingRequests }: Cluster): Init<typeof 
   },
 });
 
+export const clusterInit = (cluster: Cluster): Init<typeof ClusterSchema> => ({
+  name: cluster.name,
+  connectTimeout: duration(cluster.connectTimeoutMs),
+  lbPolicy: LB_POLICY[cluster.loadBalancing],
+  ...discoveryOf(cluster),
+  ...transportOf(cluster),
+  ...limitsOf(cluster),
+  // With no healthy endpoint at all the others are better than none; with one, they are not.
+  commonLbConfig: { healthyPanicThreshold: { value: 1 } },
+  ignoreHealthOnHostRemoval: true,
+  typedExtensionProtocolOptions: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
+      commonHttpProtocolOptions: { idleTimeout: duration(cluster.idleTimeoutMs) },
+      upstreamProtocolOptions: {
+        case: 'explicitHttpConfig',
+        value: { protocolConfig: { case: 'httpProtocolOptions', value: { enableTrailers: true } } },
+      },
+    }),
+  },
+});
+
 export const encodeCluster = (cluster: Cluster): EncodedResource =>
-  resourceOf(cluster.name, ENVOY.cluster, ClusterSchema, {
-    name: cluster.name,
-    connectTimeout: duration(cluster.connectTimeoutMs),
-    lbPolicy: LB_POLICY[cluster.loadBalancing],
-    ...discoveryOf(cluster),
-    ...transportOf(cluster),
-    ...limitsOf(cluster),
-    // With no healthy endpoint at all the others are better than none; with one, they are not.
-    commonLbConfig: { healthyPanicThreshold: { value: 1 } },
-    ignoreHealthOnHostRemoval: true,
-    typedExtensionProtocolOptions: {
-      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
-        commonHttpProtocolOptions: { idleTimeout: duration(cluster.idleTimeoutMs) },
-        upstreamProtocolOptions: {
-          case: 'explicitHttpConfig',
-          value: { protocolConfig: { case: 'httpProtocolOptions', value: { enableTrailers: true } } },
-        },
-      }),
-    },
-  });
+  resourceOf(cluster.name, ENVOY.cluster, ClusterSchema, clusterInit(cluster));
 
 /** Leads what is inside a CONNECT tunnel back into this Envoy, to the internal listener of the same name. */
 export const encodeInternalCluster = (name: string): EncodedResource =>

@@ -144,6 +144,6 @@ export const encodeListener = (listener: Listener, context: ListenerContext): En
     : listener.transport === 'udp'
       ? encodeUdpListener(listener, DIRECTION[listener.direction])
       : [
-        encodeOuter(listener, context),
-        ...explicitHandlers(listener).map((handler) => encodeInternal(handler, listener)),
-      ];
+          encodeOuter(listener, context),
+          ...explicitHandlers(listener).map((handler) => encodeInternal(handler, listener)),
+        ];

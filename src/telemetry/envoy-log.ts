@@ -160,7 +160,7 @@ export const tcpEvent = (entry: TCPAccessLogEntry, name: LogName, sender: Sender
   if (!common?.startTime) return undefined;
   return {
     ...shared(common, name, sender, common.connectionTerminationDetails),
-    protocol: 'tcp',
+    protocol: name.protocol === 'udp' ? 'udp' : 'tcp',
     bytesReceived: Number(connection?.receivedBytes ?? 0n),
     bytesSent: Number(connection?.sentBytes ?? 0n),
   };

@@ -5,6 +5,10 @@ import type { ServerReadableStream } from '@grpc/grpc-js';
 import type { HTTPAccessLogEntry, TCPAccessLogEntry } from '../../src/gen/envoy/data/accesslog/v3/accesslog_pb.js';
 import { StreamAccessLogsMessageSchema } from '../../src/gen/envoy/service/accesslog/v3/als_pb.js';
 import { bytesMethod, type GrpcService } from '../../src/grpc/service.ts';
+import type { TrafficEvent } from '../../src/model/event.ts';
+import { parseLogName } from '../../src/model/log-name.ts';
+import { httpEvent, tcpEvent } from '../../src/telemetry/envoy-log.ts';
+import type { SenderPeer } from '../../src/telemetry/sender-peer.ts';
 
 interface Logged<Entry> {
   readonly logName: string;
@@ -47,6 +51,14 @@ export class AccessLogs extends EventEmitter {
 
   tcp(fits: (entry: TCPAccessLogEntry) => boolean, logName: string): Promise<TCPAccessLogEntry> {
     return this.#find(this.#tcp, fits, logName);
+  }
+
+  /** All so far, as the control plane makes events of them. */
+  events(sender: SenderPeer): TrafficEvent[] {
+    const named = ({ logName }: { logName: string }) => parseLogName(logName)!;
+    const http = this.#http.map((logged) => httpEvent(logged.entry, named(logged), sender));
+    const tcp = this.#tcp.map((logged) => tcpEvent(logged.entry, named(logged), sender));
+    return [...http, ...tcp].filter((event) => event !== undefined);
   }
 
   async #find<Entry>(list: Logged<Entry>[], fits: (entry: Entry) => boolean, logName: string): Promise<Entry> {

@@ -18,13 +18,13 @@ export interface Bound {
   readonly accepting: boolean;
   /** Connections or sessions: those that are open, and all since it was bound. */
   readonly connections: number;
-  readonly total: number;
+  total: number;
   /** The swap: connections see the new chains at their next request. */
   update(listener: Listener, chains: readonly LiveChain[]): void;
-  /** Takes nothing new; what is open goes on. */
-  stopAccepting(): void;
-  /** It is no longer configured: what is open is finished. */
-  retire(): void;
+  /** Takes nothing new; what is open goes on. Resolves when the port is free. */
+  stopAccepting(): Promise<void>;
+  /** It is no longer configured: what is open is finished. Resolves when the port is free. */
+  retire(): Promise<void>;
   /** Ends what does nothing. */
   closeIdle(): void;
   destroy(): void;

@@ -90,6 +90,13 @@ export class ClusterState {
     for (const old of this.#leaving) if (old.open === 0) this.#leaving.delete(old);
   }
 
+  resetCounters(): void {
+    this.requests = 0;
+    this.attempts = 0;
+    this.failures = 0;
+    for (const state of this.balancer.endpoints) state.total = 0;
+  }
+
   drain(): void {
     this.#resolution?.close();
     for (const state of this.balancer.endpoints) this.#retire(state);

@@ -5,6 +5,7 @@ import type { Random } from '../lib/random.ts';
 import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
+import type { Problem } from '../model/problem.ts';
 import type { Listener } from '../model/snapshot.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Dialer } from './dial.ts';
@@ -78,11 +79,19 @@ export class ProxyStats {
     stats.active++;
   }
 
+  reset(): void {
+    this.totalConnections = 0;
+    this.requests = 0;
+    for (const stats of Object.values(this.by)) stats.total = 0;
+  }
+
   end(direction: Listener['direction']): void {
     this.activeRequests--;
     this.by[direction].active--;
   }
 }
+
+export type ClaimPort = (listener: Listener) => Promise<number | Problem>;
 
 export interface ProxyContext {
   readonly node: ProxyNode;
@@ -99,7 +108,9 @@ export interface ProxyContext {
   readonly flushes: FlushQueue;
   readonly dialer: Dialer;
   readonly stats: ProxyStats;
-  /** True from the start of the drain on: every answer closes its connection. */
+  /** Set where several event loops share the ports: the port to bind with the others, or why it can't be had. */
+  readonly claimPort: ClaimPort | undefined;
+  /** True while clients should go: every answer closes its connection. */
   draining: boolean;
 }
 

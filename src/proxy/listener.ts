@@ -1,5 +1,6 @@
 // One bound port: accepts connections and gives each to the filter chain that matches. Owned by proxy.ts.
 import { createServer, type Server, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import type { Problem } from '../model/problem.ts';
 import type { Listener } from '../model/snapshot.ts';
 import { withReadBuffer } from './accepted-socket.ts';
@@ -30,6 +31,7 @@ export class BoundListener implements Bound {
   #looks: boolean;
   /** Connections since it was bound. */
   total = 0;
+  #stopped: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
 
   private constructor(context: ProxyContext, self: SelfPeer, listener: Listener, chains: readonly LiveChain[]) {
@@ -45,17 +47,20 @@ export class BoundListener implements Bound {
   }
 
   /** Binds it, or says why that can't be done. */
-  static open(
+  static async open(
     context: ProxyContext,
     self: SelfPeer,
     listener: Listener,
     chains: readonly LiveChain[],
   ): Promise<BoundListener | Problem> {
+    const reusePort = context.claimPort !== undefined;
+    const port = (await context.claimPort?.(listener)) ?? listener.port;
+    if (typeof port !== 'number') return port;
     const bound = new BoundListener(context, self, listener, chains);
     const server = bound.#server;
     return new Promise((resolve) => {
       server.once('error', (error) => resolve(bindProblem(listener, error)));
-      server.listen({ host: listener.address, port: listener.port, backlog: BACKLOG }, () => {
+      server.listen({ host: listener.address, port, backlog: BACKLOG, ...(reusePort && { reusePort }) }, () => {
         server.removeAllListeners('error');
         // E.g. too many open files: clients wait in the backlog, what is open goes on.
         server.on('error', (error) =>
@@ -74,7 +79,7 @@ export class BoundListener implements Bound {
   }
 
   get accepting(): boolean {
-    return this.#server.listening;
+    return this.#server.listening && !this.#stopped;
   }
 
   get chains(): readonly LiveChain[] {
@@ -95,15 +100,29 @@ export class BoundListener implements Bound {
     this.#looks = needsFirstLook(listener.chains);
   }
 
-  /** Accepts nothing more; what is open goes on. */
-  stopAccepting(): void {
+  /** Takes who waits to be accepted, then closes the port; what is open goes on. Resolves when the port is free. */
+  stopAccepting(): Promise<void> {
+    this.#stopped ??= this.#acceptLast().then(() => this.#close());
+    return this.#stopped;
+  }
+
+  /** The kernel resets connections that wait in a queue when it is closed. One is taken in each turn of the loop. */
+  async #acceptLast(): Promise<void> {
+    for (let turn = 0, before = -1; turn < BACKLOG && this.total !== before && this.#server.listening; turn++) {
+      before = this.total;
+      await setImmediate();
+      await setImmediate();
+    }
+  }
+
+  #close(): void {
     if (this.#server.listening) this.#server.close();
   }
 
-  /** It is no longer configured: what is open is finished. */
-  retire(): void {
-    this.stopAccepting();
+  /** It is no longer configured: what is open is finished. Resolves when the port is free. */
+  retire(): Promise<void> {
     for (const live of this.#chains) live.ref.gone = true;
+    return this.stopAccepting();
   }
 
   closeIdle(): void {
@@ -111,7 +130,7 @@ export class BoundListener implements Bound {
   }
 
   destroy(): void {
-    this.stopAccepting();
+    this.#close();
     for (const socket of this.#sockets) socket.destroy();
   }
 

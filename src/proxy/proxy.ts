@@ -11,7 +11,14 @@ import type { Direction, ProxyInspection } from './admin/inspection.ts';
 import type { Bound, BoundAddress } from './bound.ts';
 import type { LiveChain } from './chain.ts';
 import { Clusters } from './clusters.ts';
-import { DEFAULT_LIMITS, makeParser, type ProxyContext, type ProxyLimits, ProxyStats } from './context.ts';
+import {
+  type ClaimPort,
+  DEFAULT_LIMITS,
+  makeParser,
+  type ProxyContext,
+  type ProxyLimits,
+  ProxyStats,
+} from './context.ts';
 import { Deadlines } from './deadlines.ts';
 import { openDialer } from './dial.ts';
 import { SelfPeer } from './events.ts';
@@ -34,6 +41,8 @@ export interface ProxyOptions {
   readonly log: Log;
   readonly limits?: Partial<ProxyLimits>;
   readonly resolve?: Resolve;
+  /** Where several event loops share the ports. */
+  readonly claimPort?: ClaimPort;
 }
 
 export interface ClusterCounts {
@@ -62,6 +71,12 @@ export interface Proxy {
   stats(): ProxyCounts;
   /** Everything that the admin pages show. */
   inspect(): ProxyInspection;
+  /** While it is not healthy it says so, goes on to serve, and tells clients to go. */
+  setHealthy(isHealthy: boolean): void;
+  /** Closes its ports for good, or those of one direction; what is open goes on. Resolves when they are free. */
+  stopListening(direction?: Direction): Promise<void>;
+  /** Counters begin at 0 again; gauges stay. */
+  resetCounters(): void;
   /** Stops accepting, lets requests finish and tells clients to go; closes what is left after `timeoutMs`. */
   drain(timeoutMs: number): Promise<void>;
   /** At once. */
@@ -103,7 +118,9 @@ class LiveProxy implements Proxy {
   #tables: ReadonlyMap<string, PreparedTable> = new Map();
   #queue: Promise<unknown> = Promise.resolve();
   #setReady!: () => void;
+  #leaves = false;
   #closed = false;
+  readonly #stopped = new Set<Direction>();
 
   constructor(options: ProxyOptions) {
     const { node, svid, clock, random, log } = options;
@@ -127,6 +144,7 @@ class LiveProxy implements Proxy {
       flushes: new FlushQueue(),
       dialer: this.#counts.counting(openDialer(deadlines, svid)),
       stats: new ProxyStats(),
+      claimPort: options.claimPort,
       draining: false,
     };
     this.#clusters = new Clusters(this.#context, options.resolve ?? resolveBySystem);
@@ -144,11 +162,12 @@ class LiveProxy implements Proxy {
   }
 
   async #apply(snapshot: Snapshot): Promise<Problem[]> {
-    if (this.#closed || this.#context.draining) return [];
+    if (this.#closed || this.#leaves) return [];
     this.#clusters.update(snapshot);
     const preparation = new Preparation(this.#context, this.#clusters, snapshot, this.#tables);
     const { problems } = preparation;
-    const wanted = new Map([...snapshot.listeners.values()].map((listener) => [placeOf(listener), listener]));
+    const usable = [...snapshot.listeners.values()].filter(({ direction }) => !this.#stopped.has(direction));
+    const wanted = new Map(usable.map((listener) => [placeOf(listener), listener]));
     const swaps: [Bound, Listener, LiveChain[]][] = [];
     for (const [place, listener] of wanted) {
       const bound = this.#bound.get(place);
@@ -159,12 +178,13 @@ class LiveProxy implements Proxy {
     if (this.#closed) return problems;
     // From here on nothing waits: all of it becomes true at once.
     for (const [bound, listener, chains] of swaps) bound.update(listener, chains);
-    for (const place of [...this.#bound.keys()]) if (!wanted.has(place)) this.#retire(place);
+    const retired = [...this.#bound.keys()].filter((place) => !wanted.has(place)).map((place) => this.#retire(place));
     this.#tables = preparation.tables;
     this.#clusters.retire(snapshot);
     this.#counts.keep(snapshot.clusters);
     this.#snapshot = snapshot;
     this.#setReady();
+    await Promise.all(retired);
     return problems;
   }
 
@@ -178,7 +198,7 @@ class LiveProxy implements Proxy {
     const { port, transport } = listener;
     const isInWay = (bound: Bound) => bound.listener.port === port && bound.listener.transport === transport;
     // A listener that goes may hold the port under another address, such as 0.0.0.0.
-    for (const [other, bound] of this.#bound) if (!wanted.has(other) && isInWay(bound)) this.#retire(other);
+    for (const [other, bound] of this.#bound) if (!wanted.has(other) && isInWay(bound)) await this.#retire(other);
     // Unlike connections, sessions of UDP can't go on without their port.
     if (transport === 'udp') for (const bound of this.#leaving) if (isInWay(bound)) bound.destroy();
     const kind = transport === 'udp' ? UdpListener : BoundListener;
@@ -188,19 +208,22 @@ class LiveProxy implements Proxy {
     else this.#bound.set(place, result);
   }
 
-  #retire(place: string): void {
-    const bound = this.#bound.get(place);
-    if (!bound) return;
+  /** Resolves when the port is free. */
+  #retire(place: string): Promise<void> {
+    const bound = this.#bound.get(place)!;
     this.#bound.delete(place);
-    bound.retire();
     this.#leaving.add(bound);
     const timer = this.#context.clock.after(IDLE_GRACE_MS, () => bound.closeIdle());
     this.#timers.add(timer);
-    void bound.empty().then(() => {
-      timer.cancel();
-      this.#timers.delete(timer);
-      this.#leaving.delete(bound);
-    });
+    const free = bound.retire();
+    void free
+      .then(() => bound.empty())
+      .then(() => {
+        timer.cancel();
+        this.#timers.delete(timer);
+        this.#leaving.delete(bound);
+      });
+    return free;
   }
 
   /** New connections prove the new certificate; those that are open stay. */
@@ -263,11 +286,30 @@ class LiveProxy implements Proxy {
     };
   }
 
+  setHealthy(isHealthy: boolean): void {
+    this.#context.draining = this.#leaves || !isHealthy;
+  }
+
+  async stopListening(direction?: Direction): Promise<void> {
+    await this.#queue;
+    for (const one of direction ? [direction] : DIRECTIONS) this.#stopped.add(one);
+    const stopped = [...this.#bound.values()].filter(({ listener }) => this.#stopped.has(listener.direction));
+    await Promise.all(stopped.map((bound) => bound.stopAccepting()));
+  }
+
+  resetCounters(): void {
+    this.#counts.reset();
+    this.#context.stats.reset();
+    for (const bound of this.#bound.values()) bound.total = 0;
+    for (const state of this.#clusters.values()) state.resetCounters();
+  }
+
   async drain(timeoutMs: number): Promise<void> {
     await this.#queue;
+    this.#leaves = true;
     this.#context.draining = true;
     const all = [...this.#bound.values(), ...this.#leaving];
-    for (const bound of all) bound.stopAccepting();
+    await Promise.all(all.map((bound) => bound.stopAccepting()));
     const { clock } = this.#context;
     const timers: Timer[] = [];
     const timeout = new Promise<void>((resolve) => {

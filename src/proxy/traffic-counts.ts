@@ -15,6 +15,12 @@ const newTraffic = (): TrafficCounters => ({
   udpSent: 0,
 });
 
+const newCounts = (): Readonly<Record<Direction, TrafficCounters>> => ({
+  inbound: newTraffic(),
+  outbound: newTraffic(),
+  gateway: newTraffic(),
+});
+
 const newCluster = (): ClusterCounters => ({
   dials: 0,
   failedDials: 0,
@@ -26,11 +32,7 @@ const newCluster = (): ClusterCounters => ({
 });
 
 export class TrafficCounts {
-  readonly traffic: Readonly<Record<Direction, TrafficCounters>> = {
-    inbound: newTraffic(),
-    outbound: newTraffic(),
-    gateway: newTraffic(),
-  };
+  traffic = newCounts();
   readonly #clusters = new Map<string, ClusterCounters>();
 
   cluster(name: string): ClusterCounters {
@@ -40,6 +42,11 @@ export class TrafficCounts {
       this.#clusters.set(name, counters);
     }
     return counters;
+  }
+
+  reset(): void {
+    this.traffic = newCounts();
+    this.#clusters.clear();
   }
 
   /** Forgets clusters that are gone. */

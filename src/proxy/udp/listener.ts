@@ -97,13 +97,13 @@ export class UdpListener implements Bound {
     for (const session of this.#sessions.values()) session.touch();
   }
 
-  stopAccepting(): void {
+  async stopAccepting(): Promise<void> {
     this.#accepting = false;
     this.#closeWhenEmpty();
   }
 
-  retire(): void {
-    this.stopAccepting();
+  retire(): Promise<void> {
+    return this.stopAccepting();
   }
 
   closeIdle(): void {
@@ -138,7 +138,7 @@ export class UdpListener implements Bound {
 
   #begin(key: string, from: RemoteInfo): UdpSession | undefined {
     const prepared = this.#chains[0]?.ref.current;
-    if (!this.#accepting || this.#context.draining || prepared?.type !== 'udp') return undefined;
+    if (!this.#accepting || prepared?.type !== 'udp') return undefined;
     const { stats, limits } = this.#context;
     const ofSource = this.#perSource.get(from.address) ?? 0;
     const full = stats.udpSessions >= limits.maxUdpSessions || ofSource >= limits.maxUdpSessionsPerSource;

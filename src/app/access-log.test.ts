@@ -49,7 +49,7 @@ test('writes one line of JSON per event, for its owner and group alone, behind w
   const { path, log, routesIn } = setUp(t);
   for (const routes of [['a', 'b'], ['c']]) {
     const accessLog = await openAccessLog({ path, clock: systemClock, log });
-    for (const route of routes) accessLog.write(eventOf(route));
+    for (const route of routes) accessLog.add(eventOf(route));
     await accessLog.close(10_000);
   }
   assert.deepEqual(routesIn(path), ['a', 'b', 'c']);
@@ -62,12 +62,12 @@ test('lines wait for a moment and are then written together, without anybody clo
   const clock = new FakeClock();
   const accessLog = await openAccessLog({ path, clock, log });
   t.after(() => accessLog.close(0));
-  accessLog.write(eventOf('a'));
-  accessLog.write(eventOf('b'));
+  accessLog.add(eventOf('a'));
+  accessLog.add(eventOf('b'));
   assert.equal(readFileSync(path, 'utf8'), '');
   clock.advance(100);
   await until('both lines', () => routesIn(path).join() === 'a,b');
-  accessLog.write(eventOf('c'));
+  accessLog.add(eventOf('c'));
   await until('the next flush to be set', () => clock.timers > 0);
   clock.advance(100);
   await until('the third line', () => routesIn(path).join() === 'a,b,c');
@@ -76,11 +76,11 @@ test('lines wait for a moment and are then written together, without anybody clo
 test('goes on in a new file after the old one was renamed; no line is lost', async (t) => {
   const { path, log, routesIn } = setUp(t);
   const accessLog = await openAccessLog({ path, clock: systemClock, log });
-  accessLog.write(eventOf('a'));
+  accessLog.add(eventOf('a'));
   renameSync(path, `${path}.1`);
   accessLog.reopen();
   await until('the new file', () => statSync(path, { throwIfNoEntry: false }) !== undefined);
-  accessLog.write(eventOf('b'));
+  accessLog.add(eventOf('b'));
   await accessLog.close(10_000);
   assert.deepEqual([routesIn(`${path}.1`), routesIn(path)], [['a'], ['b']]);
 });
@@ -90,7 +90,7 @@ test('what waits is bounded: further lines are left out and counted', async (t) 
   const clock = new FakeClock();
   const accessLog = await openAccessLog({ path, clock, log });
   const route = 'x'.repeat(1024 * 1024);
-  for (let i = 0; i < 10; i++) accessLog.write(eventOf(route));
+  for (let i = 0; i < 10; i++) accessLog.add(eventOf(route));
   await accessLog.close(10_000);
   assert.equal(routesIn(path).length, 7);
   assert.match(said(), /lines of the access log were left out lines=3\n/);
@@ -100,7 +100,7 @@ const testWhereFull = existsSync(FULL) ? test : () => {};
 testWhereFull('a full disk costs lines, and stops nothing', async (t) => {
   const { log, said } = setUp(t);
   const accessLog = await openAccessLog({ path: FULL, clock: systemClock, log });
-  accessLog.write(eventOf('a'));
+  accessLog.add(eventOf('a'));
   await accessLog.close(10_000);
   assert.match(said(), /error test: the access log can not be written path=/);
   assert.match(said(), /left out lines=1\n/);

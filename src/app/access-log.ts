@@ -8,7 +8,9 @@ import type { TrafficEvent } from '../model/event.ts';
 
 export interface AccessLog {
   /** Never waits: what finds no room is left out and counted. */
-  write(event: TrafficEvent): void;
+  add(event: TrafficEvent): void;
+  /** The same for events that are JSON already. */
+  addEncoded(events: readonly string[]): void;
   /** Goes on in a new file of the same name, for programs that rename it. */
   reopen(): void;
   /** Writes what is left, as long as `timeoutMs` allows. */
@@ -51,8 +53,16 @@ class LineWriter implements AccessLog {
     this.#file = file;
   }
 
-  write(event: TrafficEvent): void {
-    const line = `${JSON.stringify(event)}\n`;
+  add(event: TrafficEvent): void {
+    this.#push(JSON.stringify(event));
+  }
+
+  addEncoded(events: readonly string[]): void {
+    for (const event of events) this.#push(event);
+  }
+
+  #push(event: string): void {
+    const line = `${event}\n`;
     if (this.#closed || this.#waiting + line.length > MAX_WAITING) {
       this.#lost += 1;
       return;

@@ -10,6 +10,7 @@ import { openXdsClient, type XdsClient } from '../xds/client.ts';
 import { isRunning } from './data-dir.ts';
 import { type Engine, openEnvoyDataPlane, openWeftDataPlane } from './engines.ts';
 import { findMembership, type Membership, type MembershipOptions } from './membership.ts';
+import type { Concurrency } from './own-proxy.ts';
 import { openProbe, type Probe } from './probe.ts';
 import { announceFailure, announceReady, onEnd, tellParent } from './process.ts';
 import type { AdminSettings } from './proxy-admin.ts';
@@ -28,6 +29,7 @@ export interface ProxyOptions extends MembershipOptions, AdminSettings {
   readonly outbound?: SocketAddress;
   readonly gateway?: string;
   readonly bindAddress: string;
+  readonly concurrency?: Concurrency;
 }
 
 /** Between leaving the mesh and refusing connections: callers hear of it in this time. */
@@ -175,8 +177,8 @@ const openDataPlane = async (options: ProxyOptions, ended: Promise<unknown>, log
   const open = options.engine === 'envoy' ? openEnvoyDataPlane : openWeftDataPlane;
   let plane: DataPlane | undefined;
   const onUnreachable = () => plane?.suspectProgram();
-  const { envoy, adminPort, logLevel } = options;
-  const engine = await open({ node, membership, svid, envoy, onUnreachable, adminPort, logLevel, log });
+  const { envoy, adminPort, logLevel, concurrency } = options;
+  const engine = await open({ node, membership, svid, envoy, onUnreachable, adminPort, logLevel, concurrency, log });
   plane = new DataPlane(options, membership, svid, engine, log);
   return plane;
 };

@@ -11,15 +11,14 @@ import { WeftError } from '../lib/errors.ts';
 import { parseHostPort } from '../lib/host-port.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
-import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode, SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { openProxy } from '../proxy/proxy.ts';
 import { openEventSender } from '../telemetry/sender.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
 import type { Membership } from './membership.ts';
+import { type Concurrency, coresOf, openOwnProxy } from './own-proxy.ts';
 import { type AdminSettings, openProxyAdmin } from './proxy-admin.ts';
 
 /** What moves the bytes of one data-plane process. */
@@ -43,6 +42,7 @@ export interface EngineOptions extends AdminSettings {
   readonly envoy: string | undefined;
   /** A request came for the workload's program, and it could not be reached. Called by the own engine alone. */
   readonly onUnreachable?: () => void;
+  readonly concurrency?: Concurrency | undefined;
   readonly log: Log;
 }
 
@@ -71,12 +71,14 @@ export const openWeftDataPlane = async ({
   membership,
   svid,
   onUnreachable,
+  concurrency,
   log,
   ...settings
 }: EngineOptions): Promise<Engine> => {
-  const common = { node, clock: systemClock, random: systemRandom };
   const sender = openEventSender({
-    ...common,
+    node,
+    clock: systemClock,
+    random: systemRandom,
     address: membership.control,
     tls: () => {
       const { chainPem, keyPem } = svid.current();
@@ -85,16 +87,20 @@ export const openWeftDataPlane = async ({
     log: log.child('events'),
   });
   const tell = problemTeller(log);
-  const onEvent = (event: TrafficEvent) => {
-    sender.send(event);
-    if (event.direction === 'inbound' && event.flags.includes('UF')) onUnreachable?.();
-  };
-  const proxy = openProxy({ ...common, svid, onEvent, log: log.child('proxy') });
+  const { proxy, logLevel } = await openOwnProxy({
+    node,
+    svid,
+    events: sender,
+    onUnreachable,
+    concurrency,
+    log: log.child('proxy'),
+    logLevel: settings.logLevel,
+  });
   const close = async () => {
     await proxy.close();
     await sender.close(500);
   };
-  const admin = await openProxyAdmin(proxy, settings, log).catch(async (error: unknown) => {
+  const admin = await openProxyAdmin(proxy, { ...settings, logLevel }, log).catch(async (error: unknown) => {
     await close();
     throw error;
   });
@@ -119,12 +125,13 @@ export const startEnvoy = async (
   node: ProxyNode,
   xds: XdsAddress,
   svid: SvidSource | undefined,
-  { envoy, log }: Pick<EngineOptions, 'envoy' | 'log'>,
+  { envoy, concurrency, log }: Pick<EngineOptions, 'envoy' | 'concurrency' | 'log'>,
 ): Promise<Envoy> => {
   const { path, version } = await findEnvoy({ option: envoy, env: process.env });
   log.info('starting Envoy', { version, path });
   return openEnvoyEngine({
     path,
+    concurrency: coresOf(concurrency),
     xds,
     node: { id: node.id, cluster: node.name, metadata: encodeNode(node, { registers: false }) },
     ...(svid && { openSds: (socketPath) => openSdsServer({ socketPath, source: svid, log: log.child('sds') }) }),

@@ -4,7 +4,7 @@ import { isWeftError } from '../lib/errors.ts';
 import { formatHostPort } from '../lib/host-port.ts';
 import type { LevelSwitch, Log } from '../lib/log.ts';
 import { type Admin, openAdmin } from '../proxy/admin/admin.ts';
-import type { Proxy as DataPlane } from '../proxy/proxy.ts';
+import type { RunningProxy } from '../proxy/proxy.ts';
 
 export interface AdminSettings {
   /** Absent: 15000, or any free one where that is taken, so that many proxies fit on one machine. */
@@ -16,7 +16,7 @@ const USUAL_PORT = 15_000;
 
 /** Throws PORT_TAKEN and its like for a port that the user chose. */
 export const openProxyAdmin = async (
-  proxy: Pick<DataPlane, 'inspect'>,
+  proxy: Pick<RunningProxy, 'inspect'>,
   { adminPort, logLevel }: AdminSettings,
   log: Log,
   clock: Clock = systemClock,

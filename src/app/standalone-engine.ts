@@ -1,10 +1,10 @@
 // What a gateway without a control plane runs: Weft's own proxy in this process, or an Envoy beside it. Implemented by
 // standalone-weft.ts and standalone-envoy.ts, of which standalone.ts loads only the one it needs.
 import type { Log } from '../lib/log.ts';
-import type { TrafficEvent } from '../model/event.ts';
 import type { ProxyNode, SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import type { Concurrency, EventSink } from './own-proxy.ts';
 import type { AdminSettings } from './proxy-admin.ts';
 
 export interface StandaloneEngine {
@@ -26,6 +26,7 @@ export interface StandaloneEngineOptions extends AdminSettings {
   /** Where Envoy's binary is, if the user said so. */
   readonly envoy?: string | undefined;
   /** Absent: nobody wants to know of the traffic. */
-  readonly onEvent?: ((event: TrafficEvent) => void) | undefined;
+  readonly events?: EventSink | undefined;
+  readonly concurrency?: Concurrency | undefined;
   readonly log: Log;
 }

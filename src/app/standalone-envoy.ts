@@ -19,6 +19,7 @@ import { telemetryServices } from '../telemetry/ingest.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
 import { openXdsServer, type XdsServer } from '../xds/server.ts';
 import { ENVOY } from '../xds/type-urls.ts';
+import { coresOf } from './own-proxy.ts';
 import { requireFreePort } from './ports.ts';
 import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
 
@@ -172,11 +173,12 @@ class EnvoyGateway implements StandaloneEngine {
   }
 
   async #start(): Promise<void> {
-    const { node, log } = this.#options;
+    const { node, concurrency, log } = this.#options;
     const { path, version } = this.#found;
     log.info('starting Envoy', { version, path });
     this.#envoy = await openEnvoyEngine({
       path,
+      concurrency: coresOf(concurrency),
       dir: this.#dir,
       xds: { socketPath: socketOf(this.#dir) },
       node: { id: node.id, cluster: node.name, metadata: encodeNode(node, { registers: false }) },
@@ -225,7 +227,7 @@ const socketOf = (dir: string): string => join(dir, 'xds.sock');
 
 /** Throws ENVOY_NOT_FOUND, ENVOY_TOO_OLD. Envoy starts with the first snapshot. */
 export const openStandaloneEnvoy = async (options: StandaloneEngineOptions): Promise<StandaloneEngine> => {
-  const { node, trustDomain, onEvent, envoy, log } = options;
+  const { node, trustDomain, events, envoy, log } = options;
   const found = await findEnvoy({ option: envoy, env: process.env });
   // Of this user alone (mode 0700): whoever reaches the socket in it is this gateway's own Envoy, and may have the keys
   // of its certificates.
@@ -242,8 +244,8 @@ export const openStandaloneEnvoy = async (options: StandaloneEngineOptions): Pro
     clock: systemClock,
     log: log.child('xds'),
   });
-  const logs = telemetryServices({ hub: { add: onEvent ?? (() => {}) }, peerOf, log: log.child('access-log') });
-  const services = [xds.authenticated, ...(onEvent ? logs : logs.map(unread))];
+  const logs = telemetryServices({ hub: { add: (event) => events?.add(event) }, peerOf, log: log.child('access-log') });
+  const services = [xds.authenticated, ...(events ? logs : logs.map(unread))];
   try {
     const server = await openGrpcServer(`unix:${socketOf(dir)}`, services);
     return new EnvoyGateway({ options, found, dir, feed, xds, server });

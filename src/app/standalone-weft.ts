@@ -1,24 +1,24 @@
 // Weft's own proxy as the engine of a gateway without a control plane. Loaded by standalone.ts.
-import { systemClock } from '../lib/clock.ts';
-import { systemRandom } from '../lib/random.ts';
-import { openProxy } from '../proxy/proxy.ts';
+import { openOwnProxy } from './own-proxy.ts';
 import { openProxyAdmin } from './proxy-admin.ts';
 import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
 
 export const openStandaloneWeft = async ({
   node,
-  onEvent,
+  events,
+  concurrency,
   log,
   ...settings
 }: StandaloneEngineOptions): Promise<StandaloneEngine> => {
-  const proxy = openProxy({
+  const { logLevel: ownLevel } = settings;
+  const { proxy, logLevel } = await openOwnProxy({
     node,
-    onEvent: onEvent ?? (() => {}),
-    clock: systemClock,
-    random: systemRandom,
+    events,
+    concurrency,
     log: log.child('engine'),
+    logLevel: ownLevel,
   });
-  const admin = await openProxyAdmin(proxy, settings, log).catch(async (error: unknown) => {
+  const admin = await openProxyAdmin(proxy, { ...settings, logLevel }, log).catch(async (error: unknown) => {
     await proxy.close();
     throw error;
   });

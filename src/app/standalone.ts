@@ -8,6 +8,7 @@ import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type AccessLog, openAccessLog } from './access-log.ts';
 import { openFolderCompiler } from './folder-compiler.ts';
+import type { Concurrency } from './own-proxy.ts';
 import { announceReady, onEnd } from './process.ts';
 import type { AdminSettings } from './proxy-admin.ts';
 import { openResourceFolder, type ResourceFolder } from './resource-folder.ts';
@@ -23,6 +24,7 @@ export interface StandaloneOptions extends AdminSettings {
   readonly bindAddress: string;
   /** A file, or `-` for standard output. */
   readonly accessLog?: string;
+  readonly concurrency?: Concurrency;
 }
 
 const DRAIN_MS = 10_000;
@@ -131,7 +133,7 @@ class Publisher {
 }
 
 /** From the folder to the engine: compiles each change and publishes it. */
-const openPipeline = async (options: StandaloneOptions, onEvent: AccessLog['write'] | undefined, log: Log) => {
+const openPipeline = async (options: StandaloneOptions, events: AccessLog | undefined, log: Log) => {
   const node = nodeOf(options);
   const compile = openFolderCompiler(node, TRUST_DOMAIN, systemClock, log);
   let publisher: Publisher | undefined;
@@ -159,7 +161,8 @@ const openPipeline = async (options: StandaloneOptions, onEvent: AccessLog['writ
       node,
       trustDomain: TRUST_DOMAIN,
       envoy: options.envoy,
-      onEvent,
+      events,
+      concurrency: options.concurrency,
       adminPort: options.adminPort,
       logLevel: options.logLevel,
       log,
@@ -192,7 +195,7 @@ export const runStandalone = async (options: StandaloneOptions, log: Log): Promi
   const ended = Promise.withResolvers<void>();
   onEnd(() => ended.resolve());
   const accessLog = await openLog(options.accessLog, log);
-  const pipeline = await openPipeline(options, accessLog?.write.bind(accessLog), log);
+  const pipeline = await openPipeline(options, accessLog, log);
   try {
     await Promise.race([pipeline.start(), ended.promise]);
     announceReady();

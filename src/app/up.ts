@@ -16,6 +16,8 @@ export interface UpOptions {
   readonly dataDir: string;
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
+  /** Of the gateway; a sidecar has enough with one core. */
+  readonly concurrency?: number | 'auto';
   readonly apiPort: number;
   readonly browserPort: number;
   readonly xdsPort: number;
@@ -137,6 +139,7 @@ class Supervisor {
       '--namespace=weft-system',
       '--service-account=gateway',
       ...this.#engineFlags(),
+      ...(this.#options.concurrency ? [`--concurrency=${this.#options.concurrency}`] : []),
     ]);
   }
 

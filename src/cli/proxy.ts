@@ -5,7 +5,7 @@ import { WeftError } from '../lib/errors.ts';
 import { switchedLog } from '../lib/log.ts';
 import type { LocalPort, SocketAddress } from '../model/node.ts';
 import { newCommand } from './command.ts';
-import { engineOption, envoyOption } from './engine-options.ts';
+import { concurrencyOption, engineOption, envoyOption } from './engine-options.ts';
 import { labelFlag, localPortFlag, namedPortFlag, nameFlag, portFlag, socketFlag } from './flag-values.ts';
 import { addJoinOptions, type JoinOptions } from './join-options.ts';
 import type { Terminal } from './terminal.ts';
@@ -28,6 +28,7 @@ interface ProxyFlags extends JoinOptions {
   readonly gateway?: string;
   readonly bindAddress: string;
   readonly adminPort?: number;
+  readonly concurrency?: number | 'auto';
   readonly quiet?: boolean;
 }
 
@@ -101,6 +102,7 @@ export const command = (terminal: Terminal): Command => {
     .addOption(new Option('--role ROLE', 'What it does.').choices(['sidecar', 'gateway']).makeOptionMandatory())
     .addOption(engineOption())
     .addOption(envoyOption())
+    .addOption(concurrencyOption())
     .addOption(
       new Option(
         '--admin-port PORT',

@@ -6,7 +6,7 @@ import { systemLog } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import type { LocalPort } from '../model/node.ts';
 import { newCommand } from './command.ts';
-import { engineOption, envoyOption } from './engine-options.ts';
+import { concurrencyOption, engineOption, envoyOption } from './engine-options.ts';
 import { labelFlag, localPortFlag, namedPortFlag, nameFlag } from './flag-values.ts';
 import { addJoinOptions, type JoinOptions, joinFlags } from './join-options.ts';
 import type { Terminal } from './terminal.ts';
@@ -23,6 +23,7 @@ interface RunFlags extends JoinOptions {
   readonly appAddress: string;
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
+  readonly concurrency?: number | 'auto';
   readonly quiet?: boolean;
   readonly verbose?: boolean;
 }
@@ -49,6 +50,7 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
       proxyFlags: [
         ...joinFlags(flags),
         ...(flags.envoy ? [`--envoy=${flags.envoy}`] : []),
+        ...(flags.concurrency ? [`--concurrency=${flags.concurrency}`] : []),
         ...(flags.verbose ? [] : ['--quiet']),
       ],
       program,
@@ -95,6 +97,7 @@ export const command = (terminal: Terminal): Command => {
     .addOption(new Option('--app-address IP', 'Where it listens.').default('127.0.0.1'))
     .addOption(engineOption())
     .addOption(envoyOption())
+    .addOption(concurrencyOption())
     .option('-q, --quiet', 'Say only what goes wrong.')
     .option('--verbose', 'Show what its proxy does.');
   addJoinOptions(command, terminal);

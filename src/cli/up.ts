@@ -7,7 +7,7 @@ import { silentLog, systemLog } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import { newCommand } from './command.ts';
 import { addPortOptions, addSvidTtlOption, svidTtlOf } from './control.ts';
-import { engineOption, envoyOption } from './engine-options.ts';
+import { concurrencyOption, engineOption, envoyOption } from './engine-options.ts';
 import type { Terminal } from './terminal.ts';
 
 const run = async (options: UpOptions & { verbose?: boolean; svidTtl?: number }, terminal: Terminal): Promise<void> => {
@@ -28,6 +28,7 @@ export const command = (terminal: Terminal): Command => {
     .option('--data-dir DIR', 'Where state is kept.', defaultDataDir(terminal.env))
     .addOption(engineOption())
     .addOption(envoyOption())
+    .addOption(concurrencyOption())
     .option('--no-demo', 'Start without the demo.')
     .option('--verbose', 'Show what the supervisor does.');
   addSvidTtlOption(command);

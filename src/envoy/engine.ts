@@ -16,13 +16,15 @@ export interface EnvoyEngineOptions extends Pick<BootstrapOptions, 'node' | 'xds
   readonly dir?: string;
   /** Absent: a unix socket in the private folder. */
   readonly admin?: AdminAddress;
+  /** How many cores it works on; absent: one. */
+  readonly concurrency?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Throws what `openSds` throws; whether Envoy itself starts, `ready` tells. */
 export const openEnvoyEngine = async (options: EnvoyEngineOptions): Promise<Envoy> => {
-  const { path, openSds, clock, log } = options;
+  const { path, openSds, concurrency = 1, clock, log } = options;
   // Short, and of this user alone: unix sockets allow about a hundred bytes.
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'weft-envoy-'));
   const removeDir = (): void => rmSync(dir, { recursive: true, force: true });
@@ -32,7 +34,15 @@ export const openEnvoyEngine = async (options: EnvoyEngineOptions): Promise<Envo
   let envoy: Envoy;
   try {
     sds = await openSds?.(sdsSocket);
-    envoy = openEnvoy({ path, dir, admin, clock, log, bootstrap: bootstrapOf({ ...options, sdsSocket, admin }) });
+    envoy = openEnvoy({
+      path,
+      dir,
+      admin,
+      concurrency,
+      clock,
+      log,
+      bootstrap: bootstrapOf({ ...options, sdsSocket, admin }),
+    });
   } catch (error) {
     await sds?.close();
     removeDir();

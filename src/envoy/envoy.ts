@@ -18,6 +18,7 @@ export interface EnvoyOptions {
   readonly admin: AdminAddress;
   /** A private folder for its files, which goes with this process when that is killed. */
   readonly dir: string;
+  readonly concurrency: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -114,10 +115,18 @@ class SupervisedEnvoy implements Envoy {
   }
 
   #start(): void {
-    const { path, dir, clock, log, admin } = this.#options;
+    const { path, dir, clock, log, admin, concurrency } = this.#options;
     if ('socketPath' in admin) rmSync(admin.socketPath, { force: true });
     this.#startedAt = clock.monotonic();
-    const args = ['-c', this.#bootstrapPath, '--disable-hot-restart', '--concurrency', '1', '--log-level', 'warn'];
+    const args = [
+      '-c',
+      this.#bootstrapPath,
+      '--disable-hot-restart',
+      '--concurrency',
+      String(concurrency),
+      '--log-level',
+      'warn',
+    ];
     args.push('--log-format', LOG_FORMAT, '--drain-strategy', 'immediate');
     // Its own session: Ctrl-C on the terminal is for us, who drain it before it ends.
     const child = spawn(path, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true, cwd: dir });

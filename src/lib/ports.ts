@@ -5,17 +5,30 @@ import { messageOf, systemCode, WeftError } from './errors.ts';
 
 const LISTENING = '0A';
 
-/** Inodes of the sockets that listen on a port. */
-const listeningInodes = (proc: string, port: number): Set<string> => {
+/** Inodes of the sockets that listen on a port, each with its address. */
+const listeningInodes = (proc: string, port: number): Map<string, string> => {
   const hexPort = port.toString(16).toUpperCase().padStart(4, '0');
-  const inodes = new Set<string>();
+  const inodes = new Map<string, string>();
   for (const table of ['tcp', 'tcp6']) {
     for (const line of orElse(() => readFileSync(join(proc, 'net', table), 'utf8'), '').split('\n')) {
       const fields = line.trim().split(/\s+/);
-      if (fields[3] === LISTENING && fields[1]?.endsWith(`:${hexPort}`)) inodes.add(`socket:[${fields[9]}]`);
+      const [address = '', inode = ''] = [fields[1], fields[9]];
+      if (fields[3] === LISTENING && address.endsWith(`:${hexPort}`)) inodes.set(`socket:[${inode}]`, address);
     }
   }
   return inodes;
+};
+
+/** True where another process listens on the very address and port on which this one does (Linux, SO_REUSEPORT). */
+export const sharesPort = (port: number): boolean => {
+  const inodes = listeningInodes('/proc', port);
+  if (inodes.size === 0) return false;
+  const own = new Set<string>();
+  for (const fd of orElse(() => readdirSync('/proc/self/fd'), [])) {
+    own.add(orElse(() => readlinkSync(join('/proc/self/fd', fd)), ''));
+  }
+  const addresses = new Set([...inodes].filter(([inode]) => own.has(inode)).map(([, address]) => address));
+  return [...inodes].some(([inode, address]) => !own.has(inode) && addresses.has(address));
 };
 
 // Processes come and go while /proc is read, and other users' are closed to us: what can't be read is not there.

@@ -32,6 +32,10 @@ export interface Bound {
   empty(): Promise<void>;
 }
 
+/** What tells one bound port from another: address and port, or the name where the system chooses the port. */
+export const placeOf = ({ name, address, port, transport }: Listener): string =>
+  `${port === 0 ? name : `${address}:${port}`}${transport ? `/${transport}` : ''}`;
+
 /** Why a port could not be bound, and what to do. */
 export const bindProblem = (listener: Listener, error: unknown): Problem => {
   const where = `${listener.address}:${listener.port}`;

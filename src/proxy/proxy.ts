@@ -8,7 +8,7 @@ import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Listener, Snapshot } from '../model/snapshot.ts';
 import type { Direction, ProxyInspection } from './admin/inspection.ts';
-import type { Bound, BoundAddress } from './bound.ts';
+import { type Bound, type BoundAddress, placeOf } from './bound.ts';
 import type { LiveChain } from './chain.ts';
 import { Clusters } from './clusters.ts';
 import {
@@ -27,6 +27,7 @@ import { BoundListener } from './listener.ts';
 import { Preparation, type PreparedTable } from './prepare.ts';
 import { IdSource } from './request-headers.ts';
 import { type Resolve, resolveBySystem } from './resolver.ts';
+import { withoutKey } from './shown-svid.ts';
 import { TrafficCounts } from './traffic-counts.ts';
 import { UdpListener } from './udp/listener.ts';
 
@@ -83,24 +84,15 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
+/** What the owner of the process sees of a proxy, be it in this thread or in workers. */
+export interface RunningProxy extends Omit<Proxy, 'stats' | 'inspect'> {
+  inspect(): ProxyInspection | Promise<ProxyInspection>;
+}
+
 /** How long unused connections get for a next request, which is answered and told to close, before they are closed. */
 const IDLE_GRACE_MS = 1000;
 
 const DIRECTIONS: readonly Direction[] = ['inbound', 'outbound', 'gateway'];
-
-/** Before the first certificate came there is none to show. */
-const withoutKey = (source: SvidSource | undefined): ProxyInspection['svid'] => {
-  if (!source) return undefined;
-  try {
-    const { keyPem: _, ...shown } = source.current();
-    return shown;
-  } catch {
-    return undefined;
-  }
-};
-
-const placeOf = ({ name, address, port, transport }: Listener): string =>
-  `${port === 0 ? name : `${address}:${port}`}${transport ? `/${transport}` : ''}`;
 
 class LiveProxy implements Proxy {
   readonly ready: Promise<void>;

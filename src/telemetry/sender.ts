@@ -26,7 +26,9 @@ export interface EventSenderOptions {
 
 export interface EventSender {
   /** Never blocks, never throws. */
-  send(event: TrafficEvent): void;
+  add(event: TrafficEvent): void;
+  /** The same for events that are JSON already. */
+  addEncoded(events: readonly string[]): void;
   /** Events given, sent, and lost for want of room. */
   stats(): { readonly queued: number; readonly sent: number; readonly dropped: number };
   /** Sends what is waiting if it is connected, for `timeoutMs` at most, and ends. */
@@ -41,7 +43,7 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 
 class BatchingSender implements EventSender {
   readonly #options: EventSenderOptions;
-  readonly #queue: Ring<TrafficEvent>;
+  readonly #queue: Ring<TrafficEvent | string>;
   #channel: Client | undefined;
   #call: ClientWritableStream<Buffer> | undefined;
   /** False until the control plane has let the stream in, and while its buffers are full. */
@@ -62,7 +64,15 @@ class BatchingSender implements EventSender {
     this.#connect();
   }
 
-  send(event: TrafficEvent): void {
+  add(event: TrafficEvent): void {
+    this.#push(event);
+  }
+
+  addEncoded(events: readonly string[]): void {
+    for (const event of events) this.#push(event);
+  }
+
+  #push(event: TrafficEvent | string): void {
     if (this.#closing) return;
     if (this.#queue.push(event)) this.#dropped++;
     if (!this.#writable) return;

@@ -114,7 +114,7 @@ test('events arrive in order, with the sender as its certificate says', async (t
   const { hub, address, tlsOf, received } = await open(t);
   const tls = tlsOf(spiffeId);
   const sender = openSender(t, address, () => tls);
-  for (let i = 0; i < 700; i++) sender.send(event(String(i)));
+  for (let i = 0; i < 700; i++) sender.add(event(String(i)));
   await received(700);
   const events = hub.recent(1000);
   assert.deepEqual(
@@ -130,9 +130,9 @@ test('closing sends what is waiting', async (t) => {
   const { address, tlsOf, received } = await open(t);
   const tls = tlsOf(spiffeId);
   const sender = openSender(t, address, () => tls);
-  sender.send(event('first'));
+  sender.add(event('first'));
   await received(1);
-  sender.send(event('last'));
+  sender.add(event('last'));
   await sender.close(5_000);
   await received(2);
 });
@@ -141,14 +141,14 @@ test('while the control plane is away the newest wait, and then arrive', async (
   const { hub, address, tlsOf, received, stop, start } = await open(t);
   const tls = tlsOf(spiffeId);
   const sender = openSender(t, address, () => tls, 100);
-  sender.send(event('before'));
+  sender.add(event('before'));
   await received(1);
   await stop();
   // What is written before the sender hears of the end is lost; these are after it, or wait.
-  for (let i = 0; i < 250; i++) sender.send(event(String(i)));
+  for (let i = 0; i < 250; i++) sender.add(event(String(i)));
   await start();
   for (let sent = 0; hub.stats().events < 2; sent++) {
-    sender.send(event(`after-${sent}`));
+    sender.add(event(`after-${sent}`));
     await Promise.race([received(2), new Promise((resolve) => systemClock.after(20, () => resolve(undefined), true))]);
   }
   assert.ok(sender.stats().dropped >= 150);
@@ -158,7 +158,7 @@ test('without a certificate it waits for one', async (t) => {
   const { address, tlsOf, received } = await open(t);
   let tls: ReturnType<typeof tlsOf> | undefined;
   const sender = openSender(t, address, () => tls);
-  sender.send(event('early'));
+  sender.add(event('early'));
   tls = tlsOf(spiffeId);
   await received(1);
 });

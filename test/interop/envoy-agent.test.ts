@@ -281,7 +281,7 @@ test('says what Envoy said when it does not start', { timeout: 30_000 }, async (
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const admin = { socketPath: join(dir, 'admin.sock') };
   const bootstrap = { admin: { address: { pipe: { path: admin.socketPath } } }, no_such_field: true };
-  const envoy = openEnvoy({ path, dir, admin, bootstrap, clock: systemClock, log: silentLog });
+  const envoy = openEnvoy({ path, concurrency: 1, dir, admin, bootstrap, clock: systemClock, log: silentLog });
   await assert.rejects(
     envoy.ready,
     (error) =>

@@ -18,7 +18,7 @@ import {
 import { formatPrometheus, formatStats, type Stat, statsOf } from './stats.ts';
 
 export interface AdminOptions {
-  readonly inspect: () => ProxyInspection;
+  readonly inspect: () => ProxyInspection | Promise<ProxyInspection>;
   readonly clock: Clock;
   /** Absent: the level of the log can't be changed. */
   readonly logLevel?: LevelSwitch | undefined;
@@ -38,7 +38,10 @@ interface Answer {
   readonly body: string;
 }
 
-type Page = (query: URLSearchParams, options: AdminOptions) => Answer;
+/** The options, with what the proxy said of itself for this request. */
+type Asked = Omit<AdminOptions, 'inspect'> & { readonly inspect: () => ProxyInspection };
+
+type Page = (query: URLSearchParams, options: Asked) => Answer;
 
 const LOOPBACK = '127.0.0.1';
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=UTF-8';
@@ -177,7 +180,7 @@ const isForeign = ({ headers }: IncomingMessage): boolean => {
   return site !== undefined && site !== 'none' && site !== 'same-origin';
 };
 
-const answer = (req: IncomingMessage, options: AdminOptions): Answer => {
+const answer = (req: IncomingMessage, options: Asked): Answer => {
   if (isForeign(req)) return refuse(403, 'only for programs on this machine, by a loopback address or localhost');
   const target = req.url ?? '/';
   if (!target.startsWith('/')) return refuse(400, 'the request target is not a path');
@@ -200,8 +203,13 @@ const answer = (req: IncomingMessage, options: AdminOptions): Answer => {
 
 const ownPage = (path: string): Page | undefined => (Object.hasOwn(pages, path) ? pages[path]![1] : undefined);
 
-const respond = (req: IncomingMessage, res: ServerResponse, options: AdminOptions): void => {
-  const { status = 200, type = 'text/plain; charset=UTF-8', body } = answer(req, options);
+const respond = async (req: IncomingMessage, res: ServerResponse, options: AdminOptions): Promise<void> => {
+  const inspection = await options.inspect();
+  const {
+    status = 200,
+    type = 'text/plain; charset=UTF-8',
+    body,
+  } = answer(req, { ...options, inspect: () => inspection });
   // A body that was sent along is not waited for.
   const hasBody = req.headers['content-length'] !== undefined || req.headers['transfer-encoding'] !== undefined;
   res.writeHead(status, {
@@ -219,7 +227,7 @@ const respond = (req: IncomingMessage, res: ServerResponse, options: AdminOption
 export const openAdmin = async (options: AdminOptions): Promise<Admin> => {
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS },
-    (req, res) => respond(req, res, options),
+    (req, res) => void respond(req, res, options),
   );
   server.maxConnections = MAX_CONNECTIONS;
   const { port } = options;

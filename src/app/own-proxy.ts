@@ -1,0 +1,74 @@
+// Weft's own proxy in this process: in this thread, or in workers on several cores. Opened by engines.ts and standalone-weft.ts.
+import { availableParallelism } from 'node:os';
+import { systemClock } from '../lib/clock.ts';
+import type { LevelSwitch, Log } from '../lib/log.ts';
+import { systemRandom } from '../lib/random.ts';
+import type { TrafficEvent } from '../model/event.ts';
+import type { SvidSource } from '../model/identity.ts';
+import type { ProxyNode } from '../model/node.ts';
+import { openProxy, type RunningProxy } from '../proxy/proxy.ts';
+
+/** How many cores: so many, or all that this process may use. */
+export type Concurrency = number | 'auto';
+
+export const coresOf = (concurrency: Concurrency = 1): number =>
+  concurrency === 'auto' ? availableParallelism() : concurrency;
+
+/** Takes what a proxy tells of its traffic. */
+export interface EventSink {
+  add(event: TrafficEvent): void;
+  /** Events that are JSON already. */
+  addEncoded(events: readonly string[]): void;
+}
+
+export interface OwnProxyOptions {
+  readonly concurrency?: Concurrency | undefined;
+  readonly node: ProxyNode;
+  readonly svid?: SvidSource;
+  /** Absent: nobody wants to know of the traffic. */
+  readonly events?: EventSink | undefined;
+  /** An inbound request could not be passed on to the workload's program. */
+  readonly onUnreachable?: (() => void) | undefined;
+  readonly log: Log;
+  readonly logLevel?: LevelSwitch | undefined;
+}
+
+export interface OwnProxy {
+  readonly proxy: RunningProxy;
+  /** The switch for the log of all threads. */
+  readonly logLevel: LevelSwitch | undefined;
+}
+
+const inThisThread = ({ events, onUnreachable, logLevel, ...common }: OwnProxyOptions): OwnProxy => {
+  const onEvent = (event: TrafficEvent) => {
+    events?.add(event);
+    if (event.direction === 'inbound' && event.flags.includes('UF')) onUnreachable?.();
+  };
+  return { proxy: openProxy({ ...common, onEvent, clock: systemClock, random: systemRandom }), logLevel };
+};
+
+export const openOwnProxy = async (options: OwnProxyOptions): Promise<OwnProxy> => {
+  const count = coresOf(options.concurrency);
+  if (count === 1) return inThisThread(options);
+  const { events, onUnreachable, logLevel, ...common } = options;
+  const { openProxyGroup } = await import('../proxy/workers/group.ts');
+  const group = openProxyGroup({
+    ...common,
+    count,
+    ...(events && { onEvents: (lines) => events.addEncoded(lines) }),
+    ...(onUnreachable && { onUnreachable }),
+    clock: systemClock,
+    logLevel: logLevel?.level ?? 'info',
+  });
+  if (!logLevel) return { proxy: group, logLevel };
+  const both: LevelSwitch = {
+    get level() {
+      return logLevel.level;
+    },
+    set level(level) {
+      logLevel.level = level;
+      group.setLogLevel(level);
+    },
+  };
+  return { proxy: group, logLevel: both };
+};

@@ -1,4 +1,4 @@
-// npm run bench [-- http|full|tls|h2|grpc|large|p99|startup|latency …]: Weft's gateway beside Envoy and nginx in one run,
+// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|startup|latency …]: Weft's gateway beside Envoy and nginx in one run,
 // what a start costs, and how soon the mesh follows. Ends with each bar and what was measured.
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
@@ -7,6 +7,7 @@ import { findEnvoy } from '../../src/envoy/find.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { casesOf } from './cases.ts';
 import { compare, compareLatency, type Verdict } from './compare.ts';
+import { compareHops } from './hop.ts';
 import { measureLatency } from './latency.ts';
 import { openPeers } from './peers.ts';
 import { measureInstall, measureStartup } from './startup.ts';
@@ -24,7 +25,7 @@ const { values, positionals } = parseArgs({
 });
 
 const cases = casesOf(Number(values.connections));
-const OTHERS = ['p99', 'startup', 'latency'];
+const OTHERS = ['mtls', 'p99', 'startup', 'latency'];
 const known = [...cases.map(({ name }) => name), ...OTHERS];
 const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined) {
@@ -58,6 +59,10 @@ for (const one of cases) {
   if (!isWanted(one.name)) continue;
   console.log(`\n${one.title}`);
   verdicts.push(...(await compare(one, peers, effort)));
+}
+if (isWanted('mtls')) {
+  console.log('\nMutual TLS, proxy to proxy: a gateway and the proxy of a workload');
+  verdicts.push(...(await compareHops(Number(values.connections), effort)));
 }
 if (isWanted('p99')) {
   console.log("\nHTTP/1.1 plain at half of Envoy's own maximum rate, 32 connections");

@@ -70,7 +70,7 @@ export const measure = (targets: readonly Target[], load: Case['load'], perReque
 };
 
 /** The first target beside the others. */
-export const judge = (what: Case, targets: readonly Target[]): Verdict[] => {
+export const judge = (what: Pick<Case, 'name' | 'bars' | 'unit'>, targets: readonly Target[]): Verdict[] => {
   console.table(targets.map((target) => tableRow(target, what.unit?.name ?? 'req')));
   const [own, ...others] = targets;
   const verdicts: Verdict[] = [];

@@ -12,6 +12,7 @@ import type { Dialer } from './dial.ts';
 import { FieldNames } from './http1/fields.ts';
 import type { FlushQueue } from './http1/flush-queue.ts';
 import { HeadParser } from './http1/head.ts';
+import { Http2HeadParser } from './http2/head.ts';
 import type { IdSource } from './request-headers.ts';
 
 /** Every bound on what strangers can make the proxy hold. */
@@ -103,6 +104,7 @@ export interface ProxyContext {
   readonly limits: ProxyLimits;
   readonly names: FieldNames;
   readonly parser: HeadParser;
+  readonly http2Parser: Http2HeadParser;
   readonly ids: IdSource;
   readonly deadlines: Deadlines;
   readonly flushes: FlushQueue;
@@ -114,7 +116,7 @@ export interface ProxyContext {
   draining: boolean;
 }
 
-export const makeParser = (limits: ProxyLimits): { names: FieldNames; parser: HeadParser } => {
+export const makeParser = (limits: ProxyLimits): Pick<ProxyContext, 'names' | 'parser' | 'http2Parser'> => {
   const names = new FieldNames();
-  return { names, parser: new HeadParser(names, limits) };
+  return { names, parser: new HeadParser(names, limits), http2Parser: new Http2HeadParser(names) };
 };

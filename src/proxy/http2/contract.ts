@@ -5,14 +5,14 @@
 // a request (client); `goAway()` ends it gracefully; `destroy()` at once. It writes at the end of a turn by itself: nobody has
 // to flush.
 import type { Refusal, RequestMessage, ResponseMessage } from '../http1/head.ts';
-import type { Wire } from '../wire.ts';
+import type { Lender, Wire } from '../wire.ts';
 
 /** What holds a connection. */
 export interface Http2Owner {
   /** Server: a request has begun; `end`: it has no body and no trailers. */
   onRequest?(stream: Http2Stream, message: RequestMessage, end: boolean): Http2StreamUser;
-  /** Server: a request that was too large or not supported was answered by the connection itself, for the event. */
-  onRefused?(refusal: Refusal, message: RequestMessage | undefined): void;
+  /** Server: a request that was too large or not supported was answered by the connection itself, or reset as malformed; for the event. */
+  onRefused?(refusal: Refusal): void;
   /** The last stream has ended. Not called once `onClosed` was. */
   onIdle(): void;
   /** Called once, last, after the `onReset` of every open stream. */
@@ -37,7 +37,7 @@ export interface Http2StreamUser {
   onBodyEnd(trailers: readonly string[] | undefined): void;
   /** Everything that one read had for this stream was handed over. */
   onReadDone(): void;
-  /** `blocked` is over. */
+  /** `blocked` is over; told after `end` too. */
   onDrain(): void;
   /**
    * Reset by the peer, or gone with the connection. `unprocessed`: the peer has not looked at it (REFUSED_STREAM, or above the
@@ -59,7 +59,7 @@ export interface Http2Stream {
   /** Server: the head of the answer; `end` when neither body nor trailers follow. */
   answer(message: ResponseMessage, end: boolean): void;
   /** Lent by `from`; without it, bytes that nobody changes any more. */
-  body(from: Wire | undefined, buffer: Buffer, start: number, end: number): void;
+  body(from: Lender | undefined, buffer: Buffer, start: number, end: number): void;
   /**
    * Ends this side. A server's stream whose request has not ended stays open for it; who does not want the rest calls
    * `reset(NO_ERROR)`, which is sent behind what waits.

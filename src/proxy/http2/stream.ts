@@ -1,0 +1,231 @@
+// One stream of an HTTP/2 connection: what its user writes, as far as windows allow, and what connection.ts knows of it.
+import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
+import type { Lender, Wire } from '../wire.ts';
+import type { Http2Stream, Http2StreamUser } from './contract.ts';
+import { headersText, NO_ERROR } from './frames.ts';
+import { answerBlock, requestBlock, trailersBlock } from './head-block.ts';
+import type { HpackEncoder } from './hpack-encoder.ts';
+import type { Outbox } from './outbox.ts';
+import { STREAM_WINDOW } from './settings.ts';
+
+/** What a stream needs of its connection. */
+export interface StreamHost {
+  readonly wire: Wire;
+  readonly outbox: Outbox;
+  readonly encoder: HpackEncoder;
+  /** What the peer takes of all streams together. */
+  sendWindow: number;
+  /** Something of it waits: `pump` is called when there is room. */
+  onWaiting(stream: Stream): void;
+  onLocalEnd(stream: Stream): void;
+  onLocalReset(stream: Stream, code: number): void;
+  /** Bytes that were received are taken care of: the peer may send as many more. */
+  credit(stream: Stream, bytes: number): void;
+}
+
+export const NOBODY: Http2StreamUser = {
+  onBody: () => {},
+  onBodyEnd: () => {},
+  onReadDone: () => {},
+  onDrain: () => {},
+  onReset: () => {},
+};
+
+const NOTHING: Buffer[] = [];
+const SMALL_BYTES = 4096;
+const CHUNK_BYTES = 16_384;
+
+export class Stream implements Http2Stream {
+  readonly id: number;
+  readonly wire: Wire;
+  user: Http2StreamUser = NOBODY;
+  closed = false;
+
+  // Receiving: kept by the connection.
+  recvWindow = STREAM_WINDOW;
+  /** Taken, and not yet told in a WINDOW_UPDATE. */
+  uncredited = 0;
+  /** Received while it was paused. */
+  withheld = 0;
+  paused = false;
+  /** What Content-Length leaves to come; -1 when nobody knows. */
+  bodyLeft = -1;
+  /** Client: the answer has begun. */
+  answered = false;
+  /** Client: the answer has no body whatever its length (HEAD). */
+  readonly isHead: boolean;
+  readonly isConnect: boolean;
+  remoteEnded = false;
+  /** Stands in the connection's list of those that got something in this read. */
+  touched = false;
+
+  // Sending.
+  sendWindow: number;
+  localEnded = false;
+  /** Stands in the connection's list of those that wait. */
+  queued = false;
+  /** When something of it was last sent, or began to wait. */
+  movedAtMs = 0;
+  readonly #host: StreamHost;
+  #pending = NOTHING;
+  #pendingBytes = 0;
+  /** Room behind the last of `#pending`, for small pieces. */
+  #tail: Buffer | undefined;
+  #tailEnd = 0;
+  #ending = false;
+  #trailers: readonly string[] | undefined;
+  /** Reset as soon as everything was sent. */
+  #resetBehind = false;
+
+  constructor(id: number, host: StreamHost, sendWindow: number, method: string) {
+    this.id = id;
+    this.wire = host.wire;
+    this.#host = host;
+    this.sendWindow = sendWindow;
+    this.isHead = method === 'HEAD';
+    this.isConnect = method === 'CONNECT';
+  }
+
+  get waits(): boolean {
+    return this.#pendingBytes > 0;
+  }
+
+  get blocked(): boolean {
+    return !this.closed && (this.#pendingBytes > 0 || this.wire.blocked);
+  }
+
+  request(message: RequestMessage, end: boolean): void {
+    this.#head(requestBlock(this.#host.encoder, message, end), end);
+  }
+
+  interim(message: ResponseMessage): void {
+    if (!this.closed && !this.#ending) this.#head(answerBlock(this.#host.encoder, message), false);
+  }
+
+  answer(message: ResponseMessage, end: boolean): void {
+    if (!this.closed && !this.#ending) this.#head(answerBlock(this.#host.encoder, message), end);
+  }
+
+  #head(block: string, end: boolean): void {
+    const { outbox } = this.#host;
+    outbox.add(headersText(this.id, block, end, outbox.maxFrame));
+    if (!end) return;
+    this.#ending = true;
+    this.localEnded = true;
+    this.#host.onLocalEnd(this);
+  }
+
+  body(from: Lender | undefined, buffer: Buffer, start: number, end: number): void {
+    if (this.closed || this.#ending) return;
+    const at = this.#pendingBytes === 0 ? this.#send(from, buffer, start, end) : start;
+    if (at < end) this.#keep(from, buffer, at, end);
+  }
+
+  /** Sends what the windows allow; returns where it stopped. */
+  #send(from: Lender | undefined, buffer: Buffer, start: number, end: number): number {
+    const host = this.#host;
+    const size = Math.min(end - start, this.sendWindow, host.sendWindow);
+    if (size <= 0) return start;
+    this.sendWindow -= size;
+    host.sendWindow -= size;
+    host.outbox.data(this.id, from, buffer, start, start + size);
+    return start + size;
+  }
+
+  #keep(from: Lender | undefined, buffer: Buffer, start: number, end: number): void {
+    const size = end - start;
+    if (this.#pendingBytes === 0) {
+      this.#pending = [];
+      this.#host.onWaiting(this);
+    }
+    this.#pendingBytes += size;
+    if (size > SMALL_BYTES) {
+      this.#pending.push(from ? from.keep(buffer, start, end) : buffer.subarray(start, end));
+      this.#tail = undefined;
+      return;
+    }
+    // Small pieces together, or the memory around them would be a multiple of theirs.
+    if (!this.#tail || this.#tail.length - this.#tailEnd < size) {
+      this.#tail = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      this.#tailEnd = 0;
+      this.#pending.push(this.#tail.subarray(0, 0));
+    }
+    const last = this.#pending.pop()!;
+    const first = this.#tailEnd - last.length;
+    buffer.copy(this.#tail, this.#tailEnd, start, end);
+    this.#tailEnd += size;
+    this.#pending.push(this.#tail.subarray(first, this.#tailEnd));
+  }
+
+  /** Sends what waits, `share` bytes at most; tells the user when nothing waits any more. True when something was sent. */
+  pump(share: number): boolean {
+    const before = this.#pendingBytes;
+    if (before === 0) return false;
+    let left = Math.min(share, this.#pendingBytes);
+    while (left > 0) {
+      const first = this.#pending[0]!;
+      const sent = this.#send(undefined, first, 0, Math.min(left, first.length));
+      if (sent === 0) return this.#pendingBytes < before;
+      left -= sent;
+      this.#pendingBytes -= sent;
+      if (sent < first.length) this.#pending[0] = first.subarray(sent);
+      else this.#pending.shift();
+    }
+    if (this.#pendingBytes > 0) return true;
+    this.#dropPending();
+    if (this.#ending) this.#sendEnd();
+    if (!this.wire.blocked) this.user.onDrain();
+    return true;
+  }
+
+  #dropPending(): void {
+    this.#pending = NOTHING;
+    this.#pendingBytes = 0;
+    this.#tail = undefined;
+  }
+
+  end(trailers?: readonly string[]): void {
+    if (this.closed || this.#ending) return;
+    this.#ending = true;
+    this.#trailers = trailers;
+    if (this.#pendingBytes === 0) this.#sendEnd();
+  }
+
+  #sendEnd(): void {
+    const { outbox, encoder } = this.#host;
+    const trailers = this.#trailers;
+    if (!trailers || trailers.length === 0) outbox.end(this.id);
+    else outbox.add(headersText(this.id, trailersBlock(encoder, trailers), true, outbox.maxFrame));
+    this.localEnded = true;
+    this.#host.onLocalEnd(this);
+    if (this.#resetBehind) this.#host.onLocalReset(this, NO_ERROR);
+  }
+
+  reset(code: number): void {
+    if (this.closed) return;
+    if (code === NO_ERROR && this.#ending && !this.localEnded) {
+      this.#resetBehind = true;
+      this.user = NOBODY;
+      this.resume();
+    } else this.#host.onLocalReset(this, code);
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    const bytes = this.withheld;
+    this.withheld = 0;
+    if (bytes > 0) this.#host.credit(this, bytes);
+  }
+
+  /** Nothing goes either way any more; called by the connection. */
+  close(): void {
+    this.closed = true;
+    this.#dropPending();
+    this.resume();
+  }
+}

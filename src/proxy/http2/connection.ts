@@ -27,6 +27,9 @@ import {
 } from './settings.ts';
 import { NOBODY, Stream, type StreamHost } from './stream.ts';
 
+/** What it needs of the proxy. */
+export type Http2Context = Pick<ProxyContext, 'limits' | 'deadlines' | 'flushes' | 'http2Parser'>;
+
 const TOO_LARGE = new Refusal(431, 'the request head is too large');
 const TOO_SHORT = new Refusal(400, 'the body is shorter than Content-Length');
 
@@ -46,7 +49,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
   readonly outbox: Outbox;
   readonly encoder = new HpackEncoder();
   sendWindow = DEFAULT_WINDOW;
-  readonly #context: ProxyContext;
+  readonly #context: Http2Context;
   readonly #role: Role;
   readonly #owner: Http2Owner;
   readonly #reader: FrameReader;
@@ -82,7 +85,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
   #undrained = 0;
   #error: Error | undefined;
 
-  constructor(wire: Wire, context: ProxyContext, role: Role, owner: Http2Owner) {
+  constructor(wire: Wire, context: Http2Context, role: Role, owner: Http2Owner) {
     const { maxHeadBytes, maxFields } = context.limits;
     this.wire = wire;
     this.outbox = new Outbox(wire, context.flushes);

@@ -9,7 +9,10 @@ import {
 import { TransportSocketSchema } from '../../gen/envoy/config/core/v3/base_pb.js';
 import { InternalUpstreamTransportSchema } from '../../gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js';
 import { RawBufferSchema } from '../../gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
-import { HttpProtocolOptionsSchema } from '../../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import {
+  type HttpProtocolOptions_ExplicitHttpConfigSchema,
+  HttpProtocolOptionsSchema,
+} from '../../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { Cluster } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
@@ -82,6 +85,13 @@ const limitsOf = ({ maxConnections, maxPendingRequests }: Cluster): Init<typeof 
   },
 });
 
+const protocolOf = ({
+  protocol,
+}: Cluster): NonNullable<Init<typeof HttpProtocolOptions_ExplicitHttpConfigSchema>['protocolConfig']> =>
+  protocol === 'http2'
+    ? { case: 'http2ProtocolOptions', value: { allowConnect: true } }
+    : { case: 'httpProtocolOptions', value: { enableTrailers: true } };
+
 export const clusterInit = (cluster: Cluster): Init<typeof ClusterSchema> => ({
   name: cluster.name,
   connectTimeout: duration(cluster.connectTimeoutMs),
@@ -95,10 +105,7 @@ export const clusterInit = (cluster: Cluster): Init<typeof ClusterSchema> => ({
   typedExtensionProtocolOptions: {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
       commonHttpProtocolOptions: { idleTimeout: duration(cluster.idleTimeoutMs) },
-      upstreamProtocolOptions: {
-        case: 'explicitHttpConfig',
-        value: { protocolConfig: { case: 'httpProtocolOptions', value: { enableTrailers: true } } },
-      },
+      upstreamProtocolOptions: { case: 'explicitHttpConfig', value: { protocolConfig: protocolOf(cluster) } },
     }),
   },
 });

@@ -18,6 +18,7 @@ import { UuidRequestIdConfigSchema } from '../../gen/envoy/extensions/request_id
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { HttpHandler } from '../../model/snapshot.ts';
 import type { AccessLogInit } from './access-log.ts';
+import { webFilter } from './grpc.ts';
 import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
 import { httpRbac } from './rbac.ts';
 import { tunnelClusterFilter } from './tunnel-cluster.ts';
@@ -112,6 +113,7 @@ const filtersOf = ({ handler, authorizes, inner }: HttpOptions): NonNullable<Man
   headerFilter(handler.edge),
   ...(authorizes ? httpRbac() : []),
   ...(handler.explicitProxy && !inner ? [tunnelClusterFilter()] : []),
+  webFilter(),
   configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
 ];
 
@@ -120,7 +122,7 @@ export const httpManager = (options: HttpOptions) => {
   const { explicitProxy } = handler;
   return configured('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix,
-    codecType: CodecType.HTTP1,
+    codecType: CodecType.AUTO,
     routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: fromAds() } },
     httpFilters: filtersOf(options),
     accessLog,
@@ -134,6 +136,7 @@ export const httpManager = (options: HttpOptions) => {
     requestHeadersTimeout: duration(handler.headTimeoutMs),
     streamIdleTimeout: duration(0),
     httpProtocolOptions: { acceptHttp10: true, enableTrailers: true },
+    http2ProtocolOptions: { allowConnect: true },
     // The same spelling for policies, routes and upstream as the own engine makes: see policy/path.
     normalizePath: true,
     mergeSlashes: false,

@@ -8,6 +8,8 @@ export interface RouteContext {
   readonly isInbound: boolean;
   /** Clusters whose endpoints are reached at their proxies, over mutual TLS. */
   readonly meshClusters: ReadonlySet<string>;
+  /** Clusters that are spoken to by HTTP/2, as gRPC needs it. */
+  readonly http2Clusters: ReadonlySet<string>;
 }
 
 export interface KeyedContext {
@@ -16,7 +18,7 @@ export interface KeyedContext {
   readonly key: string;
 }
 
-type Entry = Omit<RouteContext, 'meshClusters'>;
+type Entry = Omit<RouteContext, keyof TableClusters>;
 
 const entriesOf = (listeners: Snapshot['listeners']): Map<string, Entry> => {
   const entries = new Map<string, Entry>();
@@ -30,32 +32,41 @@ const entriesOf = (listeners: Snapshot['listeners']): Map<string, Entry> => {
   return entries;
 };
 
-const meshClustersOf = ({ virtualHosts }: RouteTable, clusters: Snapshot['clusters']): Set<string> => {
-  const names = new Set<string>();
-  for (const { routes } of virtualHosts) {
-    for (const { action } of routes) {
-      if (action.type !== 'forward') continue;
-      for (const { cluster } of action.targets) if (clusters.get(cluster)?.tls.mode === 'mesh') names.add(cluster);
-    }
-  }
-  return names;
-};
+interface TableClusters {
+  readonly meshClusters: ReadonlySet<string>;
+  readonly http2Clusters: ReadonlySet<string>;
+}
 
-interface MeshClusters {
-  readonly names: ReadonlySet<string>;
+interface KeyedClusters {
+  readonly sets: TableClusters;
   readonly key: string;
 }
 
+const clustersOf = ({ virtualHosts }: RouteTable, clusters: Snapshot['clusters']): KeyedClusters => {
+  const meshClusters = new Set<string>();
+  const http2Clusters = new Set<string>();
+  for (const { routes } of virtualHosts) {
+    for (const { action } of routes) {
+      if (action.type !== 'forward') continue;
+      for (const target of action.targets) {
+        const cluster = clusters.get(target.cluster);
+        if (cluster?.tls.mode === 'mesh') meshClusters.add(cluster.name);
+        if (cluster?.protocol === 'http2') http2Clusters.add(cluster.name);
+      }
+    }
+  }
+  return { sets: { meshClusters, http2Clusters }, key: `${[...meshClusters].join()} ${[...http2Clusters].join()}` };
+};
+
 /** Tables and clusters stay the same objects over most changes, which are of endpoints. */
-const rememberMeshClusters = () => {
-  const known = new WeakMap<Snapshot['clusters'], WeakMap<RouteTable, MeshClusters>>();
-  return (table: RouteTable, clusters: Snapshot['clusters']): MeshClusters => {
-    const byTable = known.get(clusters) ?? new WeakMap<RouteTable, MeshClusters>();
+const rememberClusters = () => {
+  const known = new WeakMap<Snapshot['clusters'], WeakMap<RouteTable, KeyedClusters>>();
+  return (table: RouteTable, clusters: Snapshot['clusters']): KeyedClusters => {
+    const byTable = known.get(clusters) ?? new WeakMap<RouteTable, KeyedClusters>();
     known.set(clusters, byTable);
     let found = byTable.get(table);
     if (!found) {
-      const names = meshClustersOf(table, clusters);
-      found = { names, key: [...names].join() };
+      found = clustersOf(table, clusters);
       byTable.set(table, found);
     }
     return found;
@@ -64,14 +75,14 @@ const rememberMeshClusters = () => {
 
 /** Says the context of each table of a snapshot. */
 export const openRouteContexts = (): ((snapshot: Snapshot) => (table: RouteTable) => KeyedContext) => {
-  const meshOf = rememberMeshClusters();
+  const clustersFor = rememberClusters();
   return ({ listeners, clusters }) => {
     const entries = entriesOf(listeners);
     return (table) => {
       const { isInbound = false, entry } = entries.get(table.name) ?? {};
-      const mesh = meshOf(table, clusters);
-      const context = { isInbound, ...(entry && { entry }), meshClusters: mesh.names };
-      return { context, key: `${isInbound} ${entry?.scheme ?? ''} ${entry?.port ?? ''} ${mesh.key}` };
+      const { sets, key } = clustersFor(table, clusters);
+      const context = { isInbound, ...(entry && { entry }), ...sets };
+      return { context, key: `${isInbound} ${entry?.scheme ?? ''} ${entry?.port ?? ''} ${key}` };
     };
   };
 };

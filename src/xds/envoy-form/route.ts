@@ -14,6 +14,7 @@ import {
 import { PreviousHostsPredicateSchema } from '../../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { ForwardAction, RetryPolicy, Route, RouteMatch, ValueMatch } from '../../model/route.ts';
+import { callTimeout, callTriggers, webOfRoute } from './grpc.ts';
 import { configured, duration, type Init } from './message.ts';
 import type { RouteContext } from './route-context.ts';
 
@@ -101,6 +102,7 @@ const hasOwnEdits = ({ action }: Route): boolean =>
 const forwardOf = (
   route: Route,
   action: ForwardAction,
+  context: RouteContext,
   retry?: Init<typeof RetryPolicySchema>,
 ): NonNullable<EnvoyRoute['action']> => {
   const perTry = action.attemptTimeoutMs;
@@ -108,6 +110,7 @@ const forwardOf = (
     clusterSpecifier: clusterOf(route, action),
     clusterNotFoundResponseCode: NotFoundCode.INTERNAL_SERVER_ERROR,
     timeout: duration(action.timeoutMs ?? 0),
+    ...callTimeout(action, context),
     ...((retry || perTry !== undefined) && {
       retryPolicy: { ...retry, ...(perTry !== undefined && { perTryTimeout: duration(perTry) }) },
     }),
@@ -131,15 +134,19 @@ const withMethods = (route: EnvoyRoute, match: Init<typeof RouteMatchSchema>, in
 const forwardRoutes = (route: Route, action: ForwardAction, base: EnvoyRoute, context: RouteContext): EnvoyRoute[] => {
   const { retry } = action;
   // The program behind this proxy is the only one it knows; its caller's proxy may ask another.
-  if (context.isInbound && !retry) return [{ ...base, action: forwardOf(route, action) }];
+  if (context.isInbound && !retry) return [{ ...base, action: forwardOf(route, action, context) }];
   const unsent = unsentOf(action, context);
-  const plain = { ...base, action: forwardOf(route, action, retryOn(unsent, OTHER_ENDPOINTS)) };
+  const plain = { ...base, action: forwardOf(route, action, context, retryOn(unsent, OTHER_ENDPOINTS)) };
   if (!retry || retry.attempts === 0) return [plain];
   // Envoy knows no condition on the method inside a retry policy, so what is not idempotent has a route of its own.
   const match = matchOf(route.match);
-  const on = `${unsent},reset${retry.statuses.length > 0 ? ',retriable-status-codes' : ''}`;
-  const repeating = { ...base, action: forwardOf(route, action, retryOn(on, retry.attempts, retry)) };
-  const careful = { ...base, action: forwardOf(route, action, retryOn(unsent, retry.attempts, retry)) };
+  const calls = callTriggers(retry);
+  const on = `${unsent}${calls},reset${retry.statuses.length > 0 ? ',retriable-status-codes' : ''}`;
+  const repeating = { ...base, action: forwardOf(route, action, context, retryOn(on, retry.attempts, retry)) };
+  const careful = {
+    ...base,
+    action: forwardOf(route, action, context, retryOn(`${unsent}${calls}`, retry.attempts, retry)),
+  };
   return [withMethods(repeating, match, false), withMethods(careful, match, true)];
 };
 
@@ -162,5 +169,5 @@ export const envoyRoutes = (route: Route, context: RouteContext): EnvoyRoute[] =
   if (action.type === 'direct') return [{ ...base, action: directOf(action.status, action.body) }];
   // With nothing to forward to, the share that is broken is all of it.
   if (action.targets.every((target) => target.weight === 0)) return [{ ...base, action: directOf(500, '') }];
-  return forwardRoutes(route, action, base, context);
+  return forwardRoutes(route, action, { ...base, ...webOfRoute(action, context) }, context);
 };

@@ -25,6 +25,8 @@ export interface ClientStream {
   readonly mustClose: boolean;
   /** So much of the answer waits to be sent that its source has to stop. */
   readonly blocked: boolean;
+  /** Any answer of 2xx means to this client that the protocol was switched. */
+  readonly needsSwitch: boolean;
   interim(message: ResponseMessage): void;
   answer(message: ResponseMessage, request: RequestMessage, bodyMode: number, close: boolean): void;
   /** A whole answer, sent at once. */
@@ -40,7 +42,18 @@ export interface ClientStream {
   setExchangeDeadline(at: number): void;
   clearExchangeDeadline(): void;
   /** The protocol that was asked for is spoken from here on: tells the client, and gives its bytes away. */
-  switchProtocol(message: ResponseMessage): { readonly wire: Wire; readonly early: Buffer | undefined };
+  switchProtocol(
+    message: ResponseMessage,
+    request: RequestMessage,
+  ): { readonly wire: Wire; readonly early: Buffer | undefined };
   /** `complete`: the whole answer was written. `close`: the client was told that it is the last. */
   exchangeDone(complete: boolean, close: boolean, requestDone: boolean): void;
+}
+
+/** A client's connection, as its listener sees it. */
+export interface ClientConnection {
+  /** No request has begun. */
+  readonly idle: boolean;
+  /** Ends it where no request has begun; where requests run side by side, has it take no further ones. */
+  closeIdle(): void;
 }

@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cluster, Endpoint, Snapshot } from '../model/snapshot.ts';
 import { type Balancer, prepareBalancer } from './balancer.ts';
 import type { ProxyContext } from './context.ts';
-import { EndpointPool, type PoolEndpoint } from './pool.ts';
+import { type EndpointPool, Http1Pool, type PoolEndpoint } from './pool.ts';
+import { Http2Pool } from './pool-http2.ts';
 import { Resolution, type Resolve } from './resolver.ts';
 
 export class ClusterState {
@@ -33,7 +34,7 @@ export class ClusterState {
   }
 
   poolOf(state: PoolEndpoint): EndpointPool {
-    state.pool ??= new EndpointPool(this.#context, state, this.cluster);
+    state.pool ??= new (this.cluster.protocol === 'http2' ? Http2Pool : Http1Pool)(this.#context, state, this.cluster);
     return state.pool;
   }
 
@@ -42,7 +43,7 @@ export class ClusterState {
   }
 
   update(cluster: Cluster, published: readonly Endpoint[]): void {
-    const reconnect = !isDeepStrictEqual(cluster.tls, this.cluster.tls);
+    const reconnect = !isDeepStrictEqual(cluster.tls, this.cluster.tls) || cluster.protocol !== this.cluster.protocol;
     this.cluster = cluster;
     const { discovery } = cluster;
     if (discovery.type === 'dns') this.#follow(discovery.host, discovery.port);

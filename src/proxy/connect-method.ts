@@ -1,13 +1,57 @@
-// CONNECT on the explicit proxy: tells TCP from HTTP by the first bytes, as the tunnel's service says. Called by downstream.ts.
+// CONNECT on the explicit proxy: tells TCP from HTTP by the first bytes, as the tunnel's service says. Called by both downstreams.
 import type { ChainRef, PreparedHttp, PreparedTunnel } from './chain.ts';
+import type { ClientConnection } from './client-stream.ts';
+import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
 import { Downstream } from './downstream.ts';
-import type { RequestMessage } from './http1/head.ts';
+import type { SelfPeer } from './events.ts';
+import { Refusal, type RequestMessage } from './http1/head.ts';
 import { type TcpPlan, TcpSession } from './tcp.ts';
 import type { Wire, WireUser } from './wire.ts';
 
-const ESTABLISHED = 'HTTP/1.1 200 Connection Established\r\n\r\n';
+/** Protocols that would carry requests past routing and policy: never switched to. */
+export const NOT_UPGRADED = /^(?:h2c|http\/|tls\/)|,/;
+
+/** The client's side of a CONNECT, whatever the version of HTTP. */
+export interface TunnelClient {
+  readonly info: ConnectionInfo;
+  readonly self: SelfPeer;
+  readonly wire: Wire;
+  /** Requests inside the tunnel. */
+  nest(connection: ClientConnection): void;
+  /** Tells the client that there is a tunnel. */
+  established(): void;
+  /** Gives the wire away; returns what was read beyond the request. */
+  leave(): Buffer | undefined;
+  refuseTunnel(status: number, reason: string, flag: string, message: RequestMessage): void;
+}
+
+/** Why a CONNECT is not even looked up; undefined for one that is. */
+export const refusalOfConnect = (
+  info: ConnectionInfo,
+  { handler, authorize, policyPort }: PreparedHttp,
+  message: RequestMessage,
+  nested: boolean,
+): { refusal: Refusal; flag: string } | undefined => {
+  if (message.chunked || message.contentLength >= 0) {
+    return { refusal: new Refusal(400, 'CONNECT has no body'), flag: 'DPE' };
+  }
+  if (!handler.explicitProxy || nested) {
+    return { refusal: new Refusal(405, 'CONNECT is not supported here'), flag: 'DPE' };
+  }
+  const decision = authorize?.({
+    identity: info.peer?.identity,
+    peerAddress: info.peerAddress,
+    remoteAddress: info.peerAddress,
+    localAddress: info.localAddress,
+    localPort: policyPort,
+    sni: info.sni,
+    head: message,
+  });
+  if (!decision || decision.verdict === 'allow') return undefined;
+  return { refusal: new Refusal(403, 'RBAC: access denied'), flag: 'RBAC' };
+};
 
 /** Longest method that is taken for one, with the space behind it. */
 const MAX_METHOD_BYTES = 33;
@@ -61,7 +105,7 @@ class FirstBytes implements WireUser {
 
 const startTcp = (
   context: ProxyContext,
-  down: Downstream,
+  down: TunnelClient,
   http: PreparedHttp,
   found: PreparedTunnel,
   early: Buffer | undefined,
@@ -78,7 +122,7 @@ const startTcp = (
     idleTimeoutMs: http.handler.idleTimeoutMs,
     service: found.tunnel.service,
     ...(message && {
-      onReady: () => wire.write(ESTABLISHED),
+      onReady: () => down.established(),
       // The session has told of it.
       onRefused: (status: number, reason: string) => down.refuseTunnel(status, reason, '', message),
     }),
@@ -89,7 +133,7 @@ const startTcp = (
 /** Takes the wire of `down`. */
 export const openConnectTunnel = (
   context: ProxyContext,
-  down: Downstream,
+  down: TunnelClient,
   chain: ChainRef,
   http: PreparedHttp,
   message: RequestMessage,
@@ -103,13 +147,13 @@ export const openConnectTunnel = (
   down.wire.pause();
   queueMicrotask(() => {
     const early = down.leave();
-    if (down.wire.closed) return;
+    if (down.wire.destroyed) return;
     if (found.tunnel.protocol === 'tcp') {
       startTcp(context, down, http, found, early, message);
       return;
     }
     const { wire } = down;
-    wire.write(ESTABLISHED);
+    down.established();
     const first = new FirstBytes(context, wire, http.handler.idleTimeoutMs, (isHttp, bytes) => {
       if (!isHttp) {
         startTcp(context, down, http, found, bytes, undefined);
@@ -117,7 +161,7 @@ export const openConnectTunnel = (
       }
       const inner = new Downstream(context, wire, chain, down.info, down.self, true);
       wire.user = inner;
-      down.inner = inner;
+      down.nest(inner);
       inner.onData(bytes, 0, bytes.length);
     });
     if (early) first.onData(early, 0, early.length);

@@ -1,18 +1,22 @@
-// One HTTP/1 connection of a client: reads requests, has them answered one after the other in order. Made by listener.ts.
+// One HTTP/1 connection of a client: reads requests, has them answered one after the other in order; a client that begins with
+// the preface of HTTP/2 is given to downstream-http2.ts. Made by listener.ts.
 
 import { answerText, interimText, isSentChunked, switchText } from './answer-head.ts';
 import type { ChainRef, PreparedHttp } from './chain.ts';
-import type { ClientStream, LocalAnswer } from './client-stream.ts';
-import { openConnectTunnel } from './connect-method.ts';
+import type { ClientConnection, ClientStream, LocalAnswer } from './client-stream.ts';
+import { NOT_UPGRADED, openConnectTunnel, refusalOfConnect, type TunnelClient } from './connect-method.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
-import { makeEvent, type SelfPeer } from './events.ts';
+import { Http2Downstream } from './downstream-http2.ts';
+import type { SelfPeer } from './events.ts';
 import { Exchange } from './exchange.ts';
 import { BodyReader, type BodySink, BY_LENGTH, CHUNKED, NO_BODY } from './http1/body.ts';
 import { hasBareLineFeed, Refusal, type RequestMessage, type ResponseMessage } from './http1/head.ts';
 import { Outlet } from './http1/outlet.ts';
 import { localAnswerText } from './local-answer.ts';
+import { tellRefusal } from './refused.ts';
+import { addWebSocketAccept } from './websocket.ts';
 import type { Lender, Wire, WireUser } from './wire.ts';
 
 /** Between requests, or within a head. */
@@ -27,18 +31,19 @@ const LINGER = 4;
 /** The wire belongs to somebody else. */
 const LEFT = 5;
 
+/** As much of HTTP/2's preface as looks like a head. */
+const PREFACE_HEAD = 'PRI * HTTP/2.0\r\n\r\n';
+
 const DISCARDED: BodySink = { onBody: () => {}, onBodyEnd: () => {} };
 
-// Protocols that would carry requests past routing and policy.
-const NOT_UPGRADED = /^(?:h2c|http\/|tls\/)|,/;
-
-export class Downstream implements ClientStream, WireUser, BodySink {
+export class Downstream implements ClientConnection, ClientStream, TunnelClient, WireUser, BodySink {
   readonly wire: Wire;
   readonly #outlet: Outlet;
   readonly info: ConnectionInfo;
   readonly self: SelfPeer;
-  /** Requests inside a CONNECT tunnel over this wire. */
-  inner: Downstream | undefined;
+  readonly needsSwitch = false;
+  /** What has taken over the wire: HTTP/2, or requests inside a CONNECT tunnel. */
+  inner: ClientConnection | undefined;
   reading = false;
   readonly #context: ProxyContext;
   readonly #chain: ChainRef;
@@ -55,6 +60,8 @@ export class Downstream implements ClientStream, WireUser, BodySink {
   #rest: Buffer | undefined;
   #exchange: Exchange | undefined;
   #thrownAway = 0;
+  /** Nothing but a part of a head has come. */
+  #fresh = true;
 
   constructor(
     context: ProxyContext,
@@ -157,6 +164,13 @@ export class Downstream implements ClientStream, WireUser, BodySink {
     const skipped = text.charCodeAt(0) === 13 && text.charCodeAt(1) === 10 ? 2 : 0;
     this.#headTail = '';
     this.#head = '';
+    if (this.#fresh) {
+      if (text.startsWith(PREFACE_HEAD)) {
+        this.#startHttp2(text, buffer.subarray(start + piece.length, end));
+        return end;
+      }
+      this.#fresh = false;
+    }
     const message = this.#context.parser.request(text, skipped, headEnd);
     if (message instanceof Refusal) {
       this.#refuse(message);
@@ -164,6 +178,14 @@ export class Downstream implements ClientStream, WireUser, BodySink {
     }
     this.#begin(message);
     return start + headEnd + 4 - before;
+  }
+
+  /** Prior knowledge (RFC 9113, 3.3). What was read as a head is where its preface begins. */
+  #startHttp2(text: string, rest: Buffer): void {
+    this.leave();
+    const inner = new Http2Downstream(this.#context, this.wire, this.#chain, this.info, this.self, this.#nested);
+    this.inner = inner;
+    inner.start(Buffer.concat([Buffer.from(text, 'latin1'), rest]));
   }
 
   #begin(message: RequestMessage): void {
@@ -187,32 +209,12 @@ export class Downstream implements ClientStream, WireUser, BodySink {
 
   #connect(message: RequestMessage, http: PreparedHttp): void {
     this.#context.stats.end(http.direction);
-    if (message.chunked || message.contentLength >= 0) {
-      this.#refuse(new Refusal(400, 'CONNECT has no body'), message);
-    } else if (!http.handler.explicitProxy || this.#nested) {
-      this.#refuse(new Refusal(405, 'CONNECT is not supported here'), message);
-    } else if (!this.#mayConnect(message, http)) {
-      this.#refuse(new Refusal(403, 'RBAC: access denied'), message, 'RBAC');
-    } else {
+    const refused = refusalOfConnect(this.info, http, message, this.#nested);
+    if (refused) this.#refuse(refused.refusal, message, refused.flag);
+    else {
       this.#state = LEFT;
       openConnectTunnel(this.#context, this, this.#chain, http, message);
     }
-  }
-
-  #mayConnect(message: RequestMessage, http: PreparedHttp): boolean {
-    const { authorize, policyPort } = http;
-    if (!authorize) return true;
-    const { info } = this;
-    const { verdict } = authorize({
-      identity: info.peer?.identity,
-      peerAddress: info.peerAddress,
-      remoteAddress: info.peerAddress,
-      localAddress: info.localAddress,
-      localPort: policyPort,
-      sni: info.sni,
-      head: message,
-    });
-    return verdict === 'allow';
   }
 
   #readBody(buffer: Buffer, start: number, end: number): number {
@@ -294,7 +296,8 @@ export class Downstream implements ClientStream, WireUser, BodySink {
     this.#context.deadlines.clear(this.#exchangeDeadline);
   }
 
-  switchProtocol(message: ResponseMessage): { wire: Wire; early: Buffer | undefined } {
+  switchProtocol(message: ResponseMessage, request: RequestMessage): { wire: Wire; early: Buffer | undefined } {
+    if (message.upgrade === 'websocket') addWebSocketAccept(message.headers, request.headers);
     this.#outlet.begin(switchText(message), false);
     this.#outlet.flush();
     return { wire: this.wire, early: this.leave() };
@@ -344,6 +347,14 @@ export class Downstream implements ClientStream, WireUser, BodySink {
     this.#rest = undefined;
     if (rest) this.#run(rest, 0, rest.length);
     if (!this.#rest && this.#state !== LEFT) this.wire.resume();
+  }
+
+  nest(connection: ClientConnection): void {
+    this.inner = connection;
+  }
+
+  established(): void {
+    this.wire.write('HTTP/1.1 200 Connection Established\r\n\r\n');
   }
 
   /** A CONNECT that leads nowhere: answers, and closes. */
@@ -400,30 +411,8 @@ export class Downstream implements ClientStream, WireUser, BodySink {
       localAnswerText({ status, body: `${reason}\n`, headers: [], close: true, isHead: false, nowMs }),
       false,
     );
-    if (flag !== '') this.#tellRefusal(nowMs, status, reason, message, flag);
+    if (flag !== '') tellRefusal(this.#context, this, this.#chain.current as PreparedHttp, refusal, message, flag);
     this.#linger();
-  }
-
-  #tellRefusal(nowMs: number, status: number, reason: string, message: RequestMessage | undefined, flag: string): void {
-    const { direction, handler } = this.#chain.current as PreparedHttp;
-    this.#context.onEvent(
-      makeEvent(this.#context, this.self.get(this.#context), {
-        startMs: nowMs,
-        durationMs: 0,
-        direction,
-        info: this.info,
-        service: handler.service,
-        endpoint: undefined,
-        cluster: undefined,
-        route: undefined,
-        bytesReceived: 0,
-        bytesSent: reason.length + 1,
-        flags: [flag],
-        attempts: 0,
-        policy: undefined,
-        http: { method: message?.method ?? '', path: '', host: message?.host ?? '', status, requestId: '' },
-      }),
-    );
   }
 
   onEnd(): void {

@@ -251,11 +251,14 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   onReady(upstream: UpstreamStream): void {
     this.#wasSent = true;
-    upstream.begin(this, this.#message, this.#requestDone);
+    const message = this.#message;
+    message.scheme ||= this.#down.info.tls === 'none' ? 'http' : 'https';
+    // Nobody waits for 100 (Continue) any more.
+    if (this.#requestDone) message.expectContinue = false;
+    upstream.begin(this, message, !this.#hasBody);
     const kept = this.#kept;
     kept?.replay(upstream);
-    const mayGoAgain =
-      this.#attempts!.isMesh || upstream.mayRefuse || this.#retriesCalls || mayRepeat(this.#message.method);
+    const mayGoAgain = this.#attempts!.isMesh || upstream.mayRefuse || this.#retriesCalls || mayRepeat(message.method);
     if (kept && !mayGoAgain) this.#kept = undefined;
     else kept?.sent();
     if (this.#requestDone) {
@@ -352,6 +355,11 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const { status } = message;
     const unsent = takeUnsent(message.headers);
     if (unsent && status === 503 && this.#moveOn()) return;
+    if (this.#message.upgrade !== '' && this.#down.needsSwitch && status < 300) {
+      this.#attempts!.stream?.drop();
+      this.#badAnswer('it does not switch protocols, and its answer would be taken for that');
+      return;
+    }
     const retry = this.#forward!.config.retry;
     if (retry?.statuses.includes(status) && this.#retry()) return;
     if (this.#isCall) {
@@ -411,7 +419,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       this.#abort('UPE');
       return;
     }
-    this.answer(502, 'upstream protocol error: its answer is not valid HTTP/1.1', 'UPE');
+    this.answer(502, 'upstream protocol error: its answer is not valid HTTP', 'UPE');
   }
 
   onUpstreamGone(end: UpstreamEnd): void {
@@ -444,7 +452,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     takeUnsent(message.headers);
     this.#target!.editResponse?.(message);
     this.#over = true;
-    const { wire, early } = this.#down.switchProtocol(message);
+    const { wire, early } = this.#down.switchProtocol(message, this.#message);
     new Tunnel(this.#context.deadlines, wire, upstream, {
       idleTimeoutMs: Math.max(this.#http.handler.idleTimeoutMs, this.#context.limits.stallTimeoutMs),
       fromClient: early,

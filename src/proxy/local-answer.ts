@@ -1,5 +1,6 @@
-// Answers that the proxy gives by itself, as HTTP/1: errors, denials, redirects, direct responses. Called by downstream.ts.
+// Answers that the proxy gives by itself: errors, denials, redirects, direct responses. Called by both downstreams.
 import type { LocalAnswer } from './client-stream.ts';
+import { ResponseMessage } from './http1/head.ts';
 import { fieldLines, statusLine } from './http1/serialize.ts';
 
 let dateSecond = 0;
@@ -23,4 +24,19 @@ export const localAnswerText = ({ status, body, headers, close, isHead, nowMs }:
   const length = empty ? '' : `content-length: ${bytes.length}\r\n`;
   const head = `${statusLine(status)}${fieldLines(headers)}${type}${length}date: ${httpDate(nowMs)}\r\nserver: weft\r\n`;
   return `${head}${close ? 'connection: close\r\n' : ''}\r\n${isHead || empty ? '' : bytes.toString('latin1')}`;
+};
+
+/** The same for HTTP/2. */
+export const localAnswerMessage = (answer: LocalAnswer): { message: ResponseMessage; body: Buffer | undefined } => {
+  const { status, body, headers, nowMs } = answer;
+  const bytes = Buffer.from(body, 'utf8');
+  const empty = status === 204 || status === 304;
+  const message = new ResponseMessage();
+  message.status = status;
+  message.headers = [...headers];
+  if (body !== '' && !headers.includes('content-type'))
+    message.headers.push('content-type', 'text/plain; charset=utf-8');
+  message.headers.push('date', httpDate(nowMs), 'server', 'weft');
+  if (!empty) message.contentLength = bytes.length;
+  return { message, body: empty || answer.isHead || bytes.length === 0 ? undefined : bytes };
 };

@@ -17,11 +17,28 @@ export interface Waiter {
   onNoStream(reason: NoConnection, error: Error | undefined): void;
 }
 
+/** Connections to one endpoint, whatever the version of HTTP. */
+export interface EndpointPool {
+  /** Connections, and those that are being made. */
+  readonly open: number;
+  /** Connections without a request. */
+  readonly idle: number;
+  /** New limits and timeouts; connections stay. */
+  update(cluster: Cluster): void;
+  /** Calls the waiter at once, or when there is a connection. `fresh`: one that has carried nothing yet. */
+  acquire(waiter: Waiter, fresh: boolean): void;
+  /** The waiter is not called any more. */
+  cancel(waiter: Waiter): void;
+  /** The endpoint is gone: who waits is still served, then every connection is closed. */
+  drain(): void;
+  close(): void;
+}
+
 export type PoolEndpoint = EndpointState<EndpointPool>;
 
 const HINT = /(?:^|[,\s])timeout=([0-9]{1,6})/;
 
-export class EndpointPool implements ConnectionOwner {
+export class Http1Pool implements EndpointPool, ConnectionOwner {
   readonly #context: ProxyContext;
   readonly #state: PoolEndpoint;
   #cluster: Cluster;
@@ -48,12 +65,10 @@ export class EndpointPool implements ConnectionOwner {
     return this.#idle.length;
   }
 
-  /** New limits and timeouts; connections stay. */
   update(cluster: Cluster): void {
     this.#cluster = cluster;
   }
 
-  /** Calls the waiter at once, or when there is a connection. `fresh`: one that has carried nothing yet. */
   acquire(waiter: Waiter, fresh: boolean): void {
     if (!fresh) {
       const connection = this.#takeIdle();
@@ -75,7 +90,6 @@ export class EndpointPool implements ConnectionOwner {
     this.#dialMore();
   }
 
-  /** The waiter is not called any more. */
   cancel(waiter: Waiter): void {
     const index = this.#waiting.indexOf(waiter);
     if (index >= 0) this.#waiting.splice(index, 1);
@@ -108,7 +122,6 @@ export class EndpointPool implements ConnectionOwner {
     this.#endWhenEmpty();
   }
 
-  /** The endpoint is gone: who waits is still served, then every connection is closed. */
   drain(): void {
     this.#draining = true;
     for (const connection of [...this.#idle]) connection.drop();

@@ -2,12 +2,12 @@
 import type { RequestMessage } from './http1/head.ts';
 import { fieldLines } from './http1/serialize.ts';
 
-export const requestText = (message: RequestMessage, empty: boolean): string => {
+export const requestText = (message: RequestMessage): string => {
   const target = message.query === '' ? message.path : `${message.path}?${message.query}`;
   let text = `${message.method} ${target} HTTP/1.1\r\nhost: ${message.host}\r\n${fieldLines(message.headers)}`;
   if (message.chunked) text += 'transfer-encoding: chunked\r\n';
   else if (message.contentLength >= 0) text += `content-length: ${message.contentLength}\r\n`;
-  if (message.expectContinue && !empty) text += 'expect: 100-continue\r\n';
+  if (message.expectContinue) text += 'expect: 100-continue\r\n';
   if (message.upgrade !== '') text += `connection: Upgrade\r\nupgrade: ${message.upgrade}\r\n`;
   else if (message.teTrailers) text += 'connection: TE\r\nte: trailers\r\n';
   return `${text}\r\n`;

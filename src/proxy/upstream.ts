@@ -64,14 +64,14 @@ export class UpstreamConnection implements UpstreamStream, WireUser {
     return this.#wire.blocked;
   }
 
-  begin(user: UpstreamUser, message: RequestMessage, empty: boolean): void {
+  begin(user: UpstreamUser, message: RequestMessage): void {
     this.#user = user;
     this.#head = '';
     this.#reading = false;
     this.#reusable = false;
     this.#answering = false;
     this.#wire.resume();
-    this.#outlet.begin(requestText(message, empty), message.chunked);
+    this.#outlet.begin(requestText(message), message.chunked);
   }
 
   body(from: Lender | undefined, buffer: Buffer, start: number, end: number): void {

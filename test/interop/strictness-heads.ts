@@ -166,10 +166,4 @@ export const requestLineCases: Record<string, StrictnessCase> = {
     why: 'Both refuse; Envoy has no route for it, Weft does not allow the method there.',
   },
   'CONNECT with a path': { send: `CONNECT / HTTP/1.1\r\nhost: a\r\n\r\n`, weft: '400' },
-  'a preface of HTTP/2': {
-    send: `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`,
-    weft: '505',
-    envoy: '400',
-    why: 'Both refuse; Weft names the version as the reason.',
-  },
 };

@@ -514,6 +514,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
     }
     const peer = this.#peer;
     const { initialWindow, maxStreams } = peer;
+    const isFirst = !this.#greeted;
     this.#greeted = true;
     const code = peer.read(buffer, start, end, this.#role);
     if (code !== 0) {
@@ -525,6 +526,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
     this.outbox.maxFrame = peer.maxFrame;
     if (!this.#owe()) return;
     if (peer.initialWindow !== initialWindow && !this.#moveWindows(peer.initialWindow - initialWindow)) return;
+    if (isFirst) this.#owner.onGreeted?.();
     if (this.#role === 'client' && peer.maxStreams > maxStreams) this.#owner.onMoreStreams();
   }
 

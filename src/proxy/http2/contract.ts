@@ -19,6 +19,8 @@ export interface Http2Owner {
   onClosed(error: Error | undefined): void;
   /** Client: no stream can be opened any more (`usable` is false); those that are open go on, or get their `onReset`. */
   onGoingAway(): void;
+  /** Client: the peer has said what it takes, by its first SETTINGS. */
+  onGreeted?(): void;
   /** Client: `open` may work again, where `activeStreams` had reached `peerMaxStreams`. */
   onMoreStreams(): void;
 }

@@ -112,6 +112,12 @@ const MESSAGES: Readonly<Record<string, Message>> = {
     4: ['stringData', 'stringMap'],
     5: ['immutable', 'boolPointer'],
   },
+  ConfigMap: {
+    1: ['metadata', metadata],
+    2: ['data', 'stringMap'],
+    3: ['binaryData', 'bytesMap'],
+    4: ['immutable', 'boolPointer'],
+  },
   TokenRequest: {
     1: ['metadata', metadata],
     2: [

@@ -35,6 +35,9 @@ export const conditionsOf = (resource: Resource): PlacedCondition[] => {
     ...listIn(status.parents).flatMap(({ parentRef, conditions }) =>
       placed(`parent ${parentName(fieldsIn(parentRef))}`, conditions),
     ),
+    ...listIn(status.ancestors).flatMap(({ ancestorRef, conditions }) =>
+      placed(`at ${parentName(fieldsIn(ancestorRef))}`, conditions),
+    ),
     ...listIn(status.listeners).flatMap(({ name, conditions }) => placed(`listener ${String(name)}`, conditions)),
   ];
 };

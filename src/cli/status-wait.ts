@@ -19,6 +19,8 @@ const WITH_STATUS = new Set([
   'TLSRoute',
   'TCPRoute',
   'UDPRoute',
+  'BackendTLSPolicy',
+  'ClientTrafficPolicy',
   'ServiceEntry',
   'AuthorizationPolicy',
   'PeerAuthentication',

@@ -1,5 +1,6 @@
 // compile: all resources at one revision → the Mesh, statuses and problems. Pure, but for what it remembers to keep the identity of equal parts. Called by control.
 
+import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
@@ -76,6 +77,8 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
         routes: routeKinds.map(({ kind }) => inputs.of<RouteSpec>(routeKindId(kind))),
         grants: inputs.of<ReferenceGrantSpec>('gateway.networking.k8s.io/ReferenceGrant'),
         secrets: inputs.of('Secret'),
+        configMaps: inputs.of('ConfigMap'),
+        clientPolicies: inputs.of<ClientTrafficPolicySpec>('gateway.envoyproxy.io/ClientTrafficPolicy'),
         namespaces: inputs.of('Namespace'),
         services: found.own.map(({ shape }) => shape),
       };

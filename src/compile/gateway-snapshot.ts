@@ -1,5 +1,6 @@
 // The snapshot of a gateway: its Gateways' listeners merged by port, and only the clusters that their routes lead to. Used by snapshot.ts.
-import type { GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { ClientSettings, GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { AuthorizationPolicy, PolicyRule } from '../model/policy.ts';
 import {
@@ -11,7 +12,8 @@ import {
   type Listener,
   type RouteTable,
   type Snapshot,
-  type TlsSecret,
+  type SnapshotSecret,
+  type TerminateTls,
   type VirtualHost,
   type WeightedCluster,
 } from '../model/snapshot.ts';
@@ -39,14 +41,18 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound): S
   const bind = node.bindAddress ?? DEFAULT_BIND;
   const listeners = new Map<string, Listener>();
   const routes = new Map<string, RouteTable>();
-  const secrets = new Map<string, TlsSecret>();
+  const secrets = new Map<string, SnapshotSecret>();
   for (const port of portsOf(mesh, node, bind)) {
     const place = port.address === bind ? `${port.port}` : `${port.address}:${port.port}`;
     const name = `gateway/${place}${port.family === 'UDP' ? '/udp' : ''}`;
     const authorize = (own: Port['listeners']) => policiesFor(mesh, node, new Set(own.map(({ gateway }) => gateway)));
     const { chains, tables } = chainsOf[port.family](name, port, authorize);
     for (const table of tables) routes.set(table.name, table);
-    for (const secret of port.listeners.flatMap(({ listener }) => listener.secrets)) secrets.set(secret.name, secret);
+    for (const { listener } of port.listeners) {
+      for (const secret of listener.secrets) secrets.set(secret.name, secret);
+      const authorities = listener.client?.validation?.secret;
+      if (authorities) secrets.set(authorities.name, authorities);
+    }
     const transport = port.family === 'UDP' ? ({ transport: 'udp' } as const) : {};
     listeners.set(name, { name, address: port.address, port: port.port, direction: 'gateway', ...transport, chains });
   }
@@ -93,12 +99,17 @@ const policiesFor = ({ policies }: Mesh, node: ProxyNode, gateways: Iterable<Mes
     .map(({ policy }) => policy);
 };
 
-const handlerOf = (routes: string, authorization: readonly AuthorizationPolicy[]): HttpHandler => ({
+const handlerOf = (
+  routes: string,
+  authorization: readonly AuthorizationPolicy[],
+  client: ClientSettings | undefined,
+): HttpHandler => ({
   type: 'http',
   routes,
   authorization,
   explicitProxy: false,
   edge: true,
+  ...(client?.clientCert && { clientCert: client.clientCert }),
   idleTimeoutMs: HTTP_IDLE_MS,
   headTimeoutMs: HEAD_TIMEOUT_MS,
 });
@@ -111,7 +122,10 @@ const httpChains = (name: string, { listeners }: Port, authorize: Authorize) => 
   const virtualHosts = virtualHostsOf(listeners, isShared ? authorize : undefined);
   const table: RouteTable = { name, virtualHosts, tunnels: [] };
   const authorization = isShared ? [] : authorize(listeners);
-  const chain: FilterChain = { name, match: { serverNames: [] }, handler: handlerOf(name, authorization) };
+  // Before the first request nothing tells their listeners apart: what they don't agree on is left to the default.
+  const [client, ...others] = listeners.map(({ listener }) => listener.client);
+  const agreed = others.every((other) => isDeepStrictEqual(other?.clientCert, client?.clientCert)) ? client : undefined;
+  const chain: FilterChain = { name, match: { serverNames: [] }, handler: handlerOf(name, authorization, agreed) };
   return { chains: [chain], tables: [table] };
 };
 
@@ -131,14 +145,19 @@ const tlsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
     const own = byHostname.get(hostname) ?? [];
     const [first] = own;
     const protocol = first?.listener.protocol;
-    // Two Gateways may want one name for different protocols: the older one has it.
-    const same = own.filter(({ listener }) => listener.protocol === protocol);
+    // Two Gateways may want one name for different protocols, or clients: the older one has it.
+    const same = own.filter(
+      ({ listener }) =>
+        listener.protocol === protocol &&
+        isDeepStrictEqual(listener.client?.validation, first?.listener.client?.validation),
+    );
     const secrets = same.flatMap(({ listener }) => listener.secrets.map((secret) => secret.name));
-    const tls = { mode: 'terminate', secrets: [...new Set(secrets)] } as const;
+    const { client } = first?.listener ?? {};
+    const tls = terminateTls([...new Set(secrets)], client);
     if (protocol === 'HTTPS') {
       const table = `${name}/${hostname}`;
       tables.push({ name: table, virtualHosts: virtualHostsOf(same), tunnels: [] });
-      chains.push({ name: table, match: matchName(hostname), tls, handler: handlerOf(table, authorize(same)) });
+      chains.push({ name: table, match: matchName(hostname), tls, handler: handlerOf(table, authorize(same), client) });
     } else {
       for (const [serverName, targets] of streamsOf(same, hostname)) {
         const handler = tcpHandler(targets, authorize(same));
@@ -151,6 +170,13 @@ const tlsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
     bySpecificity(a.match.serverNames[0] ?? '*', b.match.serverNames[0] ?? '*');
   return { chains: distinctNames(chains.sort(byName)), tables };
 };
+
+const terminateTls = (secrets: readonly string[], client: ClientSettings | undefined): TerminateTls => ({
+  mode: 'terminate',
+  secrets,
+  ...client?.tls,
+  ...(client?.validation && { clientValidation: { ...client.validation, secret: client.validation.secret.name } }),
+});
 
 const matchName = (hostname: string): FilterChain['match'] => ({
   transport: 'tls',

@@ -74,7 +74,7 @@ export const meshGatewayOf = ({ input, accepted, listeners }: GatewayPart): Mesh
 };
 
 const listenerOf = (
-  { spec, hostname, secrets }: CheckedListener,
+  { spec, hostname, secrets, client }: CheckedListener,
   attached: readonly Attachment[],
 ): GatewayListener => ({
   name: spec.name,
@@ -82,6 +82,7 @@ const listenerOf = (
   protocol: spec.protocol as GatewayListener['protocol'],
   ...(hostname ? { hostname } : {}),
   secrets,
+  ...(client && { client }),
   ...(spec.protocol === 'HTTP' || spec.protocol === 'HTTPS'
     ? { hosts: hostsOf(attached), streams: [] }
     : { hosts: [], streams: streamsOf(attached) }),

@@ -1,7 +1,11 @@
 // Listeners of Gateways: which can be used, which routes they take, and why not. Used by gateways.ts.
 import type { GatewaySpec, LabelSelector, ListenerSpec, SecretRef } from '../kinds/gateway/types.ts';
 import { GATEWAY_GROUP } from '../kinds/route-parts.ts';
+import type { ClientSettings } from '../model/mesh.ts';
 import type { TlsSecret } from '../model/snapshot.ts';
+import type { Authorities } from './authorities.ts';
+import type { ClientPolicies } from './client-policies.ts';
+import { type ClientResult, clientSettings } from './client-settings.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import type { Input } from './input.ts';
 import type { CertificateResult, Grants } from './references.ts';
@@ -18,6 +22,7 @@ export interface CheckedListener {
   readonly hostname?: string;
   readonly supportedKinds: readonly RouteKindRef[];
   readonly secrets: readonly TlsSecret[];
+  readonly client?: ClientSettings;
   /** True when it is served. */
   readonly programmed: boolean;
   readonly verdicts: readonly Verdict[];
@@ -27,6 +32,8 @@ export interface ListenerLookups {
   readonly grants: Grants;
   /** The Secret of a key, read as a certificate; undefined when there is none. */
   readonly certificate: (key: string) => CertificateResult | undefined;
+  readonly authorities: Authorities;
+  readonly clients: ClientPolicies;
 }
 
 export const checkListeners = (
@@ -36,24 +43,26 @@ export const checkListeners = (
 ): CheckedListener[] => {
   const earlier: ListenerSpec[] = [];
   return gateway.spec.listeners.map((spec) => {
-    const accepted = acceptedOf(gateway, spec);
+    const client = clientSettings(gateway, spec, lookups);
+    const accepted = client.refused ?? acceptedOf(spec);
     const conflicted = accepted.status === 'True' ? conflictOf(gateway, spec, earlier, taken) : yesNoConflict;
     if (accepted.status === 'True' && conflicted.status === 'False') earlier.push(spec);
-    return checkListener(gateway, spec, accepted, conflicted, lookups);
+    return checkListener(gateway, spec, { accepted, conflicted, client }, lookups);
   });
 };
 
 const checkListener = (
   gateway: Input<GatewaySpec>,
   spec: ListenerSpec,
-  accepted: Verdict,
-  conflicted: Verdict,
+  { accepted, conflicted, client }: { accepted: Verdict; conflicted: Verdict; client: ClientResult },
   lookups: ListenerLookups,
 ): CheckedListener => {
   const { supportedKinds, invalid } = routeKindsOf(spec);
   const { secrets, problem } = terminatesTls(spec) ? secretsOf(gateway, spec, lookups) : { secrets: [] };
   const resolved =
-    problem ?? (invalid ? no('ResolvedRefs', 'InvalidRouteKinds', invalid) : yes('ResolvedRefs', 'ResolvedRefs'));
+    problem ??
+    client.unresolved ??
+    (invalid ? no('ResolvedRefs', 'InvalidRouteKinds', invalid) : yes('ResolvedRefs', 'ResolvedRefs'));
   const usable = accepted.status === 'True' && conflicted.status === 'False';
   // A listener whose routes are of no known kind still answers 404; one without a certificate can't answer at all.
   const programmed = usable && (!terminatesTls(spec) || secrets.length > 0);
@@ -63,6 +72,7 @@ const checkListener = (
     ...(spec.hostname ? { hostname: spec.hostname.toLowerCase() } : {}),
     supportedKinds,
     secrets,
+    ...(client.settings && { client: client.settings }),
     programmed,
     verdicts: [
       conflicted.status === 'True' ? no('Accepted', conflicted.reason, conflicted.message) : accepted,
@@ -85,7 +95,7 @@ const PROTOCOLS = ['HTTP', 'HTTPS', 'TLS', 'TCP', 'UDP'];
 const terminatesTls = ({ protocol, tls }: ListenerSpec): boolean =>
   protocol === 'HTTPS' || (protocol === 'TLS' && tls?.mode !== 'Passthrough');
 
-const acceptedOf = (gateway: Input<GatewaySpec>, spec: ListenerSpec): Verdict => {
+const acceptedOf = (spec: ListenerSpec): Verdict => {
   const { protocol, tls, filters } = spec;
   if (!PROTOCOLS.includes(protocol)) {
     const known = PROTOCOLS.join(', ');
@@ -95,10 +105,6 @@ const acceptedOf = (gateway: Input<GatewaySpec>, spec: ListenerSpec): Verdict =>
     return no('Accepted', 'Invalid', `protocol ${protocol} needs tls with certificateRefs`);
   // Serving without the filter that was asked for, which may be what keeps people out, would be wrong.
   if (filters?.requests?.length) return no('Accepted', 'UnsupportedValue', 'filters on listeners are not supported');
-  // Serving without the check of client certificates that was asked for would let anyone in.
-  if (terminatesTls(spec) && gateway.spec.tls?.frontend) {
-    return no('Accepted', 'UnsupportedValue', 'spec.tls.frontend: checking client certificates is not supported');
-  }
   return yes('Accepted', 'Accepted');
 };
 
@@ -217,7 +223,7 @@ export const allowsNamespace = (
   return selector !== undefined && matchesSelector(selector, labelsOf(routeNamespace));
 };
 
-const matchesSelector = (
+export const matchesSelector = (
   { matchLabels = {}, matchExpressions = [] }: LabelSelector,
   labels: Readonly<Record<string, string>>,
 ): boolean =>

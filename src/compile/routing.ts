@@ -1,5 +1,6 @@
 // The Gateway API part of compile: classes, Gateways and routes together, because each one's status depends on the others.
 
+import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import { CONTROLLER_NAME, type GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
@@ -9,7 +10,9 @@ import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
 import type { Route } from '../model/route.ts';
 import { attachRoute, type Parents, type ParentVerdict, routeStatus } from './attach.ts';
+import { openAuthorities } from './authorities.ts';
 import { openBackends } from './backends.ts';
+import { openClientPolicies } from './client-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { checkGateways, type GatewayPart, gatewayStatus, meshGatewayOf, type Presence } from './gateways.ts';
 import { byAge, type Input } from './input.ts';
@@ -29,6 +32,8 @@ export interface RoutingInputs {
   readonly routes: readonly (readonly Input<RouteSpec>[])[];
   readonly grants: readonly Input<ReferenceGrantSpec>[];
   readonly secrets: readonly Input[];
+  readonly configMaps: readonly Input[];
+  readonly clientPolicies: readonly Input<ClientTrafficPolicySpec>[];
   readonly namespaces: readonly Input[];
   /** Of Services, not of ServiceEntries. */
   readonly services: readonly ServiceShape[];
@@ -57,7 +62,14 @@ export const openRouting = () => {
       return secret && readCertificate(secret);
     };
     const owned = ownGateways(inputs);
-    const parts = checkGateways(owned.own, { grants, certificate });
+    const authorities = openAuthorities(inputs.configMaps, inputs.secrets, grants);
+    const clients = openClientPolicies({
+      policies: inputs.clientPolicies,
+      gateways: owned.own,
+      foreign: owned.foreign,
+      authorities,
+    });
+    const parts = checkGateways(owned.own, { grants, certificate, authorities, clients });
     const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
     const compiled = compileRoutes(lists, openBackends(services, grants));
     const parents = openParents(parts, owned.foreign, services, inputs.namespaces);
@@ -72,11 +84,17 @@ export const openRouting = () => {
       statuses: changedOnly([
         ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
         ...parts.map((part) => ({ input: part.input, status: gatewayStatus(part, time) })),
+        ...clients.statuses(time.nowMs),
         ...attached
           .filter(({ route, verdicts }) => verdicts.length > 0 || route.input.stored.status !== undefined)
           .map(({ route, verdicts }) => ({ input: route.input, status: routeStatus(route, verdicts, time.nowMs) })),
       ]),
-      problems: [...owned.problems, ...parts.flatMap(gatewayProblems), ...attached.flatMap(routeProblems)],
+      problems: [
+        ...owned.problems,
+        ...parts.flatMap(gatewayProblems),
+        ...clients.problems,
+        ...attached.flatMap(routeProblems),
+      ],
     };
   };
 };

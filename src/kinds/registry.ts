@@ -3,6 +3,8 @@ import { WeftError } from '../lib/errors.ts';
 import { nearestName } from '../lib/names.ts';
 import { groupOf } from '../model/resource.ts';
 import { authorizationPolicy } from './authorization-policy/schema.ts';
+import { clientTrafficPolicy } from './client-traffic-policy/schema.ts';
+import { configMap } from './config-map/schema.ts';
 import { endpointSlice } from './endpoint-slice/schema.ts';
 import { gateway } from './gateway/schema.ts';
 import { gatewayClass } from './gateway-class/schema.ts';
@@ -25,6 +27,7 @@ export const kinds: readonly Kind[] = [
   namespace,
   serviceAccount,
   secret,
+  configMap,
   service,
   endpointSlice,
   workloadEntry,
@@ -36,6 +39,7 @@ export const kinds: readonly Kind[] = [
   tlsRoute,
   tcpRoute,
   udpRoute,
+  clientTrafficPolicy,
   peerAuthentication,
   authorizationPolicy,
 ];

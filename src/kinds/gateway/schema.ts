@@ -98,11 +98,11 @@ const listener = object('One port and host name.', {
   allowedRoutes,
 });
 
-const clientValidation: Schema = object('How client certificates are checked; not supported yet.', {
+const clientValidation: Schema = object('How client certificates are checked.', {
   validation: object('Against which roots.', {
     'caCertificateRefs!': list(
-      'The roots.',
-      object('A resource that holds certificates.', {
+      'ConfigMaps or Secrets whose ca.crt holds the authorities.',
+      object('One of them.', {
         'group!': groupField(),
         'kind!': kindField(),
         'name!': nameField(),
@@ -149,9 +149,9 @@ const spec = object('What is wanted of it.', {
     ),
   }),
   defaultScope: text('Whether routes without a parent attach; not supported yet.', { enum: ['All', 'None'] }),
-  tls: object('TLS for the whole Gateway; not supported yet.', {
-    backend: object('For connections to backends.', { clientCertificateRef: secretRef }),
-    frontend: object('For connections of clients.', {
+  tls: object('TLS for the whole Gateway.', {
+    backend: object('For connections to backends; not supported yet.', { clientCertificateRef: secretRef }),
+    frontend: object('For connections of clients to HTTPS listeners.', {
       'default!': clientValidation,
       perPort: keyed(
         'For single ports.',

@@ -11,7 +11,20 @@ export interface GatewaySpec {
   };
   readonly allowedListeners?: { readonly namespaces?: { readonly from?: string } };
   readonly defaultScope?: 'All' | 'None';
-  readonly tls?: { readonly backend?: unknown; readonly frontend?: unknown };
+  readonly tls?: {
+    readonly backend?: unknown;
+    readonly frontend?: {
+      readonly default: FrontendTls;
+      readonly perPort?: readonly { readonly port: number; readonly tls: FrontendTls }[];
+    };
+  };
+}
+
+export interface FrontendTls {
+  readonly validation?: {
+    readonly caCertificateRefs: readonly SecretRef[];
+    readonly mode: 'AllowValidOnly' | 'AllowInsecureFallback';
+  };
 }
 
 export interface ListenerSpec {

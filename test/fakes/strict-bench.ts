@@ -1,19 +1,11 @@
 // Sends raw bytes through Weft's own proxy and through a real Envoy, both with the same snapshot, and says what came of them:
 // what the backend read, or what the client did. For the table of strictness.
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { holdFreePort } from '../../src/app/ports.ts';
-import { systemClock } from '../../src/lib/clock.ts';
-import { silentLog } from '../../src/lib/log.ts';
-import { systemRandom } from '../../src/lib/random.ts';
-import type { Listener, Snapshot } from '../../src/model/snapshot.ts';
-import { openProxy } from '../../src/proxy/proxy.ts';
-import { AccessLogs } from './access-logs.ts';
+import type { Snapshot } from '../../src/model/snapshot.ts';
+import { type EngineName, gatewaySnapshot, openEnginePair } from './engine-pair.ts';
 import { cluster, forward, route } from './envoy-mesh.ts';
-import { startEnvoy } from './envoy-process.ts';
 import { Malformed, readMessage } from './strict-reader.ts';
-import { openXdsPlane, proxyNode } from './xds-plane.ts';
 
 const LOOPBACK = '127.0.0.1';
 /** Asked on the same connection behind each case: shows whether the connection goes on, and in step. */
@@ -145,8 +137,6 @@ const readAnswers = (text: string, isHead: boolean): string[] => {
 
 const statusOf = (answer: string | undefined): string => answer?.split(' ')[1] ?? 'closed';
 
-export type EngineName = 'weft' | 'envoy';
-
 export interface StrictBench {
   /** What the backend read of these bytes; where it read nothing, the status of the answer, or `closed`. */
   request(engine: EngineName, bytes: string): Promise<string>;
@@ -156,69 +146,18 @@ export interface StrictBench {
 }
 
 const snapshotOf = (port: number, backend: number): Omit<Snapshot, 'revision'> => {
-  const listener: Listener = {
-    name: 'gateway',
-    address: LOOPBACK,
-    port,
-    direction: 'gateway',
-    chains: [
-      {
-        name: 'http',
-        match: { serverNames: [] },
-        handler: {
-          type: 'http',
-          routes: 'all',
-          authorization: [],
-          explicitProxy: false,
-          edge: false,
-          idleTimeoutMs: 30_000,
-          headTimeoutMs: 1_000,
-        },
-      },
-    ],
-  };
-  const virtualHosts = [{ name: 'all', domains: ['*'], routes: [route({ action: forward(['backend', 1]) })] }];
   const endpoint = { address: LOOPBACK, port: backend, mesh: false, weight: 1, health: 'healthy' as const };
-  return {
-    listeners: new Map([['gateway', listener]]),
-    routes: new Map([['all', { name: 'all', virtualHosts, tunnels: [] }]]),
-    clusters: new Map([['backend', cluster('backend', { discovery: { type: 'static', endpoints: [endpoint] } })]]),
-    endpoints: new Map(),
-    secrets: new Map(),
-  };
-};
-
-const startEngines = async (backend: number) => {
-  const held = await Promise.all([holdFreePort(LOOPBACK, systemRandom), holdFreePort(LOOPBACK, systemRandom)]);
-  await Promise.all(held.map((one) => one.release()));
-  const ports = { weft: held[0].port, envoy: held[1].port };
-  const proxy = openProxy({
-    node: proxyNode({ role: 'gateway', name: 'edge' }),
-    onEvent: () => {},
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-  });
-  assert.deepEqual(await proxy.apply({ revision: 1, ...snapshotOf(ports.weft, backend) }), []);
-  const plane = await openXdsPlane({ services: [new AccessLogs().service] });
-  plane.feed.publish(snapshotOf(ports.envoy, backend));
-  const svid = plane.svid('shop', 'reviews');
-  const node = proxyNode({ engine: 'envoy' });
-  const envoy = await startEnvoy({ node, xds: plane.mutual, svid, protocol: 'DELTA_GRPC' });
-  await envoy.until('its listener', async () => (await envoy.admin('/listeners')).includes(`:${ports.envoy}`));
-  return {
-    ports,
-    async close() {
-      await proxy.close();
-      await envoy.close();
-      await plane.close();
-    },
-  };
+  return gatewaySnapshot(
+    port,
+    [{ name: 'all', domains: ['*'], routes: [route({ action: forward(['backend', 1]) })] }],
+    [cluster('backend', { discovery: { type: 'static', endpoints: [endpoint] } })],
+  );
 };
 
 export const openStrictBench = async (): Promise<StrictBench> => {
   const backend = new Backend();
-  const engines = await startEngines(await backend.open());
+  const port = await backend.open();
+  const engines = await openEnginePair((own) => snapshotOf(own, port));
   return {
     async request(engine, bytes) {
       backend.begin();

@@ -86,7 +86,7 @@ const echo: OnRequest = (stream, message, end) => new EchoUser(stream, message, 
 const ignored = { onIdle: () => {}, onGoingAway: () => {}, onMoreStreams: () => {} };
 
 export const serveSocket = (context: Http2Context, accepted: Socket, owner: Partial<Http2Owner>): Http2Connection => {
-  const better = withReadBuffer(accepted);
+  const better = 'encrypted' in accepted ? undefined : withReadBuffer(accepted);
   const socket = better?.socket ?? accepted;
   const wire = new SocketWire(socket, NOBODY, better?.readBuffer);
   const connection = new Http2Connection(wire, context, 'server', {

@@ -8,12 +8,14 @@ import { systemRandom } from '../lib/random.ts';
 import { type LocalPort, nodeId, type ProxyNode, type SocketAddress } from '../model/node.ts';
 import { openXdsClient, type XdsClient } from '../xds/client.ts';
 import { isRunning } from './data-dir.ts';
+import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
 import { type Engine, openEnvoyDataPlane, openWeftDataPlane } from './engines.ts';
 import { findMembership, type Membership, type MembershipOptions } from './membership.ts';
 import type { Concurrency } from './own-proxy.ts';
 import { openProbe, type Probe } from './probe.ts';
 import { announceFailure, announceReady, onEnd, tellParent } from './process.ts';
 import type { AdminSettings } from './proxy-admin.ts';
+import { openReadiness, type Readiness } from './readiness.ts';
 import type { ProxyCommand, WorkloadMessage } from './run.ts';
 
 export interface ProxyOptions extends MembershipOptions, AdminSettings {
@@ -30,11 +32,13 @@ export interface ProxyOptions extends MembershipOptions, AdminSettings {
   readonly gateway?: string;
   readonly bindAddress: string;
   readonly concurrency?: Concurrency;
+  readonly drain?: DrainSettings;
+  /** Of `/healthz/ready`; absent: a gateway takes 15021, or any free one where that is taken, a sidecar has none. */
+  readonly readyPort?: number;
 }
 
 /** Between leaving the mesh and refusing connections: callers hear of it in this time. */
 const LEAVE_MS = 200;
-const DRAIN_MS = 5_000;
 const PROGRAM_GRACE_MS = 5_000;
 
 const nodeOf = (options: ProxyOptions): ProxyNode => {
@@ -76,6 +80,7 @@ class DataPlane {
   readonly #engine: Engine;
   readonly #xds: XdsClient;
   #probe: Probe | undefined;
+  #readiness: Readiness | undefined;
   #program: number | undefined;
   #left: Promise<void> | undefined;
 
@@ -104,6 +109,16 @@ class DataPlane {
 
   /** Serves, and from then on reports how the program is. */
   async start(): Promise<void> {
+    const { role, readyPort, bindAddress } = this.#options;
+    if (role === 'gateway' || readyPort !== undefined) {
+      this.#readiness = await openReadiness({
+        address: bindAddress,
+        port: readyPort,
+        isReady: () => this.#engine.isReady(),
+        clock: this.#clock,
+        log: this.#log,
+      });
+    }
     await this.#engine.ready;
     announceReady({ name: this.#node.name });
     if (this.#options.role === 'sidecar') this.#watchProgram();
@@ -140,10 +155,15 @@ class DataPlane {
   }
 
   async #leaveOnce(): Promise<void> {
+    const { role, drain = {} } = this.#options;
     this.#probe?.close();
+    // Callers of a workload hear of it from the control plane; those of a gateway by its readiness.
+    if (role === 'sidecar') this.#xds.close();
+    await announceEnd(this.#engine, drain, this.#readiness, this.#clock);
     this.#xds.close();
     await pause(this.#clock, LEAVE_MS);
-    await this.#engine.drain(DRAIN_MS);
+    await this.#engine.drain(drainTimeOf(role, drain));
+    await this.#readiness?.close();
   }
 
   async end(reason: 'signal' | 'parent'): Promise<void> {

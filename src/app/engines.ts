@@ -17,20 +17,19 @@ import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { openEventSender } from '../telemetry/sender.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
+import type { Drainable } from './drain.ts';
 import type { Membership } from './membership.ts';
-import { type Concurrency, coresOf, openOwnProxy } from './own-proxy.ts';
+import { type Concurrency, coresOf, drainableOf, openOwnProxy } from './own-proxy.ts';
 import { type AdminSettings, openProxyAdmin } from './proxy-admin.ts';
 
 /** What moves the bytes of one data-plane process. */
-export interface Engine {
+export interface Engine extends Drainable {
   /** Takes a snapshot; absent where the engine has its configuration from the control plane itself. */
   readonly apply?: (snapshot: Snapshot) => Promise<readonly Problem[]>;
   /** When it serves its first configuration. */
   readonly ready: Promise<void>;
   /** Where its admin interface answers; absent where it has none that others may use. */
   readonly admin?: SocketAddress;
-  /** Takes no new connections, lets requests end. */
-  drain(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -112,7 +111,7 @@ export const openWeftDataPlane = async ({
       return problems;
     },
     ready: proxy.ready,
-    drain: (timeoutMs) => proxy.drain(timeoutMs),
+    ...drainableOf(proxy),
     close: async () => {
       await close();
       await admin.close();

@@ -7,6 +7,7 @@ import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import { openProxy, type RunningProxy } from '../proxy/proxy.ts';
+import type { Drainable } from './drain.ts';
 
 /** How many cores: so many, or all that this process may use. */
 export type Concurrency = number | 'auto';
@@ -38,6 +39,13 @@ export interface OwnProxy {
   /** The switch for the log of all threads. */
   readonly logLevel: LevelSwitch | undefined;
 }
+
+/** Its end, as both engines have it. */
+export const drainableOf = (proxy: RunningProxy): Drainable => ({
+  isReady: async () => (await proxy.inspect()).state === 'LIVE',
+  setHealthy: (isHealthy) => proxy.setHealthy(isHealthy),
+  drain: (timeoutMs) => proxy.drain(timeoutMs),
+});
 
 const inThisThread = ({ events, onUnreachable, logLevel, ...common }: OwnProxyOptions): OwnProxy => {
   const onEvent = (event: TrafficEvent) => {

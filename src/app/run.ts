@@ -9,6 +9,7 @@ import { systemCode, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { type Random, randomSuffix } from '../lib/random.ts';
 import type { LocalPort } from '../model/node.ts';
+import { type DrainSettings, drainTimeOf } from './drain.ts';
 import { ensureService } from './membership.ts';
 import { findFreePort } from './ports.ts';
 import { announceReady, type Child, onEnd, startChild, weftCommand } from './process.ts';
@@ -26,6 +27,7 @@ export interface RunOptions {
   readonly appAddress: string;
   readonly localPorts: readonly LocalPort[];
   readonly engine: 'weft' | 'envoy';
+  readonly drain?: DrainSettings;
   /** Set where the control plane runs on this machine: makes a Service for a name that has none. */
   readonly dataDir?: string | undefined;
   /** Passed on to the proxy as they are: how to find the control plane, Envoy… */
@@ -50,7 +52,8 @@ export type WorkloadMessage =
 export type ProxyCommand = { readonly type: 'app'; readonly pid: number } | { readonly type: 'drain' };
 
 const LOOPBACK = '127.0.0.1';
-const DRAIN_MS = 5_000;
+/** Beyond what the drain itself may take. */
+const DRAIN_GRACE_MS = 2_000;
 const APP_GRACE_MS = 10_000;
 
 type Ports = RunOptions['ports'];
@@ -123,9 +126,15 @@ const exitOf = (program: ChildProcess): Promise<number> =>
   });
 
 /** Takes the workload out of the mesh and lets its requests end. */
-const drainProxy = (proxy: Child, clock: Clock, drained: PromiseWithResolvers<void>): Promise<void> => {
+const drainProxy = (
+  proxy: Child,
+  clock: Clock,
+  drained: PromiseWithResolvers<void>,
+  drain: DrainSettings = {},
+): Promise<void> => {
   proxy.send({ type: 'drain' } satisfies ProxyCommand);
-  const limit = clock.after(DRAIN_MS, drained.resolve, true);
+  const limitMs = (drain.delayMs ?? 0) + drainTimeOf('sidecar', drain) + DRAIN_GRACE_MS;
+  const limit = clock.after(limitMs, drained.resolve, true);
   return drained.promise.then(() => limit.cancel());
 };
 
@@ -168,7 +177,7 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
     ending = true;
     // Before the program has started nothing is under way that could be drained.
     if (!program) return early.resolve();
-    await drainProxy(proxy, clock, drained);
+    await drainProxy(proxy, clock, drained, options.drain);
     const running = program;
     running.kill('SIGTERM');
     const kill = clock.after(APP_GRACE_MS, () => running.kill('SIGKILL'), true);

@@ -4,10 +4,11 @@ import type { Log } from '../lib/log.ts';
 import type { ProxyNode, SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import type { Drainable } from './drain.ts';
 import type { Concurrency, EventSink } from './own-proxy.ts';
 import type { AdminSettings } from './proxy-admin.ts';
 
-export interface StandaloneEngine {
+export interface StandaloneEngine extends Drainable {
   /**
    * Takes the newest snapshot and answers what of it could not be used. The same one again tries that anew, and leaves
    * alone what is served already.
@@ -15,8 +16,6 @@ export interface StandaloneEngine {
   apply(snapshot: Snapshot): Promise<readonly Problem[]>;
   /** Where it listens now. */
   listeners(): readonly SocketAddress[];
-  /** Takes no new connections, lets requests end. */
-  drain(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
 }
 

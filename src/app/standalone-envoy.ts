@@ -210,6 +210,14 @@ class EnvoyGateway implements StandaloneEngine {
     return [...this.#served.values()];
   }
 
+  async isReady(): Promise<boolean> {
+    return (await this.#envoy?.isReady()) ?? false;
+  }
+
+  async setHealthy(isHealthy: boolean): Promise<void> {
+    await this.#envoy?.setHealthy(isHealthy);
+  }
+
   async drain(timeoutMs: number): Promise<void> {
     await this.#envoy?.drain(timeoutMs);
   }

@@ -1,5 +1,5 @@
 // Weft's own proxy as the engine of a gateway without a control plane. Loaded by standalone.ts.
-import { openOwnProxy } from './own-proxy.ts';
+import { drainableOf, openOwnProxy } from './own-proxy.ts';
 import { openProxyAdmin } from './proxy-admin.ts';
 import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
 
@@ -25,7 +25,7 @@ export const openStandaloneWeft = async ({
   return {
     apply: (snapshot) => proxy.apply(snapshot),
     listeners: () => proxy.listeners(),
-    drain: (timeoutMs) => proxy.drain(timeoutMs),
+    ...drainableOf(proxy),
     close: async () => {
       await proxy.close();
       await admin.close();

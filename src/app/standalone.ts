@@ -7,10 +7,12 @@ import { nodeId, type ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type AccessLog, openAccessLog } from './access-log.ts';
+import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
 import { openFolderCompiler } from './folder-compiler.ts';
 import type { Concurrency } from './own-proxy.ts';
 import { announceReady, onEnd } from './process.ts';
 import type { AdminSettings } from './proxy-admin.ts';
+import { openReadiness } from './readiness.ts';
 import { openResourceFolder, type ResourceFolder } from './resource-folder.ts';
 import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
 
@@ -25,9 +27,11 @@ export interface StandaloneOptions extends AdminSettings {
   /** A file, or `-` for standard output. */
   readonly accessLog?: string;
   readonly concurrency?: Concurrency;
+  readonly drain?: DrainSettings;
+  /** Of `/healthz/ready`. Absent: 15021, or any free one where that is taken. */
+  readonly readyPort?: number;
 }
 
-const DRAIN_MS = 10_000;
 const LOG_CLOSE_MS = 2_000;
 /** Until a port that another program has, or an address that is not there yet, is tried again. */
 const RETRY_MS = 1_000;
@@ -172,13 +176,31 @@ const openPipeline = async (options: StandaloneOptions, events: AccessLog | unde
     throw error;
   }
   publisher = new Publisher(engine, systemClock, log);
+  let isServing = false;
+  const readiness = await openReadiness({
+    address: options.bindAddress,
+    port: options.readyPort,
+    isReady: () => isServing && engine.isReady(),
+    clock: systemClock,
+    log,
+  }).catch(async (error: unknown) => {
+    folder.close();
+    await engine.close();
+    throw error;
+  });
+  const { drain = {} } = options;
   return {
-    start: update,
+    async start() {
+      await update();
+      isServing = true;
+    },
     async end() {
+      if (isServing) await announceEnd(engine, drain, readiness, systemClock);
       folder.close();
       publisher?.close();
-      await engine.drain(DRAIN_MS);
+      await engine.drain(drainTimeOf('gateway', drain));
       await engine.close();
+      await readiness.close();
     },
   };
 };

@@ -164,7 +164,7 @@ class Supervisor {
   /** In reverse: who calls ends before who is called, the control plane last. */
   async stop(): Promise<void> {
     const [control, gateway, ...programs] = this.#children;
-    await gateway?.stop();
+    await gateway?.stop(GATEWAY_GRACE_MS);
     await Promise.all(programs.map((program) => program.stop()));
     await control?.stop();
   }
@@ -182,6 +182,8 @@ const servesPage = (url: string): Promise<boolean> =>
     call.end();
   });
 
+/** A gateway that a load balancer watches waits for it, then for its requests. */
+const GATEWAY_GRACE_MS = 20_000;
 const PAGE_WAIT_MS = 60_000;
 
 /** Waits for the shop's front page; false when it does not come. */

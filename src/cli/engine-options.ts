@@ -1,6 +1,8 @@
 // Which program moves the bytes: the options of up, run and proxy.
 import { Option } from 'commander';
+import type { DrainSettings } from '../app/drain.ts';
 import { WeftError } from '../lib/errors.ts';
+import { spanFlag } from './flag-values.ts';
 
 export const engineOption = (): Option =>
   new Option('--engine ENGINE', 'The data plane: weft or envoy.').choices(['weft', 'envoy']).default('weft');
@@ -18,6 +20,35 @@ export const concurrencyOption = (): Option =>
   new Option('--concurrency N', 'On how many cores it works; auto: on all of this machine. Else on one.').argParser(
     concurrencyFlag,
   );
+
+const DRAIN = { lowest: '0s', highest: '1h' };
+
+export interface DrainFlags {
+  readonly drainDelay?: number;
+  readonly drainTime?: number;
+}
+
+/** How a proxy ends. */
+export const drainOptions = (): Option[] => [
+  new Option(
+    '--drain-delay SPAN',
+    'At the end, from failing readiness to closing the ports. Else 5s where something asks for readiness, or none.',
+  ).argParser(spanFlag('--drain-delay', DRAIN.lowest, DRAIN.highest)),
+  new Option(
+    '--drain-time SPAN',
+    'At the end, what requests under way get. Else 10s for a gateway, 5s for a sidecar.',
+  ).argParser(spanFlag('--drain-time', DRAIN.lowest, DRAIN.highest)),
+];
+
+export const drainSettingsOf = ({ drainDelay, drainTime }: DrainFlags): { drain: DrainSettings } => ({
+  drain: { delayMs: drainDelay, timeMs: drainTime },
+});
+
+/** The same as flags, for a proxy that another command starts. */
+export const drainFlags = ({ drainDelay, drainTime }: DrainFlags): string[] => [
+  ...(drainDelay === undefined ? [] : [`--drain-delay=${drainDelay / 1000}s`]),
+  ...(drainTime === undefined ? [] : [`--drain-time=${drainTime / 1000}s`]),
+];
 
 export const envoyOption = (): Option =>
   new Option('--envoy FILE', 'The Envoy binary; else $WEFT_ENVOY, PATH, and where pip puts it.');

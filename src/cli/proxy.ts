@@ -5,12 +5,19 @@ import { WeftError } from '../lib/errors.ts';
 import { switchedLog } from '../lib/log.ts';
 import type { LocalPort, SocketAddress } from '../model/node.ts';
 import { newCommand } from './command.ts';
-import { concurrencyOption, engineOption, envoyOption } from './engine-options.ts';
+import {
+  concurrencyOption,
+  type DrainFlags,
+  drainOptions,
+  drainSettingsOf,
+  engineOption,
+  envoyOption,
+} from './engine-options.ts';
 import { labelFlag, localPortFlag, namedPortFlag, nameFlag, portFlag, socketFlag } from './flag-values.ts';
 import { addJoinOptions, type JoinOptions } from './join-options.ts';
 import type { Terminal } from './terminal.ts';
 
-interface ProxyFlags extends JoinOptions {
+interface ProxyFlags extends JoinOptions, DrainFlags {
   readonly role: 'sidecar' | 'gateway';
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
@@ -28,6 +35,7 @@ interface ProxyFlags extends JoinOptions {
   readonly gateway?: string;
   readonly bindAddress: string;
   readonly adminPort?: number;
+  readonly readyPort?: number;
   readonly concurrency?: number | 'auto';
   readonly quiet?: boolean;
 }
@@ -47,7 +55,10 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
       });
     }
     const { runStandalone } = await import('../app/standalone.ts');
-    terminal.exitCode = await runStandalone({ ...flags, resources: flags.resources, logLevel }, log);
+    terminal.exitCode = await runStandalone(
+      { ...flags, ...drainSettingsOf(flags), resources: flags.resources, logLevel },
+      log,
+    );
     return;
   }
   if (flags.accessLog !== undefined) {
@@ -58,7 +69,10 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
   const { runProxy } = await import('../app/data-plane.ts');
   const { label: labels = {}, port: ports = {}, localPort: localPorts = [], ...rest } = flags;
   const serviceAccount = flags.serviceAccount ?? flags.name;
-  terminal.exitCode = await runProxy({ ...rest, labels, ports, localPorts, serviceAccount, logLevel }, log);
+  terminal.exitCode = await runProxy(
+    { ...rest, ...drainSettingsOf(flags), labels, ports, localPorts, serviceAccount, logLevel },
+    log,
+  );
 };
 
 const gatewayFlag = (value: string): string => {
@@ -109,6 +123,12 @@ export const command = (terminal: Terminal): Command => {
         'Its admin interface on 127.0.0.1; 0: any free port. Else 15000, or any free port where that is taken.',
       ).argParser(portFlag('--admin-port')),
     )
+    .addOption(
+      new Option(
+        '--ready-port PORT',
+        'Where /healthz/ready answers; 0: any free port. Else, for gateways, 15021 or any free port where that is taken.',
+      ).argParser(portFlag('--ready-port')),
+    )
     .option('-q, --quiet', 'Log only what goes wrong.')
     .addOption(new Option('--name NAME', 'Its name.').argParser(nameFlag('--name')).default('gateway'))
     .addOption(
@@ -119,6 +139,7 @@ export const command = (terminal: Terminal): Command => {
         nameFlag('--service-account'),
       ),
     );
+  for (const option of drainOptions()) command.addOption(option);
   for (const option of gatewayOptions()) command.addOption(option.helpGroup('Gateway:'));
   for (const option of sidecarOptions()) command.addOption(option.helpGroup('Sidecar:'));
   addJoinOptions(command, terminal);

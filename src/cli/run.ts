@@ -6,12 +6,20 @@ import { systemLog } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import type { LocalPort } from '../model/node.ts';
 import { newCommand } from './command.ts';
-import { concurrencyOption, engineOption, envoyOption } from './engine-options.ts';
+import {
+  concurrencyOption,
+  type DrainFlags,
+  drainFlags,
+  drainOptions,
+  drainSettingsOf,
+  engineOption,
+  envoyOption,
+} from './engine-options.ts';
 import { labelFlag, localPortFlag, namedPortFlag, nameFlag } from './flag-values.ts';
 import { addJoinOptions, type JoinOptions, joinFlags } from './join-options.ts';
 import type { Terminal } from './terminal.ts';
 
-interface RunFlags extends JoinOptions {
+interface RunFlags extends JoinOptions, DrainFlags {
   readonly service: string;
   readonly version: string;
   readonly namespace: string;
@@ -42,6 +50,7 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
   terminal.exitCode = await runWorkload(
     {
       ...flags,
+      ...drainSettingsOf(flags),
       ...(flags.control && { dataDir: undefined }),
       serviceAccount: flags.serviceAccount ?? flags.service,
       labels: { app: flags.service, version: flags.version, ...flags.label },
@@ -51,6 +60,7 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
         ...joinFlags(flags),
         ...(flags.envoy ? [`--envoy=${flags.envoy}`] : []),
         ...(flags.concurrency ? [`--concurrency=${flags.concurrency}`] : []),
+        ...drainFlags(flags),
         ...(flags.verbose ? [] : ['--quiet']),
       ],
       program,
@@ -100,6 +110,7 @@ export const command = (terminal: Terminal): Command => {
     .addOption(concurrencyOption())
     .option('-q, --quiet', 'Say only what goes wrong.')
     .option('--verbose', 'Show what its proxy does.');
+  for (const option of drainOptions()) command.addOption(option);
   addJoinOptions(command, terminal);
   return command.action((program: string[], flags: RunFlags) => run(program, flags, terminal));
 };

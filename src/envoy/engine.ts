@@ -60,6 +60,8 @@ export const openEnvoyEngine = async (options: EnvoyEngineOptions): Promise<Envo
     get pid() {
       return envoy.pid;
     },
+    isReady: () => envoy.isReady(),
+    setHealthy: (isHealthy) => envoy.setHealthy(isHealthy),
     drain: (timeoutMs) => envoy.drain(timeoutMs),
     async close() {
       await envoy.close();

@@ -31,6 +31,10 @@ export interface Envoy {
   readonly adminAddress: AdminAddress;
   /** Of the present process; undefined between a crash and the next start. */
   readonly pid: number | undefined;
+  /** It serves its configuration and wants traffic. */
+  isReady(): Promise<boolean>;
+  /** While it is not healthy it is not ready, goes on to serve, and its answers close their connections. */
+  setHealthy(isHealthy: boolean): Promise<void>;
   /** Takes no new connections and waits until the requests under way are done, at most this long. */
   drain(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
@@ -79,12 +83,27 @@ class SupervisedEnvoy implements Envoy {
     return this.#child?.pid;
   }
 
+  async isReady(): Promise<boolean> {
+    const answer = await callAdmin(this.adminAddress, 'GET', '/ready').catch(() => undefined);
+    return answer?.status === 200;
+  }
+
+  async setHealthy(isHealthy: boolean): Promise<void> {
+    try {
+      await callAdmin(this.adminAddress, 'POST', `/healthcheck/${isHealthy ? 'ok' : 'fail'}`);
+    } catch (error) {
+      if (this.#child && !this.#isClosing) {
+        this.#options.log.warn('Envoy was not told that it is to go', { reason: messageOf(error) });
+      }
+    }
+  }
+
   async drain(timeoutMs: number): Promise<void> {
     const { clock, log } = this.#options;
     const end = clock.monotonic() + timeoutMs;
     try {
       // Answers from now on close their connections; then no new connections are taken.
-      await callAdmin(this.adminAddress, 'POST', '/healthcheck/fail');
+      await this.setHealthy(false);
       await callAdmin(this.adminAddress, 'POST', '/drain_listeners');
       let quietSince = clock.monotonic();
       for (;;) {

@@ -42,7 +42,7 @@ interface RouteSpec {
   readonly parentRefs?: readonly { readonly kind?: string; readonly name?: string; readonly namespace?: string }[];
 }
 
-const ROUTES = ['httproutes', 'tlsroutes', 'tcproutes', 'udproutes'];
+const ROUTES = ['httproutes', 'grpcroutes', 'tlsroutes', 'tcproutes', 'udproutes'];
 
 const routesOf = async (client: Client, parent: Resource): Promise<Section[]> => {
   const { name, namespace } = parent.metadata;

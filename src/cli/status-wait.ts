@@ -16,6 +16,7 @@ const WITH_STATUS = new Set([
   'GatewayClass',
   'Gateway',
   'HTTPRoute',
+  'GRPCRoute',
   'TLSRoute',
   'TCPRoute',
   'UDPRoute',

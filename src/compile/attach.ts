@@ -4,7 +4,7 @@ import { CONTROLLER_NAME } from '../kinds/gateway-class/schema.ts';
 import { GATEWAY_GROUP, type ParentRef, type RouteParentStatus, type RouteStatus } from '../kinds/route-parts.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import type { Attachment, GatewayPart } from './gateways.ts';
-import { attachedHostnames } from './hostnames.ts';
+import { attachedHostnames, coversHostname } from './hostnames.ts';
 import { allowsNamespace, type NamespaceLabels } from './listeners.ts';
 import { type CompiledRoute, isStream } from './routes.ts';
 import type { ServiceShape } from './services.ts';
@@ -70,9 +70,13 @@ const attachToGateway = (
       `no listener of Gateway ${key} allows ${route.kind.kind}s of namespace ${namespace}`,
     );
   }
-  const attached = allowed
+  const matching = allowed
     .map((listener) => ({ listener, hostnames: attachedHostnames(listener.checked.hostname, spec.hostnames) }))
     .filter(({ hostnames }) => hostnames.length > 0);
+  const rivals = matching.map(({ listener, hostnames }) => rivalOf(route, hostnames, listener.attached));
+  const attached = matching.filter((_, i) => !rivals[i]);
+  const [rival] = rivals;
+  if (rival && attached.length === 0) return no('Accepted', 'HostnameConflict', rivalMessage(rival));
   const older = attached.map(({ listener, hostnames }) => olderOwner(route, hostnames, listener.attached));
   for (const { listener, hostnames } of attached) {
     // One route may name a Gateway twice, by two of its sections.
@@ -87,6 +91,24 @@ const attachToGateway = (
     ? yes('Accepted', 'Accepted')
     : no('Accepted', 'NoMatchingListenerHostname', `no listener of Gateway ${key} has one of the route's hostnames`);
 };
+
+/** The API wants one kind of route for requests to a host name: that of the oldest. */
+const rivalOf = (
+  route: CompiledRoute,
+  hostnames: readonly string[],
+  attached: readonly Attachment[],
+): CompiledRoute | undefined =>
+  attached.find(
+    (other) =>
+      isRival(route, other.route) &&
+      other.hostnames.some((a) => hostnames.some((b) => coversHostname(a, b) || coversHostname(b, a))),
+  )?.route;
+
+const isRival = (route: CompiledRoute, other: CompiledRoute): boolean =>
+  other.kind !== route.kind && !isStream(route) && !isStream(other) && other.accepted.status === 'True';
+
+const rivalMessage = ({ kind, input }: CompiledRoute): string =>
+  `${kind.kind} ${input.key}, which is older, has a host name of it; routes of two kinds can't share one`;
 
 /** Of routes that want the same connections or datagrams the oldest has all; routes are attached in order of age. */
 const olderOwner = (
@@ -114,11 +136,17 @@ const attachToService = (route: CompiledRoute, ref: ParentRef, { services, servi
   const key = `${namespace}/${ref.name}`;
   const service = services.get(key);
   if (!service) return no('Accepted', 'NoMatchingParent', `Service ${key} does not exist`);
-  const ports = service.ports.filter(({ name, port }) => matchesSection(ref, name, port));
+  const ports = service.ports.filter(
+    ({ name, port, protocol }) => protocol !== 'udp' && matchesSection(ref, name, port),
+  );
   if (ports.length === 0) {
     const what = ref.sectionName ? `no port named ${ref.sectionName}` : `no port ${ref.port}`;
     return no('Accepted', 'NoMatchingParent', `Service ${key} has ${what}`);
   }
+  const rival = ports
+    .flatMap(({ port }) => serviceRoutes.get(`${key} ${port}`) ?? [])
+    .find((other) => isRival(route, other));
+  if (rival) return no('Accepted', 'HostnameConflict', rivalMessage(rival));
   for (const { port } of route.accepted.status === 'True' ? ports : []) {
     const id = `${key} ${port}`;
     const list = serviceRoutes.get(id) ?? [];

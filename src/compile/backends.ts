@@ -51,6 +51,7 @@ export const openBackends = (services: ReadonlyMap<string, ServiceShape>, grants
       const what = wanted === 'udp' ? 'UDP port' : 'port';
       return refused('BackendNotFound', `Service ${namespace}/${ref.name} has no ${what} ${ref.port} (it has ${has})`);
     }
-    return { cluster: outboundCluster(ref.port ?? 0, serviceHost(service), wanted) };
+    const variant = wanted === 'udp' ? 'udp' : backends === 'grpc' ? 'h2' : '';
+    return { cluster: outboundCluster(ref.port ?? 0, serviceHost(service), variant) };
   },
 });

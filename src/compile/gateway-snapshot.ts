@@ -286,11 +286,10 @@ const reachedBy = (names: Iterable<string>, outbound: Outbound) => {
   const clusters = new Map<string, Cluster>();
   const endpoints = new Map<string, EndpointSet>();
   for (const name of names) {
-    const cluster = clusters.has(name) ? undefined : outbound.clusters.get(name);
-    if (!cluster) continue;
-    clusters.set(name, cluster);
-    const set = outbound.endpoints.get(name);
-    if (set) endpoints.set(name, set);
+    const found = clusters.has(name) ? undefined : outbound.reach(name);
+    if (!found) continue;
+    clusters.set(name, found.cluster);
+    if (found.endpoints) endpoints.set(name, found.endpoints);
   }
   return { clusters, endpoints };
 };

@@ -1,28 +1,22 @@
 // HTTPRoutes as routes of the model. Used by route-kinds.ts.
 import { parseDurationMs } from '../kinds/duration.ts';
 import type {
-  HeaderModifierSpec,
-  HttpBackendRef,
   HttpRouteFilter,
   HttpRouteMatch,
   HttpRouteRule,
   HttpRouteSpec,
-  NamedValueMatch,
   PathModifierSpec,
 } from '../kinds/http-route/types.ts';
-import type {
-  ForwardTarget,
-  HeaderModifier,
-  PathRewrite,
-  RetryPolicy,
-  RouteAction,
-  RouteFilter,
-  RouteMatch,
-  UrlRewrite,
-  ValueMatch,
-} from '../model/route.ts';
+import type { PathRewrite, RetryPolicy, RouteAction, RouteMatch, UrlRewrite } from '../model/route.ts';
+import {
+  compileFilters,
+  compileHeaderMatches,
+  compileTargets,
+  compileValue,
+  unsupportedParts,
+} from './route-filters.ts';
 import { rankOf } from './route-order.ts';
-import type { RouteContent, RouteContext, Unsupported } from './routes.ts';
+import type { RouteContent, RouteContext } from './routes.ts';
 
 export const compileHttpRoute = ({ rules }: HttpRouteSpec, context: RouteContext): RouteContent => ({
   unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`)),
@@ -36,29 +30,10 @@ export const compileHttpRoute = ({ rules }: HttpRouteSpec, context: RouteContext
   }),
 });
 
-const SUPPORTED_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite']);
-const BACKEND_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier']);
-
-/** What is published but can't be done: the whole route is refused, so that nothing is left out in silence. */
-const unsupportedParts = (rule: HttpRouteRule, path: string): Unsupported[] => {
-  const found: Unsupported[] = [];
-  rule.filters?.forEach(({ type }, i) => {
-    if (!SUPPORTED_FILTERS.has(type)) found.push({ path: `${path}.filters[${i}]`, what: `the filter ${type}` });
-  });
-  rule.backendRefs?.forEach(({ filters = [] }, i) => {
-    filters.forEach(({ type }, j) => {
-      if (BACKEND_FILTERS.has(type)) return;
-      found.push({ path: `${path}.backendRefs[${i}].filters[${j}]`, what: `the filter ${type} on one backend` });
-    });
-  });
-  if (rule.sessionPersistence) found.push({ path: `${path}.sessionPersistence`, what: 'session persistence' });
-  return found;
-};
-
-const compileMatch = ({ path, method, headers = [], queryParams = [] }: HttpRouteMatch): RouteMatch => ({
+const compileMatch = ({ path, method, headers, queryParams = [] }: HttpRouteMatch): RouteMatch => ({
   path: compilePath(path),
   ...(method ? { method } : {}),
-  headers: headers.map((match) => compileValue(match, match.name.toLowerCase())),
+  headers: compileHeaderMatches(headers),
   queryParams: queryParams.map((match) => compileValue(match, match.name)),
 });
 
@@ -68,12 +43,6 @@ const compilePath = ({ type, value }: HttpRouteMatch['path']): RouteMatch['path'
   // A prefix goes by path elements, so that its last slash says nothing.
   return { type: 'prefix', value: value.length > 1 ? value.replace(/\/$/, '') : value };
 };
-
-const compileValue = ({ type, value }: NamedValueMatch, name: string): ValueMatch => ({
-  name,
-  type: type === 'RegularExpression' ? 'regex' : 'exact',
-  value,
-});
 
 const compileAction = (rule: HttpRouteRule, context: RouteContext): RouteAction => {
   const redirect = rule.filters?.find(({ requestRedirect }) => requestRedirect)?.requestRedirect;
@@ -100,23 +69,6 @@ const compileAction = (rule: HttpRouteRule, context: RouteContext): RouteAction 
     ...(retry ? { retry } : {}),
     ...(rewrite ? { rewrite } : {}),
   };
-};
-
-export const compileTargets = (refs: readonly HttpBackendRef[], { targets }: RouteContext): ForwardTarget[] =>
-  targets(refs).map(({ cluster, weight, ref }) => ({ cluster, weight, filters: compileFilters(ref?.filters ?? []) }));
-
-const compileFilters = (filters: readonly HttpRouteFilter[]): RouteFilter[] =>
-  filters.flatMap(({ requestHeaderModifier, responseHeaderModifier }) => {
-    if (requestHeaderModifier) return [compileHeaders('request-headers', requestHeaderModifier)];
-    return responseHeaderModifier ? [compileHeaders('response-headers', responseHeaderModifier)] : [];
-  });
-
-const compileHeaders = (
-  type: HeaderModifier['type'],
-  { set = [], add = [], remove = [] }: HeaderModifierSpec,
-): HeaderModifier => {
-  const lower = ({ name, value }: { name: string; value: string }) => ({ name: name.toLowerCase(), value });
-  return { type, set: set.map(lower), add: add.map(lower), remove: remove.map((name) => name.toLowerCase()) };
 };
 
 const compileRewrite = (filters: readonly HttpRouteFilter[]): UrlRewrite | undefined => {

@@ -2,24 +2,29 @@
 import type { Mesh, MeshService, ServicePort } from '../model/mesh.ts';
 import type { Route } from '../model/route.ts';
 import type { Cluster, EndpointSet, RouteTable, ServiceRef, Tunnel, VirtualHost } from '../model/snapshot.ts';
-import { meshServerName, outboundCluster, serviceHost } from './cluster-names.ts';
+import { baseOfH2, meshServerName, outboundCluster, serviceHost } from './cluster-names.ts';
 import { keepEqual, keepMap } from './keep.ts';
 
 export interface Outbound {
   readonly clusters: ReadonlyMap<string, Cluster>;
   readonly endpoints: ReadonlyMap<string, EndpointSet>;
+  /** What a route's cluster is: one of `clusters`, or the same over HTTP/2. */
+  reach(cluster: string): Reached | undefined;
   /** Short names depend on the namespace of the caller. */
   tableFor(namespace: string): RouteTable;
   /** The port of a service that a caller in this namespace means by `host`. */
   find(namespace: string, host: string, port: number): PortPart | undefined;
 }
 
-/** One service port, ready for snapshots. */
-export interface PortPart {
-  readonly port: ServicePort;
-  readonly ref: ServiceRef;
+export interface Reached {
   readonly cluster: Cluster;
   readonly endpoints?: EndpointSet;
+}
+
+/** One service port, ready for snapshots. */
+export interface PortPart extends Reached {
+  readonly port: ServicePort;
+  readonly ref: ServiceRef;
   readonly routes: readonly Route[];
 }
 
@@ -49,6 +54,7 @@ export const openOutbound = (): ((mesh: Mesh) => Outbound) => {
   let parts = new Map<string, { service: MeshService; parts: ServiceParts }>();
   // By namespace: the tables of the run before, to keep their identity.
   const tables = new Map<string, RouteTable>();
+  const overH2 = openH2Variants();
   let lastServices: Mesh['services'] | undefined;
   let last: Outbound | undefined;
   return (mesh) => {
@@ -60,7 +66,7 @@ export const openOutbound = (): ((mesh: Mesh) => Outbound) => {
     }
     parts = next;
     lastServices = mesh.services;
-    last = buildOutbound([...next.values()], last?.clusters, last?.endpoints, tables);
+    last = buildOutbound([...next.values()], last?.clusters, last?.endpoints, tables, overH2);
     return last;
   };
 };
@@ -70,6 +76,7 @@ const buildOutbound = (
   lastClusters: Outbound['clusters'] | undefined,
   lastEndpoints: Outbound['endpoints'] | undefined,
   lastTables: Map<string, RouteTable>,
+  overH2: (name: string, base: Reached) => Reached,
 ): Outbound => {
   const clusters = new Map<string, Cluster>();
   const endpoints = new Map<string, EndpointSet>();
@@ -79,11 +86,26 @@ const buildOutbound = (
       if (port.endpoints) endpoints.set(port.cluster.name, port.endpoints);
     }
   }
+  const reach = (name: string): Reached | undefined => {
+    const base = baseOfH2(name) ?? name;
+    const cluster = clusters.get(base);
+    if (!cluster) return undefined;
+    const set = endpoints.get(base);
+    const found = set ? { cluster, endpoints: set } : { cluster };
+    return base === name ? found : overH2(name, found);
+  };
+  for (const name of routedNames(services)) {
+    const found = clusters.has(name) ? undefined : reach(name);
+    if (!found) continue;
+    clusters.set(name, found.cluster);
+    if (found.endpoints) endpoints.set(name, found.endpoints);
+  }
   const tables = new Map<string, RouteTable>();
   const byHost = new Map<string, ServiceParts>();
   return {
     clusters: keepMap(lastClusters, clusters),
     endpoints: keepMap(lastEndpoints, endpoints),
+    reach,
     tableFor(namespace) {
       let table = tables.get(namespace);
       if (!table) {
@@ -104,6 +126,30 @@ const buildOutbound = (
       const parts = byHost.get(`${namespace}|${wanted}`) ?? byHost.get(wanted);
       return parts?.ports.find((part) => part.port.port === port && part.port.protocol !== 'udp');
     },
+  };
+};
+
+/** Clusters that routes of services lead to. */
+const routedNames = function* (services: readonly { readonly service: MeshService }[]): Generator<string> {
+  for (const { service } of services) {
+    for (const { routes } of service.ports) {
+      for (const { action } of routes)
+        if (action.type === 'forward') for (const { cluster } of action.targets) yield cluster;
+    }
+  }
+};
+
+/** The same endpoints, asked over HTTP/2; the same objects for the same base. */
+const openH2Variants = () => {
+  const clusters = new WeakMap<Cluster, Cluster>();
+  const sets = new WeakMap<EndpointSet, EndpointSet>();
+  return (name: string, base: Reached): Reached => {
+    const cluster = clusters.get(base.cluster) ?? { ...base.cluster, name, protocol: 'http2' };
+    clusters.set(base.cluster, cluster);
+    if (!base.endpoints) return { cluster };
+    const endpoints = sets.get(base.endpoints) ?? { ...base.endpoints, cluster: name };
+    sets.set(base.endpoints, endpoints);
+    return { cluster, endpoints };
   };
 };
 
@@ -151,7 +197,7 @@ const namesOf = (service: MeshService, ports: readonly PortPart[], hosts: readon
 const buildPort = (service: MeshService, port: ServicePort): PortPart => {
   const host = serviceHost(service);
   const isUdp = port.protocol === 'udp';
-  const name = outboundCluster(port.port, host, isUdp ? 'udp' : 'tcp');
+  const name = outboundCluster(port.port, host, isUdp ? 'udp' : '');
   const ref = { namespace: service.namespace, name: service.name, port: port.port };
   const mesh = port.endpoints.some((endpoint) => endpoint.mesh);
   const inMesh = !isUdp && (mesh || (service.origin === 'Service' && !port.dns));

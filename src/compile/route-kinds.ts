@@ -1,5 +1,6 @@
 // Every kind of route that compile knows, and which of them a listener takes. Used by compiler.ts, routing.ts and listeners.ts.
 import { GATEWAY_GROUP } from '../kinds/route-parts.ts';
+import { compileGrpcRoute } from './grpc-routes.ts';
 import { compileHttpRoute } from './http-routes.ts';
 import type { RouteKind } from './routes.ts';
 import { compileStreamRoute } from './stream-routes.ts';
@@ -9,6 +10,13 @@ const httpRoute = {
   backends: 'http',
   lost: 'requests for this backend get 500',
   compile: compileHttpRoute,
+} as const;
+
+const grpcRoute = {
+  kind: 'GRPCRoute',
+  backends: 'grpc',
+  lost: 'calls for this backend get the status UNAVAILABLE',
+  compile: compileGrpcRoute,
 } as const;
 
 const stream = { lost: 'connections for this backend are closed', compile: compileStreamRoute };
@@ -22,14 +30,14 @@ const udpRoute = {
 } as const;
 
 /** A kind compiles the specs of its own resources alone, which have passed its schema. */
-export const routeKinds = [httpRoute, tlsRoute, tcpRoute, udpRoute] as unknown as readonly RouteKind[];
+export const routeKinds = [httpRoute, grpcRoute, tlsRoute, tcpRoute, udpRoute] as unknown as readonly RouteKind[];
 
 export const routeKindId = (kind: string): string => `${GATEWAY_GROUP}/${kind}`;
 
 /** By protocol of a listener, and `mode` of its tls for TLS. */
 const TAKEN: Readonly<Record<string, readonly { readonly kind: string }[]>> = {
-  HTTP: [httpRoute],
-  HTTPS: [httpRoute],
+  HTTP: [httpRoute, grpcRoute],
+  HTTPS: [httpRoute, grpcRoute],
   'TLS/Passthrough': [tlsRoute],
   'TLS/Terminate': [tlsRoute, tcpRoute],
   TCP: [tcpRoute],

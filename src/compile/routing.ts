@@ -103,6 +103,7 @@ const isOwnClass = ({ spec }: Input<GatewayClassSpec>): boolean => spec.controll
 
 /** The features of the Gateway API that Weft has, as its conformance suite names them. */
 const FEATURES = [
+  'GRPCRoute',
   'Gateway',
   'GatewayPort8080',
   'HTTPRoute',

@@ -8,6 +8,7 @@ import { configMap } from './config-map/schema.ts';
 import { endpointSlice } from './endpoint-slice/schema.ts';
 import { gateway } from './gateway/schema.ts';
 import { gatewayClass } from './gateway-class/schema.ts';
+import { grpcRoute } from './grpc-route/schema.ts';
 import { httpRoute } from './http-route/schema.ts';
 import type { Kind } from './kind.ts';
 import { namespace } from './namespace/schema.ts';
@@ -36,6 +37,7 @@ export const kinds: readonly Kind[] = [
   gateway,
   referenceGrant,
   httpRoute,
+  grpcRoute,
   tlsRoute,
   tcpRoute,
   udpRoute,

@@ -1,7 +1,7 @@
 // What all kinds of routes share: parents, host names, backends, status, and the checks of these. Used by each route's schema.ts and validate.ts, and by compile.
 import type { Problem } from '../model/problem.ts';
 import type { Condition, Resource } from '../model/resource.ts';
-import type { Schema } from './kind.ts';
+import type { Column, Schema } from './kind.ts';
 import { invalidField, repeated } from './problems.ts';
 import {
   conditions,
@@ -16,6 +16,7 @@ import {
   patterns,
   port,
   sectionName,
+  specOf,
   text,
 } from './schema.ts';
 
@@ -109,6 +110,15 @@ export const routeStatus: Schema = object('Its state.', {
     { maxItems: 32 },
   ),
 });
+
+export const hostnamesColumn: Column = {
+  name: 'Hostnames',
+  type: 'string',
+  value: (resource) => {
+    const { hostnames } = specOf<RouteSpec>(resource);
+    return hostnames ? JSON.stringify(hostnames) : '';
+  },
+};
 
 export type Check = (path: string, message: string, hint?: string) => void;
 

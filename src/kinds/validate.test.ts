@@ -13,6 +13,8 @@ const problemsOf = (text: string): string[] =>
 
 const route = (rules: string): string =>
   `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: {rules: [${rules}]}}`;
+const other = (kind: string, spec: string, version = 'v1'): string =>
+  `{apiVersion: gateway.networking.k8s.io/${version}, kind: ${kind}, metadata: {name: r}, spec: ${spec}}`;
 const policy = (spec: string): string =>
   `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: p}, spec: ${spec}}`;
 const gatewayWith = (listeners: string, more = ''): string =>
@@ -164,6 +166,66 @@ const cases: Record<string, { input: string; want: string[] }> = {
     input:
       '{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: {parentRefs: [{name: g}, {name: g}]}}',
     want: ['INVALID_FIELD spec.parentRefs[1]: an earlier parentRef is the same'],
+  },
+  'takes routes of every kind': {
+    input: [
+      other('GRPCRoute', '{}'),
+      other(
+        'GRPCRoute',
+        `{rules: [{matches: [{method: {service: a.B_1, method: C}, headers: [{name: x, value: y}]}],
+        filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [x]}}], backendRefs: [{name: s, port: 1}]}]}`,
+      ),
+      other('TLSRoute', '{hostnames: ["*.a.b"], rules: [{name: r, backendRefs: [{name: s, port: 1, weight: 0}]}]}'),
+      other('TCPRoute', '{rules: [{backendRefs: [{name: s, port: 1}]}]}', 'v1alpha2'),
+      other('UDPRoute', '{rules: [{backendRefs: [{name: s, port: 1}]}]}'),
+    ].join('\n---\n'),
+    want: [],
+  },
+  'wants one rule with a backend, and server names': {
+    input: [
+      other('TLSRoute', '{rules: [{backendRefs: []}]}'),
+      other('TLSRoute', '{hostnames: [10.0.0.1], rules: []}'),
+      other('TCPRoute', '{rules: [{backendRefs: [{name: s}]}, {backendRefs: [{name: s, port: 1}]}]}'),
+      other('UDPRoute', '{hostnames: [a.b], rules: [{}]}'),
+    ].join('\n---\n'),
+    want: [
+      'INVALID_FIELD spec.rules[0].backendRefs: needs at least 1 item',
+      'REQUIRED_FIELD spec.hostnames: is required',
+      'INVALID_FIELD spec.rules: needs at least 1 item',
+      'INVALID_FIELD spec.rules: has 2 items, at most 1 are allowed',
+      'UNKNOWN_FIELD unknown field "spec.hostnames"',
+      'REQUIRED_FIELD spec.rules[0].backendRefs: is required',
+    ],
+  },
+  'refuses an address for a server name, and a backend without a port': {
+    input: [
+      other('TLSRoute', '{hostnames: [10.0.0.1], rules: [{backendRefs: [{name: s, port: 1}]}]}'),
+      other('TCPRoute', '{rules: [{backendRefs: [{name: s}]}]}'),
+    ].join('\n---\n'),
+    want: [
+      'INVALID_FIELD spec.hostnames[0]: "10.0.0.1" is an IP address, not a host name',
+      'INVALID_FIELD spec.rules[0].backendRefs[0].port: is required for a Service',
+    ],
+  },
+  'refuses gRPC methods that are none, and filters that are for HTTP': {
+    input: [
+      other('GRPCRoute', '{rules: [{matches: [{method: {}}, {method: {service: a/b, method: "1"}}]}]}'),
+      other('GRPCRoute', '{rules: [{matches: [{method: {type: RegularExpression, method: "("}}]}]}'),
+      other('GRPCRoute', '{rules: [{filters: [{type: URLRewrite}]}, {filters: [{type: RequestMirror}]}]}'),
+    ].join('\n---\n'),
+    want: [
+      'INVALID_FIELD spec.rules[0].filters[0].type: "URLRewrite" is not one of "ResponseHeaderModifier", "RequestHeaderModifier", "RequestMirror", "ExtensionRef"',
+      `INVALID_FIELD spec.rules[0].matches[0].method.method: the regular expression "(" can't be used: a "(" is not closed (use RE2's syntax; look-around and back-references are not part of it)`,
+      'INVALID_FIELD spec.rules[0].matches[0].method: needs service, method or both',
+      `INVALID_FIELD spec.rules[0].matches[1].method.method: "1" can't be the name of a method`,
+      `INVALID_FIELD spec.rules[0].matches[1].method.service: "a/b" can't be the name of a service`,
+    ],
+  },
+  'wants tls for a TLS listener': {
+    input: gatewayWith(
+      '{name: a, port: 1, protocol: TLS}, {name: b, port: 2, protocol: TLS, tls: {mode: Passthrough}}',
+    ),
+    want: ['REQUIRED_FIELD spec.listeners[0].tls: is required for protocol TLS'],
   },
   'takes a policy without rules': { input: policy('{}'), want: [] },
   'refuses selector beside targetRefs': {

@@ -30,6 +30,8 @@ export type RouteAction = ForwardAction | DirectResponse | RedirectAction;
 export interface ForwardAction {
   readonly type: 'forward';
   readonly targets: readonly ForwardTarget[];
+  /** What a share of INVALID_CLUSTER answers; absent: 500. */
+  readonly invalidStatus?: 503;
   /** From the end of the request to the end of the answer, retries included; absent: none. */
   readonly timeoutMs?: number;
   /** One attempt. */

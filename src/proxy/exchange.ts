@@ -169,7 +169,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#forward = action;
     this.#target = target;
     if (target.cluster === INVALID_CLUSTER) {
-      this.answer(500, 'the backend of this route is not valid');
+      this.answer(action.config.invalidStatus ?? 500, 'the backend of this route is not valid');
       return;
     }
     const cluster = this.#http.cluster(target.cluster);

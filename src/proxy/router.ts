@@ -36,7 +36,7 @@ export interface PreparedForward {
   readonly type: 'forward';
   /** Timeouts and retries as configured. */
   readonly config: ForwardAction;
-  /** By weight. A target with cluster INVALID_CLUSTER answers 500. */
+  /** By weight. A target with cluster INVALID_CLUSTER leads nowhere. */
   readonly pick: () => PreparedTarget;
   /** Changes path and host in place. Once per request, before it is first sent. */
   readonly rewrite: ((head: RequestHead) => void) | undefined;

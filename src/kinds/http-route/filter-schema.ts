@@ -93,6 +93,24 @@ export const externalAuth = object('Asks a service whether a request may pass; n
   }),
 });
 
+const settingsOf = {
+  requestHeaderModifier: headerModifier('the request'),
+  responseHeaderModifier: headerModifier('the answer'),
+  requestMirror: mirror,
+  requestRedirect: redirect,
+  urlRewrite: object('Changes path and host on the way to the backend.', {
+    hostname: hostname('New host name.'),
+    path: pathModifier,
+  }),
+  extensionRef: object('A filter of an implementation; none are supported.', {
+    'group!': groupField(),
+    'kind!': kindField(),
+    'name!': nameField(),
+  }),
+  cors,
+  externalAuth,
+};
+
 /** The types of filters, each with the field that holds its settings. */
 export const filterFields = {
   RequestHeaderModifier: 'requestHeaderModifier',
@@ -105,26 +123,16 @@ export const filterFields = {
   ExternalAuth: 'externalAuth',
 } as const;
 
-export const filters = (description: string): Schema =>
-  list(
-    description,
-    object('One filter; the field named after its type holds its settings.', {
-      'type!': text('What it does.', { enum: Object.keys(filterFields) }),
-      requestHeaderModifier: headerModifier('the request'),
-      responseHeaderModifier: headerModifier('the answer'),
-      requestMirror: mirror,
-      requestRedirect: redirect,
-      urlRewrite: object('Changes path and host on the way to the backend.', {
-        hostname: hostname('New host name.'),
-        path: pathModifier,
-      }),
-      extensionRef: object('A filter of an implementation; none are supported.', {
-        'group!': groupField(),
-        'kind!': kindField(),
-        'name!': nameField(),
-      }),
-      cors,
-      externalAuth,
-    }),
-    { maxItems: 16 },
-  );
+type FilterType = keyof typeof filterFields;
+
+const ALL = Object.keys(filterFields) as readonly FilterType[];
+
+/** A list of filters of these types. */
+export const filters = (description: string, types: readonly FilterType[] = ALL): Schema => {
+  const settings = types.map((type) => [filterFields[type], settingsOf[filterFields[type]]]);
+  const filter = object('One filter; the field named after its type holds its settings.', {
+    'type!': text('What it does.', { enum: types }),
+    ...Object.fromEntries(settings),
+  });
+  return list(description, filter, { maxItems: 16 });
+};

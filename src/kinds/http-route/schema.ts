@@ -1,9 +1,8 @@
 // gateway.networking.k8s.io HTTPRoute: how HTTP requests at a Gateway, or to a Service, find their backends.
 import type { Kind } from '../kind.ts';
-import { hostnameItem, parentFields, routeStatus, weightedBackend } from '../route-parts.ts';
-import { integer, keyed, list, object, patterns, sectionName, specOf, text } from '../schema.ts';
+import { hostnameItem, hostnamesColumn, parentFields, routeStatus, weightedBackend } from '../route-parts.ts';
+import { integer, keyed, list, object, patterns, sectionName, text } from '../schema.ts';
 import { filters } from './filter-schema.ts';
-import type { HttpRouteSpec } from './types.ts';
 import { validateHttpRoute } from './validate.ts';
 
 const duration = (description: string) => text(description, { pattern: patterns.duration });
@@ -14,6 +13,15 @@ const valueMatch = (what: string, limits: { maxLength: number; pattern?: string 
     'name!': text('Its name.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
     'value!': text('The value.', { minLength: 1, ...limits }),
   });
+
+export const headerMatches = keyed(
+  'Headers.',
+  ['name'],
+  valueMatch('header', { maxLength: 4096, pattern: patterns.headerValue }),
+  {
+    maxItems: 16,
+  },
+);
 
 const match = object('Conditions on a request; all must hold.', {
   path: object(
@@ -30,11 +38,27 @@ const match = object('Conditions on a request; all must hold.', {
   method: text('The method.', {
     enum: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'],
   }),
-  headers: keyed('Headers.', ['name'], valueMatch('header', { maxLength: 4096, pattern: patterns.headerValue }), {
-    maxItems: 16,
-  }),
+  headers: headerMatches,
   queryParams: keyed('Parameters of the query.', ['name'], valueMatch('parameter', { maxLength: 1024 }), {
     maxItems: 16,
+  }),
+});
+
+export const sessionPersistence = object('Keeps a client with a backend; not supported yet.', {
+  sessionName: text('Name of the cookie or header, in older versions of the API.', { maxLength: 128 }),
+  type: text('How it is kept.', { enum: ['Cookie', 'Header'], default: 'Cookie' }),
+  absoluteTimeout: duration('Its longest life.'),
+  idleTimeout: duration('Its life without use.'),
+  cookie: object('For cookies.', {
+    name: text('Name of the cookie.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
+    path: text('Path of the cookie.', { default: '/', maxLength: 1024 }),
+    lifetimeType: text('How long the cookie lives.', { enum: ['Permanent', 'Session'], default: 'Session' }),
+  }),
+  header: object('For headers.', {
+    'name!': text('Name of the header.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
+  }),
+  cookieConfig: object('For cookies, in older versions of the API.', {
+    lifetimeType: text('How long the cookie lives.', { enum: ['Permanent', 'Session'], default: 'Session' }),
   }),
 });
 
@@ -61,23 +85,7 @@ const rule = object('Matches, what is done on the way, and backends.', {
       'x-kubernetes-list-type': 'set',
     }),
   }),
-  sessionPersistence: object('Keeps a client with a backend; not supported yet.', {
-    sessionName: text('Name of the cookie or header, in older versions of the API.', { maxLength: 128 }),
-    type: text('How it is kept.', { enum: ['Cookie', 'Header'], default: 'Cookie' }),
-    absoluteTimeout: duration('Its longest life.'),
-    idleTimeout: duration('Its life without use.'),
-    cookie: object('For cookies.', {
-      name: text('Name of the cookie.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
-      path: text('Path of the cookie.', { default: '/', maxLength: 1024 }),
-      lifetimeType: text('How long the cookie lives.', { enum: ['Permanent', 'Session'], default: 'Session' }),
-    }),
-    header: object('For headers.', {
-      'name!': text('Name of the header.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
-    }),
-    cookieConfig: object('For cookies, in older versions of the API.', {
-      lifetimeType: text('How long the cookie lives.', { enum: ['Permanent', 'Session'], default: 'Session' }),
-    }),
-  }),
+  sessionPersistence,
 });
 
 const spec = object('What is wanted of it.', {
@@ -106,15 +114,6 @@ export const httpRoute: Kind = {
     'spec!': spec,
     status: routeStatus,
   }),
-  columns: [
-    {
-      name: 'Hostnames',
-      type: 'string',
-      value: (resource) => {
-        const { hostnames } = specOf<HttpRouteSpec>(resource);
-        return hostnames ? JSON.stringify(hostnames) : '';
-      },
-    },
-  ],
+  columns: [hostnamesColumn],
   validate: validateHttpRoute,
 };

@@ -61,7 +61,7 @@ const checkPath = ({ path: { type, value } }: HttpRouteMatch, path: string, chec
 };
 
 /** Both engines must take it, so it must have RE2's syntax. */
-const checkExpression = (value: string, path: string, check: Check): void => {
+export const checkExpression = (value: string, path: string, check: Check): void => {
   try {
     compilePattern(value);
   } catch (error) {
@@ -74,9 +74,16 @@ const checkFilters = (list: readonly HttpRouteFilter[], rule: HttpRouteRule, pat
   if (types.includes('RequestRedirect') && types.includes('URLRewrite')) {
     check(path, 'RequestRedirect and URLRewrite must not stand together');
   }
-  for (const { item, index } of repeated(types, (type) => type)) {
+  checkFilterFields(list, path, check);
+  for (const [i, filter] of list.entries()) checkPathModifier(filter, rule, `${path}[${i}]`, check);
+};
+
+/** Each has the settings of its type alone, and most types may stand once. */
+export const checkFilterFields = (list: readonly HttpRouteFilter[], path: string, check: Check): void => {
+  for (const { item, index } of repeated(list, ({ type }) => type)) {
     // Several mirrors and extensions may stand side by side.
-    if (item !== 'RequestMirror' && item !== 'ExtensionRef') check(`${path}[${index}]`, `${item} is there twice`);
+    if (item.type === 'RequestMirror' || item.type === 'ExtensionRef') continue;
+    check(`${path}[${index}]`, `${item.type} is there twice`);
   }
   list.forEach((filter, i) => {
     for (const [type, field] of Object.entries(filterFields)) {
@@ -84,7 +91,6 @@ const checkFilters = (list: readonly HttpRouteFilter[], rule: HttpRouteRule, pat
       if (given && filter.type !== type) check(`${path}[${i}].${field}`, `must not be set for type ${filter.type}`);
       if (!given && filter.type === type) check(`${path}[${i}].${field}`, `is required for type ${type}`);
     }
-    checkPathModifier(filter, rule, `${path}[${i}]`, check);
   });
 };
 

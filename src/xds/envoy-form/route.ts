@@ -108,7 +108,8 @@ const forwardOf = (
   const perTry = action.attemptTimeoutMs;
   const value: Init<typeof RouteActionSchema> = {
     clusterSpecifier: clusterOf(route, action),
-    clusterNotFoundResponseCode: NotFoundCode.INTERNAL_SERVER_ERROR,
+    clusterNotFoundResponseCode:
+      action.invalidStatus === 503 ? NotFoundCode.SERVICE_UNAVAILABLE : NotFoundCode.INTERNAL_SERVER_ERROR,
     timeout: duration(action.timeoutMs ?? 0),
     ...callTimeout(action, context),
     ...((retry || perTry !== undefined) && {
@@ -168,6 +169,8 @@ export const envoyRoutes = (route: Route, context: RouteContext): EnvoyRoute[] =
   }
   if (action.type === 'direct') return [{ ...base, action: directOf(action.status, action.body) }];
   // With nothing to forward to, the share that is broken is all of it.
-  if (action.targets.every((target) => target.weight === 0)) return [{ ...base, action: directOf(500, '') }];
+  if (action.targets.every((target) => target.weight === 0)) {
+    return [{ ...base, action: directOf(action.invalidStatus ?? 500, '') }];
+  }
   return forwardRoutes(route, action, { ...base, ...webOfRoute(action, context) }, context);
 };

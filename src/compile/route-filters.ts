@@ -1,0 +1,61 @@
+// Filters, matches of values and weighted targets, which HTTPRoutes and GRPCRoutes share. Used by http-routes.ts and grpc-routes.ts.
+import type {
+  HeaderModifierSpec,
+  HttpBackendRef,
+  HttpRouteFilter,
+  NamedValueMatch,
+} from '../kinds/http-route/types.ts';
+import type { ForwardTarget, HeaderModifier, RouteFilter, ValueMatch } from '../model/route.ts';
+import type { RouteContext, Unsupported } from './routes.ts';
+
+export const compileTargets = (refs: readonly HttpBackendRef[], { targets }: RouteContext): ForwardTarget[] =>
+  targets(refs).map(({ cluster, weight, ref }) => ({ cluster, weight, filters: compileFilters(ref?.filters ?? []) }));
+
+export const compileFilters = (filters: readonly HttpRouteFilter[]): RouteFilter[] =>
+  filters.flatMap(({ requestHeaderModifier, responseHeaderModifier }) => {
+    if (requestHeaderModifier) return [compileHeaders('request-headers', requestHeaderModifier)];
+    return responseHeaderModifier ? [compileHeaders('response-headers', responseHeaderModifier)] : [];
+  });
+
+const compileHeaders = (
+  type: HeaderModifier['type'],
+  { set = [], add = [], remove = [] }: HeaderModifierSpec,
+): HeaderModifier => {
+  const lower = ({ name, value }: { name: string; value: string }) => ({ name: name.toLowerCase(), value });
+  return { type, set: set.map(lower), add: add.map(lower), remove: remove.map((name) => name.toLowerCase()) };
+};
+
+export const compileValue = ({ type, value }: NamedValueMatch, name: string): ValueMatch => ({
+  name,
+  type: type === 'RegularExpression' ? 'regex' : 'exact',
+  value,
+});
+
+export const compileHeaderMatches = (headers: readonly NamedValueMatch[] = []): ValueMatch[] =>
+  headers.map((match) => compileValue(match, match.name.toLowerCase()));
+
+const SUPPORTED_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite']);
+const BACKEND_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier']);
+
+/** What is published but can't be done: the whole route is refused, so that nothing is left out in silence. */
+export const unsupportedParts = (
+  rule: {
+    readonly filters?: readonly HttpRouteFilter[];
+    readonly backendRefs?: readonly HttpBackendRef[];
+    readonly sessionPersistence?: unknown;
+  },
+  path: string,
+): Unsupported[] => {
+  const found: Unsupported[] = [];
+  rule.filters?.forEach(({ type }, i) => {
+    if (!SUPPORTED_FILTERS.has(type)) found.push({ path: `${path}.filters[${i}]`, what: `the filter ${type}` });
+  });
+  rule.backendRefs?.forEach(({ filters = [] }, i) => {
+    filters.forEach(({ type }, j) => {
+      if (BACKEND_FILTERS.has(type)) return;
+      found.push({ path: `${path}.backendRefs[${i}].filters[${j}]`, what: `the filter ${type} on one backend` });
+    });
+  });
+  if (rule.sessionPersistence) found.push({ path: `${path}.sessionPersistence`, what: 'session persistence' });
+  return found;
+};

@@ -18,6 +18,8 @@ const MAX_MOVES = 3;
 /** Of one request, because a peer said that it did nothing with it. */
 const MAX_REPLAYS = 3;
 
+const NO_HTTP2 = 'the peer does not speak HTTP/2, as its port was declared to';
+
 const CONNECT_ERRORS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused; is the program running?',
   EHOSTUNREACH: 'the host is not reachable',
@@ -28,6 +30,8 @@ const CONNECT_ERRORS: Readonly<Record<string, string>> = {
   SELF_SIGNED_CERT_IN_CHAIN: "the peer's certificate is of another mesh",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the peer's certificate is of another mesh",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the peer's certificate is of another mesh",
+  PEER_PROTOCOL: NO_HTTP2,
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: NO_HTTP2,
   PEER_IDENTITY: "the peer's identity is not the expected one",
   NO_IDENTITY: 'this proxy has no identity yet',
 };

@@ -17,6 +17,9 @@ export interface DialResult {
   onFailed(error: Error, timeout: boolean): void;
 }
 
+/** What is offered over TLS. Where the peer agrees on nothing, HTTP/1.1 is spoken, but not HTTP/2. */
+const ALPN: Partial<Record<Cluster['protocol'], string>> = { http1: 'http/1.1', http2: 'h2' };
+
 /** Stops a dial whose result nobody wants; the result is then not called. */
 export type CancelDial = () => void;
 
@@ -62,6 +65,7 @@ export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): 
 
   const open = (endpoint: Endpoint, cluster: Cluster, readBuffer: ReadBuffer): Socket => {
     const { onread } = readBuffer;
+    const alpn = ALPN[cluster.protocol];
     const target = { host: endpoint.address, port: endpoint.port, noDelay: true, allowHalfOpen: true, onread };
     if (cluster.tls.mode === 'none' || !endpoint.mesh) return connectPlain(target);
     if (!context) throw new WeftError('NO_IDENTITY', 'this proxy has no identity yet, so it can not call mesh peers');
@@ -70,6 +74,7 @@ export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): 
       ...target,
       secureContext: context.get(),
       servername: cluster.tls.sni,
+      ...(alpn && { ALPNProtocols: [alpn] }),
       rejectUnauthorized: true,
       checkServerIdentity: checkIdentity(endpoint.identity),
     });
@@ -108,6 +113,10 @@ export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): 
       const onError = (error: Error) => fail(error, false);
       const onClose = () => fail(new Error('the peer closed the connection'), false);
       const onConnect = () => {
+        if ('alpnProtocol' in socket && cluster.protocol === 'http2' && socket.alpnProtocol !== 'h2') {
+          fail(new WeftError('PEER_PROTOCOL', 'the peer does not offer HTTP/2'), false);
+          return;
+        }
         stop();
         result.onConnected(new SocketWire(socket, user, readBuffer));
       };

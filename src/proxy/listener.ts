@@ -7,9 +7,11 @@ import { withReadBuffer } from './accepted-socket.ts';
 import { type Bound, type BoundAddress, bindProblem } from './bound.ts';
 import type { ChainRef, LiveChain, PreparedTcp } from './chain.ts';
 import { chooseChain, needsFirstLook } from './choose-chain.ts';
+import type { ClientConnection } from './client-stream.ts';
 import { type ConnectionInfo, connectionInfoOf } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Downstream } from './downstream.ts';
+import { Http2Downstream } from './downstream-http2.ts';
 import type { SelfPeer } from './events.ts';
 import { type FirstLook, sniff } from './sniff.ts';
 import { type ReadBuffer, SocketWire } from './socket-wire.ts';
@@ -26,7 +28,7 @@ export class BoundListener implements Bound {
   readonly #self: SelfPeer;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #http = new Set<Downstream>();
+  readonly #http = new Set<ClientConnection>();
   #chains: readonly LiveChain[];
   #looks: boolean;
   /** Connections since it was bound. */
@@ -214,11 +216,15 @@ export class BoundListener implements Bound {
       this.#startTcp(ref.current, wire, info, bytes);
       return;
     }
-    const connection = new Downstream(this.#context, wire, ref, info, this.#self);
-    wire.user = connection;
+    const isHttp2 = 'alpnProtocol' in socket && socket.alpnProtocol === 'h2';
+    const connection = new (isHttp2 ? Http2Downstream : Downstream)(this.#context, wire, ref, info, this.#self);
     this.#http.add(connection);
     socket.once('close', () => this.#http.delete(connection));
-    if (bytes) wire.receive(bytes, bytes.length);
+    if (connection instanceof Http2Downstream) connection.start(bytes);
+    else {
+      wire.user = connection;
+      if (bytes) wire.receive(bytes, bytes.length);
+    }
     if (!wire.paused) socket.resume();
   }
 

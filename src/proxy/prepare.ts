@@ -1,4 +1,5 @@
 // Snapshot → what the proxy runs on: routers, policies, chains. Equal parts are taken over as they are. Called by proxy.ts.
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf, WeftError } from '../lib/errors.ts';
 import type { Problem } from '../model/problem.ts';
 import {
@@ -23,6 +24,8 @@ export interface PreparedTable {
   readonly router: Router;
   readonly tunnels: ReadonlyMap<string, PreparedTunnel>;
 }
+
+const HTTP_ALPN: readonly string[] = ['h2', 'http/1.1'];
 
 const EMPTY_TABLE = (name: string): RouteTable => ({ name, virtualHosts: [], tunnels: [] });
 
@@ -163,13 +166,15 @@ export class Preparation {
   #prepareTerminator(chain: FilterChain, old: LiveChain | undefined): Terminator | undefined {
     const { tls } = chain;
     if (!tls) return undefined;
-    const before = old?.terminator?.mode === tls.mode ? old.terminator : undefined;
+    const alpn = (tls.mode === 'terminate' && tls.alpn) || (chain.handler.type === 'http' ? HTTP_ALPN : []);
+    const kept = old?.terminator?.mode === tls.mode && isDeepStrictEqual(old.terminator.alpn, alpn);
+    const before = kept ? old.terminator : undefined;
     if (tls.mode === 'mesh') {
       if (before) return before;
       const { svid } = this.#context;
       if (!svid)
         throw new WeftError('NO_IDENTITY', 'a chain for mesh peers needs an identity, and this proxy has none');
-      return meshTerminator(this.#context, svid);
+      return meshTerminator(this.#context, svid, alpn);
     }
     const secrets: TlsSecret[] = [];
     for (const name of tls.secrets) {
@@ -180,7 +185,7 @@ export class Preparation {
           problemOf(new WeftError('CERTIFICATE_MISSING', `there is no certificate ${name}`), chain.name),
         );
     }
-    if (!before) return serverTerminator(this.#context, secrets);
+    if (!before) return serverTerminator(this.#context, secrets, alpn);
     before.update(secrets);
     return before;
   }

@@ -11,6 +11,8 @@ import { type PeerIdentity, peerIdentityOf } from './peer-identity.ts';
 
 export interface Terminator {
   readonly mode: DownstreamTls['mode'];
+  /** Offered, in order of preference. */
+  readonly alpn: readonly string[];
   /** Takes a paused socket whose first bytes were pushed back. Calls `onSecure`, or destroys it. */
   secure(socket: Socket, onSecure: (secured: TLSSocket, peer: PeerIdentity | undefined) => void): void;
   /** Takes new certificates; connections that are open stay as they are. Throws where they can't be used. */
@@ -36,6 +38,8 @@ const prepareSecret = (secret: TlsSecret): NamedContext => {
 
 // SSL_OP_NO_TICKET
 const NO_TICKET = 0x4000;
+
+const alpnOptions = (alpn: readonly string[]): TlsOptions => (alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {});
 
 const meshOptions = (source: SvidSource): TlsOptions => {
   const svid = source.current();
@@ -96,10 +100,10 @@ class Handshakes {
 }
 
 /** Mutual TLS: the peer must prove a SPIFFE identity of the own trust domain. */
-export const meshTerminator = (context: ProxyContext, source: SvidSource): Terminator => {
+export const meshTerminator = (context: ProxyContext, source: SvidSource, alpn: readonly string[]): Terminator => {
   const handshakes = new Handshakes(
     context,
-    { ...meshOptions(source), requestCert: true, rejectUnauthorized: true },
+    { ...meshOptions(source), ...alpnOptions(alpn), requestCert: true, rejectUnauthorized: true },
     (secured) => {
       const own = parseSpiffeId(source.current().spiffeId);
       return (own && peerIdentityOf(secured, own.trustDomain)) ?? false;
@@ -107,13 +111,18 @@ export const meshTerminator = (context: ProxyContext, source: SvidSource): Termi
   );
   return {
     mode: 'mesh',
+    alpn,
     secure: (socket, onSecure) => handshakes.start(socket, onSecure),
     update: () => handshakes.setContext(meshOptions(source)),
   };
 };
 
 /** TLS for anyone; the certificate is the first that fits the name asked for, else the first. */
-export const serverTerminator = (context: ProxyContext, secrets: readonly TlsSecret[]): Terminator => {
+export const serverTerminator = (
+  context: ProxyContext,
+  secrets: readonly TlsSecret[],
+  alpn: readonly string[],
+): Terminator => {
   let named = secrets.map(prepareSecret);
   const options = ({ secret }: NamedContext): TlsOptions => ({
     key: secret.keyPem,
@@ -125,7 +134,7 @@ export const serverTerminator = (context: ProxyContext, secrets: readonly TlsSec
     context,
     {
       ...options(named[0]!),
-      ALPNProtocols: ['http/1.1'],
+      ...alpnOptions(alpn),
       SNICallback: (name, done) => {
         const fitting = named.find(({ certificate }) => certificate.checkHost(name) !== undefined);
         done(null, (fitting ?? named[0]!).context);
@@ -135,6 +144,7 @@ export const serverTerminator = (context: ProxyContext, secrets: readonly TlsSec
   );
   return {
     mode: 'terminate',
+    alpn,
     secure: (socket, onSecure) => handshakes.start(socket, onSecure),
     update(next) {
       // A new context would make clients' session tickets useless.

@@ -66,7 +66,7 @@ const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerCont
   ];
 };
 
-const alpnOf = ({ handler }: FilterChain): readonly string[] => (handler.type === 'http' ? ['http/1.1'] : []);
+const alpnOf = ({ handler }: FilterChain): readonly string[] => (handler.type === 'http' ? ['h2', 'http/1.1'] : []);
 
 const chainOf = (listener: Listener, chain: FilterChain, context: ListenerContext): EnvoyChain => ({
   name: chain.name,

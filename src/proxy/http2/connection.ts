@@ -6,7 +6,8 @@ import { Refusal, type RequestMessage, ResponseMessage } from '../http1/head.ts'
 import type { Wire, WireUser } from '../wire.ts';
 import { ClosedStreams } from './closed-streams.ts';
 import type { Http2Owner, Http2Stream, Http2StreamUser } from './contract.ts';
-import { ANSWERED, CHEAP, FloodGuard, WASTED_STREAM } from './flood-guard.ts';
+import { Control, type ControlHost } from './control.ts';
+import { ANSWERED, CHEAP, WASTED_STREAM } from './flood-guard.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
 import { BlockRange, type Fault, faultOf, priorityFault } from './frame-rules.ts';
 import * as h2 from './frames.ts';
@@ -16,15 +17,7 @@ import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import { Outbox } from './outbox.ts';
 import { SendQueue } from './send-queue.ts';
-import {
-  CONNECTION_WINDOW,
-  DEFAULT_WINDOW,
-  MAX_STREAMS,
-  PeerSettings,
-  type Role,
-  STREAM_WINDOW,
-  settingsText,
-} from './settings.ts';
+import { CONNECTION_WINDOW, DEFAULT_WINDOW, MAX_STREAMS, type Role, STREAM_WINDOW } from './settings.ts';
 import { NOBODY, Stream, type StreamHost } from './stream.ts';
 
 /** What it needs of the proxy. */
@@ -33,18 +26,11 @@ export type Http2Context = Pick<ProxyContext, 'limits' | 'deadlines' | 'flushes'
 const TOO_LARGE = new Refusal(431, 'the request head is too large');
 const TOO_SHORT = new Refusal(400, 'the body is shorter than Content-Length');
 
-/** Answers to PING and SETTINGS, and resets, that wait for a peer that does not read. */
-const MAX_OWED = 1000;
+/** A peer that opens its window by less at a time may do so only now and then. */
+const SMALL_WINDOW = 1024;
 /** By how much compressed heads may be larger than what is taken, so that they are answered and not cut off. */
 const BLOCK_FACTOR = 2;
-const GO_AWAY_PING = 'go away?';
-
-const OPEN = 0;
-/** Nothing is read any more; what waits is sent, then the wire is closed. */
-const CLOSING = 1;
-const CLOSED = 2;
-
-export class Http2Connection implements WireUser, FrameSink, StreamHost {
+export class Http2Connection implements WireUser, FrameSink, StreamHost, ControlHost {
   readonly wire: Wire;
   readonly outbox: Outbox;
   readonly encoder = new HpackEncoder();
@@ -55,23 +41,14 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
   readonly #reader: FrameReader;
   readonly #decoder: HpackDecoder;
   readonly #block: HeaderBlock;
-  readonly #guard = new FloodGuard();
-  readonly #peer = new PeerSettings();
+  readonly #control: Control;
   readonly #streams = new Map<number, Stream>();
   readonly #reset = new ClosedStreams();
-  /** Handshake, header blocks and the end. */
-  readonly #deadline = new Deadline(() => this.#onDue());
-  #state = OPEN;
-  /** The peer's SETTINGS have come. */
-  #greeted = false;
-  /** It knows the own ones. */
-  #acknowledged = false;
+  readonly #blockDeadline = new Deadline(() =>
+    this.#control.fail(h2.PROTOCOL_ERROR, 'a header block did not come in time'),
+  );
   /** Server: the last that the peer has opened. Client: the last that was opened. */
   #lastId = 0;
-  /** The last that the peer may count on, once it was told so. */
-  #finalId = h2.MAX_ID;
-  #goingAway = false;
-  #peerGoingAway = false;
   #recvWindow = CONNECTION_WINDOW;
   #uncredited = 0;
   /** Whose DATA is being read, and whether it is the last. */
@@ -80,10 +57,8 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
   #touched: Stream[] = [];
   readonly #queue: SendQueue;
   readonly #range = new BlockRange();
-  /** Control frames written, and streams ended, since the peer has stopped to read. */
-  #owed = 0;
+  /** Streams that ended since the peer has stopped to read. */
   #undrained = 0;
-  #error: Error | undefined;
 
   constructor(wire: Wire, context: Http2Context, role: Role, owner: Http2Owner) {
     const { maxHeadBytes, maxFields } = context.limits;
@@ -91,6 +66,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
     this.outbox = new Outbox(wire, context.flushes);
     this.#context = context;
     this.#role = role;
+    this.#control = new Control(this, context, role, owner);
     this.#owner = owner;
     this.#reader = new FrameReader(this, role === 'server');
     this.#decoder = new HpackDecoder({ maxListSize: maxHeadBytes, maxFields });
@@ -102,10 +78,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
 
   /** Sends the preface and SETTINGS. */
   start(): void {
-    const preface = this.#role === 'client' ? h2.PREFACE : '';
-    const settings = settingsText(this.#role, this.#context.limits.maxHeadBytes);
-    this.outbox.add(preface + settings + h2.windowText(0, CONNECTION_WINDOW - DEFAULT_WINDOW));
-    this.#setDeadline(this.#context.limits.handshakeTimeoutMs);
+    this.#control.start();
   }
 
   get activeStreams(): number {
@@ -113,24 +86,25 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
   }
 
   get peerMaxStreams(): number {
-    return this.#peer.maxStreams;
+    return this.#control.peer.maxStreams;
   }
 
   /** The peer takes CONNECT with a protocol (RFC 8441). */
   get takesExtendedConnect(): boolean {
-    return this.#peer.connectProtocol;
+    return this.#control.peer.connectProtocol;
   }
 
   /** Client: streams can be opened, now or when others have ended. */
   get usable(): boolean {
-    return this.#state === OPEN && !this.#goingAway && !this.#peerGoingAway && this.#lastId < h2.MAX_ID - 2;
+    const { goingAway, peerGoingAway } = this.#control;
+    return this.#control.open && !goingAway && !peerGoingAway && this.#lastId < h2.MAX_ID - 2;
   }
 
   /** Client: begins a request; undefined when there is no room for it. */
   open(message: RequestMessage, end: boolean, user: Http2StreamUser): Http2Stream | undefined {
-    if (!this.usable || this.#streams.size >= this.#peer.maxStreams) return undefined;
+    if (!this.usable || this.#streams.size >= this.#control.peer.maxStreams) return undefined;
     this.#lastId = this.#lastId === 0 ? 1 : this.#lastId + 2;
-    const stream = new Stream(this.#lastId, this, this.#peer.initialWindow, message.method);
+    const stream = new Stream(this.#lastId, this, this.#control.peer.initialWindow, message.method);
     stream.user = user;
     this.#streams.set(stream.id, stream);
     stream.request(message, end);
@@ -139,41 +113,21 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
 
   /** Ends it gracefully: no stream is begun any more, those that are open go on. */
   goAway(): void {
-    if (this.#goingAway || this.#state !== OPEN) return;
-    this.#goingAway = true;
-    if (this.#role === 'client') {
-      this.#tellFinal();
-      return;
-    }
-    // What the peer sends before it has read this still counts; the answer to the PING comes behind it (RFC 9113, 6.8).
-    this.outbox.add(h2.goAwayText(h2.MAX_ID, h2.NO_ERROR) + h2.pingText(GO_AWAY_PING, false));
-    this.#setDeadline(this.#context.limits.lingerMs);
-  }
-
-  #tellFinal(): void {
-    this.#finalId = this.#role === 'client' ? 0 : this.#lastId;
-    this.outbox.add(h2.goAwayText(this.#finalId, h2.NO_ERROR));
-    this.#clearDeadline();
-    this.#endWhenDone();
-  }
-
-  #endWhenDone(): void {
-    const told = this.#goingAway && this.#finalId !== h2.MAX_ID;
-    if (this.#state === OPEN && this.#streams.size === 0 && (told || this.#peerGoingAway)) this.#finish();
+    this.#control.goAway();
   }
 
   /** At once; what waits is lost. */
   destroy(): void {
-    this.#state = CLOSED;
-    this.#reader.stop();
-    this.#resetAll(h2.CANCEL);
+    this.#control.onClosed();
+    this.stopReading();
+    this.resetAll(h2.CANCEL);
     this.wire.destroy();
   }
 
   // --- the wire
 
   onData(buffer: Buffer, start: number, end: number): void {
-    if (this.#state !== OPEN) return;
+    if (!this.#control.open) return;
     this.#reader.feed(buffer, start, end);
     const touched = this.#touched;
     if (touched.length === 0) return;
@@ -187,12 +141,12 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
 
   onEnd(): void {
     // HTTP/2 has no half-closed connections.
-    if (this.#state === OPEN) this.#finish();
-    this.#resetAll(h2.CANCEL);
+    this.#control.finish();
+    this.resetAll(h2.CANCEL);
   }
 
   onDrain(): void {
-    this.#owed = 0;
+    this.#control.onDrain();
     this.#undrained = 0;
     for (const stream of [...this.#streams.values()]) {
       if (this.wire.blocked) return;
@@ -201,26 +155,26 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
   }
 
   onClose(error: Error | undefined): void {
-    this.#state = CLOSED;
+    this.#control.onClosed();
     this.#reader.stop();
-    this.#resetAll(h2.CANCEL);
-    this.#context.deadlines.remove(this.#deadline);
+    this.resetAll(h2.CANCEL);
+    this.#context.deadlines.remove(this.#blockDeadline);
     this.#queue.close();
-    this.#owner.onClosed(this.#error ?? error);
+    this.#owner.onClosed(this.#control.error ?? error);
   }
 
   // --- frames
 
   onBadFrame(code: number, reason: string): void {
-    this.#fail(code, reason);
+    this.#control.fail(code, reason);
   }
 
   /** False when this frame may not come now. */
   #isExpected(type: number, flags: number, id: number): boolean {
-    if (!this.#greeted && (type !== h2.SETTINGS || (flags & h2.ACK) !== 0)) {
-      this.#fail(h2.PROTOCOL_ERROR, 'the first frame is not SETTINGS');
+    if (!this.#control.greeted && (type !== h2.SETTINGS || (flags & h2.ACK) !== 0)) {
+      this.#control.fail(h2.PROTOCOL_ERROR, 'the first frame is not SETTINGS');
     } else if (this.#block.id !== 0 ? type !== h2.CONTINUATION || id !== this.#block.id : type === h2.CONTINUATION) {
-      this.#fail(h2.PROTOCOL_ERROR, 'a header block is not followed by its rest');
+      this.#control.fail(h2.PROTOCOL_ERROR, 'a header block is not followed by its rest');
     } else return true;
     return false;
   }
@@ -229,7 +183,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
     if (!this.#isExpected(type, flags, id)) return;
     const fault = faultOf(type, flags, id, end - start);
     if (fault) {
-      this.#fail(fault.code, fault.reason);
+      this.#control.fail(fault.code, fault.reason);
       return;
     }
     switch (type) {
@@ -249,7 +203,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
         this.#onSettings(flags, buffer, start, end);
         break;
       case h2.PING:
-        this.#onPing(flags, buffer.toString('latin1', start, end));
+        this.#control.onPing((flags & h2.ACK) !== 0, buffer.toString('latin1', start, end));
         break;
       case h2.GOAWAY:
         this.#onGoAway(buffer.readUInt32BE(start) & h2.MAX_ID);
@@ -258,7 +212,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
         this.#onPriority(priorityFault(id, buffer, start));
         break;
       default:
-        this.#charge(CHEAP);
+        this.#control.charge(CHEAP);
     }
   }
 
@@ -266,11 +220,12 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
     const range = this.#range;
     const fault = range.find(flags, id, buffer, start, end);
     const endStream = (flags & h2.END_STREAM) !== 0;
-    if (fault) this.#fail(fault.code, fault.reason);
+    if (fault) this.#control.fail(fault.code, fault.reason);
     else if ((flags & h2.END_HEADERS) !== 0) this.#onBlock(id, endStream, buffer, range.start, range.end);
     else {
       this.#block.begin(id, endStream);
-      this.#setDeadline(this.#context.limits.handshakeTimeoutMs);
+      const { deadlines, limits } = this.#context;
+      deadlines.set(this.#blockDeadline, deadlines.now() + limits.handshakeTimeoutMs);
       this.#addToBlock(buffer, range.start, range.end);
     }
   }
@@ -279,20 +234,20 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
     if (!this.#addToBlock(buffer, start, end) || (flags & h2.END_HEADERS) === 0) return;
     const { id, endStream } = this.#block;
     const whole = this.#block.take();
-    if (this.#acknowledged) this.#clearDeadline();
+    this.#context.deadlines.clear(this.#blockDeadline);
     this.#onBlock(id, endStream, whole, 0, whole.length);
   }
 
   #addToBlock(buffer: Buffer, start: number, end: number): boolean {
     if (this.#block.add(buffer, start, end)) return true;
-    this.#fail(h2.ENHANCE_YOUR_CALM, 'a header block is too large');
+    this.#control.fail(h2.ENHANCE_YOUR_CALM, 'a header block is too large');
     return false;
   }
 
   #onBlock(id: number, end: boolean, buffer: Buffer, start: number, stop: number): void {
     const fields = this.#decoder.decode(buffer, start, stop);
     if (fields === 'corrupt') {
-      this.#fail(h2.COMPRESSION_ERROR, 'a header block can not be read');
+      this.#control.fail(h2.COMPRESSION_ERROR, 'a header block can not be read');
       return;
     }
     const stream = this.#streams.get(id);
@@ -309,25 +264,26 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
 
   /** A frame for a stream that is not open: unread when the peer could not know of that yet. */
   #onStrayFrame(id: number, what: string): void {
-    if (this.#isIdle(id)) this.#fail(h2.PROTOCOL_ERROR, `${what} on a stream that was not begun`);
-    else if (id <= this.#lastId && !this.#reset.has(id)) this.#fail(h2.STREAM_CLOSED, `${what} on a closed stream`);
-    else this.#charge(CHEAP);
+    if (this.#isIdle(id)) this.#control.fail(h2.PROTOCOL_ERROR, `${what} on a stream that was not begun`);
+    else if (id <= this.#lastId && !this.#reset.has(id))
+      this.#control.fail(h2.STREAM_CLOSED, `${what} on a closed stream`);
+    else this.#control.charge(CHEAP);
   }
 
   /** Streams above the last id that the peer was told are not begun, but may come. */
   #isIdle(id: number): boolean {
-    return (id & 1) === 0 || (id > this.#lastId && (this.#role === 'client' || id <= this.#finalId));
+    return (id & 1) === 0 || (id > this.#lastId && (this.#role === 'client' || id <= this.#control.finalId));
   }
 
   // --- server
 
   #begin(id: number, fields: readonly string[] | 'too-large', end: boolean): void {
     // It was told that no more are taken.
-    if (id > this.#finalId) return;
+    if (id > this.#control.finalId) return;
     this.#lastId = id;
     if (this.#streams.size + this.#undrained >= MAX_STREAMS) {
       this.#sendReset(id, h2.REFUSED_STREAM);
-      this.#charge(WASTED_STREAM);
+      this.#control.charge(WASTED_STREAM);
       return;
     }
     const message = fields === 'too-large' ? TOO_LARGE : this.#context.http2Parser.request(fields);
@@ -340,7 +296,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
       return;
     }
     message.chunked = !end && message.contentLength < 0;
-    const stream = new Stream(id, this, this.#peer.initialWindow, message.method);
+    const stream = new Stream(id, this, this.#control.peer.initialWindow, message.method);
     stream.bodyLeft = message.contentLength;
     stream.remoteEnded = end;
     this.#streams.set(id, stream);
@@ -359,7 +315,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
       if (!end) this.#sendReset(id, h2.NO_ERROR);
     }
     this.#owner.onRefused?.(refusal);
-    this.#charge(WASTED_STREAM);
+    this.#control.charge(WASTED_STREAM);
   }
 
   // --- client
@@ -378,7 +334,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
       }
       return;
     }
-    stream.bodyLeft = bodyLengthOf(stream, message);
+    stream.expectBody(message);
     if (end && stream.bodyLeft > 0) {
       this.#streamError(stream, h2.PROTOCOL_ERROR, 'the body is shorter than Content-Length');
       return;
@@ -401,20 +357,20 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
 
   onDataHead(flags: number, id: number, length: number, size: number): void {
     this.#data = undefined;
+    this.#dataEnds = (flags & h2.END_STREAM) !== 0;
     if (!this.#isExpected(h2.DATA, flags, id)) return;
     this.#recvWindow -= length;
     if (this.#recvWindow < 0) {
-      this.#fail(h2.FLOW_CONTROL_ERROR, 'more was sent than the connection takes');
+      this.#control.fail(h2.FLOW_CONTROL_ERROR, 'more was sent than the connection takes');
       return;
     }
     const stream = this.#streams.get(id);
     if (stream && this.#takesData(stream, length, size)) {
       this.#data = stream;
-      this.#dataEnds = (flags & h2.END_STREAM) !== 0;
     } else if (!stream) this.#onStrayFrame(id, 'DATA');
     if (length > size) this.#credit(this.#data, length - size);
-    if (size === 0 && !this.#dataEnds) this.#charge(CHEAP);
-    else this.#guard.refund(size >> 10);
+    if (size > 0) this.#control.refund(ANSWERED);
+    else if (!this.#dataEnds) this.#control.charge(CHEAP);
   }
 
   #takesData(stream: Stream, length: number, size: number): boolean {
@@ -472,18 +428,19 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
   }
 
   #onWindowUpdate(id: number, size: number): void {
-    if (!this.#charge(CHEAP)) return;
+    // Windows as large as these can't be opened for ever.
+    if (size < SMALL_WINDOW && !this.#control.charge(CHEAP)) return;
     if (id === 0) {
       this.sendWindow += size;
-      if (size === 0) this.#fail(h2.PROTOCOL_ERROR, 'a WINDOW_UPDATE of nothing');
-      else if (this.sendWindow > h2.MAX_WINDOW) this.#fail(h2.FLOW_CONTROL_ERROR, 'the window is too large');
+      if (size === 0) this.#control.fail(h2.PROTOCOL_ERROR, 'a WINDOW_UPDATE of nothing');
+      else if (this.sendWindow > h2.MAX_WINDOW) this.#control.fail(h2.FLOW_CONTROL_ERROR, 'the window is too large');
       else this.#queue.pumpAll();
       return;
     }
     const stream = this.#streams.get(id);
     if (!stream) {
       // It may have been closed meanwhile.
-      if (this.#isIdle(id)) this.#fail(h2.PROTOCOL_ERROR, 'WINDOW_UPDATE on a stream that was not begun');
+      if (this.#isIdle(id)) this.#control.fail(h2.PROTOCOL_ERROR, 'WINDOW_UPDATE on a stream that was not begun');
       return;
     }
     stream.sendWindow += size;
@@ -495,36 +452,25 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
 
   #onReset(id: number, code: number): void {
     if (this.#isIdle(id)) {
-      this.#fail(h2.PROTOCOL_ERROR, 'RST_STREAM on a stream that was not begun');
+      this.#control.fail(h2.PROTOCOL_ERROR, 'RST_STREAM on a stream that was not begun');
       return;
     }
     const stream = this.#streams.get(id);
     if (stream) this.#close(stream, code, code === h2.REFUSED_STREAM);
     // RFC 9113, 10.5: begun and taken back again and again ("rapid reset").
-    this.#charge(this.#role === 'server' && stream ? WASTED_STREAM : CHEAP);
+    this.#control.charge(this.#role === 'server' && stream ? WASTED_STREAM : CHEAP);
   }
 
   #onSettings(flags: number, buffer: Buffer, start: number, end: number): void {
-    const isAck = (flags & h2.ACK) !== 0;
-    if (isAck) {
-      this.#acknowledged = true;
-      if (this.#block.id === 0 && !this.#goingAway) this.#clearDeadline();
-      this.#charge(CHEAP);
+    if ((flags & h2.ACK) !== 0) {
+      this.#control.onSettingsAck();
       return;
     }
-    const peer = this.#peer;
+    const { peer } = this.#control;
     const { initialWindow, maxStreams } = peer;
-    const isFirst = !this.#greeted;
-    this.#greeted = true;
-    const code = peer.read(buffer, start, end, this.#role);
-    if (code !== 0) {
-      this.#fail(code, 'a value in SETTINGS is not valid');
-      return;
-    }
-    this.outbox.add(h2.frameHead(0, h2.SETTINGS, h2.ACK, 0));
+    const isFirst = !this.#control.greeted;
+    if (!this.#control.onSettings(buffer, start, end)) return;
     this.encoder.setMaxTableSize(peer.headerTableSize);
-    this.outbox.maxFrame = peer.maxFrame;
-    if (!this.#owe()) return;
     if (peer.initialWindow !== initialWindow && !this.#moveWindows(peer.initialWindow - initialWindow)) return;
     if (isFirst) this.#owner.onGreeted?.();
     if (this.#role === 'client' && peer.maxStreams > maxStreams) this.#owner.onMoreStreams();
@@ -535,37 +481,27 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
     for (const stream of this.#streams.values()) {
       stream.sendWindow += by;
       if (stream.sendWindow <= h2.MAX_WINDOW) continue;
-      this.#fail(h2.FLOW_CONTROL_ERROR, 'the window of a stream is too large');
+      this.#control.fail(h2.FLOW_CONTROL_ERROR, 'the window of a stream is too large');
       return false;
     }
     if (by > 0) this.#queue.pumpAll();
     return true;
   }
 
-  #onPing(flags: number, payload: string): void {
-    if ((flags & h2.ACK) === 0) {
-      this.outbox.add(h2.pingText(payload, true));
-      this.#owe();
-    } else if (this.#goingAway && this.#finalId === h2.MAX_ID && payload === GO_AWAY_PING) this.#tellFinal();
-    else this.#charge(CHEAP);
-  }
-
   #onGoAway(lastId: number): void {
-    if (!this.#charge(CHEAP)) return;
-    const first = !this.#peerGoingAway;
-    this.#peerGoingAway = true;
+    if (!this.#control.charge(CHEAP)) return;
+    this.#control.onPeerGoAway();
     if (this.#role === 'client') {
-      if (first) this.#owner.onGoingAway();
       for (const stream of [...this.#streams.values()]) {
         if (stream.id > lastId) this.#close(stream, h2.REFUSED_STREAM, true);
       }
     }
-    this.#endWhenDone();
+    this.#control.endWhenDone();
   }
 
   #onPriority(fault: Fault | undefined): void {
-    if (fault) this.#fail(fault.code, fault.reason);
-    else this.#charge(CHEAP);
+    if (fault) this.#control.fail(fault.code, fault.reason);
+    else this.#control.charge(CHEAP);
   }
 
   // --- what streams ask for
@@ -575,7 +511,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
   }
 
   #credit(stream: Stream | undefined, bytes: number): void {
-    if (this.#state !== OPEN) return;
+    if (!this.#control.open) return;
     if (stream?.paused) {
       stream.withheld += bytes;
       return;
@@ -599,7 +535,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
   }
 
   onLocalEnd(stream: Stream): void {
-    this.#guard.refund(1);
+    this.#control.refund(1);
     if (stream.remoteEnded) this.#close(stream);
   }
 
@@ -624,91 +560,40 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost {
     this.onLocalReset(stream, code);
     if (isUnanswered) user.onBadAnswer?.(reason);
     else user.onReset(code, false);
-    this.#charge(WASTED_STREAM);
+    this.#control.charge(WASTED_STREAM);
   }
 
   /** With a code: it did not come to its end. */
   #close(stream: Stream, code = -1, unprocessed = false): void {
-    const wasFull = this.#streams.size >= this.#peer.maxStreams;
+    const wasFull = this.#streams.size >= this.#control.peer.maxStreams;
     this.#streams.delete(stream.id);
     stream.close();
     if (this.wire.blocked) this.#undrained++;
     if (code >= 0) stream.user.onReset(code, unprocessed);
-    else this.#guard.refund(WASTED_STREAM);
-    if (this.#state !== OPEN) return;
+    else this.#control.refund(WASTED_STREAM);
+    if (!this.#control.open) return;
     if (wasFull && this.#role === 'client') this.#owner.onMoreStreams();
     if (this.#streams.size === 0) this.#owner.onIdle();
-    this.#endWhenDone();
+    this.#control.endWhenDone();
   }
 
-  #resetAll(code: number): void {
+  // --- what its control asks for
+
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  stopReading(): void {
+    this.#reader.stop();
+    // To see its end.
+    this.wire.resume();
+  }
+
+  resetAll(code: number): void {
     for (const stream of [...this.#streams.values()]) {
       this.#streams.delete(stream.id);
       stream.close();
       stream.user.onReset(code, false);
     }
   }
-
-  // --- bounds, and the end of the connection
-
-  #charge(cost: number): boolean {
-    if (this.#guard.charge(cost, this.#context.deadlines.now())) return true;
-    this.#fail(h2.ENHANCE_YOUR_CALM, 'too many frames that serve nothing');
-    return false;
-  }
-
-  /** Something has to be sent that was not asked for by a request. */
-  #owe(): boolean {
-    if (this.wire.blocked && ++this.#owed > MAX_OWED) {
-      this.#error ??= new Error('the peer does not read what it asks for');
-      this.destroy();
-      return false;
-    }
-    return this.#charge(ANSWERED);
-  }
-
-  /** The peer broke the protocol. */
-  #fail(code: number, reason: string): void {
-    if (this.#state !== OPEN) return;
-    this.#error = new Error(reason);
-    this.outbox.add(h2.goAwayText(this.#role === 'server' ? Math.min(this.#lastId, this.#finalId) : 0, code));
-    this.#finish();
-    this.#resetAll(code);
-  }
-
-  #finish(): void {
-    const { limits, deadlines } = this.#context;
-    const first = !this.#goingAway && !this.#peerGoingAway;
-    this.#state = CLOSING;
-    this.#reader.stop();
-    this.outbox.flush();
-    if (first && this.#role === 'client') this.#owner.onGoingAway();
-    this.#setDeadline(limits.stallTimeoutMs);
-    this.wire.resume();
-    this.wire.end(() => {
-      if (!this.wire.closed) deadlines.set(this.#deadline, deadlines.now() + limits.lingerMs);
-    });
-  }
-
-  #setDeadline(ms: number): void {
-    const { deadlines } = this.#context;
-    deadlines.set(this.#deadline, deadlines.now() + ms);
-  }
-
-  #clearDeadline(): void {
-    this.#context.deadlines.clear(this.#deadline);
-  }
-
-  #onDue(): void {
-    if (this.#state !== OPEN) this.wire.destroy();
-    else if (this.#block.id !== 0) this.#fail(h2.PROTOCOL_ERROR, 'the rest of a header block did not come in time');
-    else if (this.#goingAway) this.#tellFinal();
-    else this.#fail(h2.SETTINGS_TIMEOUT, 'SETTINGS did not come, or were not acknowledged, in time');
-  }
 }
-
-/** What may come behind the head of an answer; -1 when only its end tells (RFC 9110, 6.4.1 and 9.3.6). */
-const bodyLengthOf = (stream: Stream, { status, contentLength }: ResponseMessage): number => {
-  if (stream.isConnect && status < 300) return -1;
-  return stream.isHead || status === 204 || status === 304 ? 0 : contentLength;
-};

@@ -11,6 +11,8 @@ const GATHER_BYTES = 16_000;
 export class Outbox {
   /** The largest frame that the peer takes. */
   maxFrame = FRAME_BYTES;
+  /** Frames of DATA, so far. */
+  dataFrames = 0;
   readonly #wire: Wire;
   readonly #queue: FlushQueue;
   #queued = false;
@@ -42,6 +44,7 @@ export class Outbox {
     if (this.#heldId !== 0) this.#frameHeld(0);
     for (let at = start; at < end; at += this.maxFrame) {
       const stop = Math.min(end, at + this.maxFrame);
+      this.dataFrames++;
       const text = this.#text + frameHead(stop - at, DATA, 0, id);
       this.#text = '';
       this.#wire.passAfter(text, from, buffer, at, stop);
@@ -64,6 +67,7 @@ export class Outbox {
   }
 
   #frameHeld(flags: number): void {
+    this.dataFrames++;
     this.#text += frameHead(this.#held.length, DATA, flags, this.#heldId) + this.#held;
     this.#held = '';
     this.#heldId = 0;

@@ -52,9 +52,7 @@ export class Stream implements Http2Stream {
   bodyLeft = -1;
   /** Client: the answer has begun. */
   answered = false;
-  /** Client: the answer has no body whatever its length (HEAD). */
-  readonly isHead: boolean;
-  readonly isConnect: boolean;
+  readonly #method: string;
   remoteEnded = false;
   /** Stands in the connection's list of those that got something in this read. */
   touched = false;
@@ -82,8 +80,13 @@ export class Stream implements Http2Stream {
     this.wire = host.wire;
     this.#host = host;
     this.sendWindow = sendWindow;
-    this.isHead = method === 'HEAD';
-    this.isConnect = method === 'CONNECT';
+    this.#method = method;
+  }
+
+  /** Client: what may come behind the head of the answer (RFC 9110, 6.4.1 and 9.3.6). */
+  expectBody({ status, contentLength }: ResponseMessage): void {
+    if (this.#method === 'HEAD' || status === 204 || status === 304) this.bodyLeft = 0;
+    else this.bodyLeft = this.#method === 'CONNECT' && status < 300 ? -1 : contentLength;
   }
 
   get waits(): boolean {

@@ -176,7 +176,7 @@ const buildService = (service: MeshService, before: ServiceParts | undefined): S
 const namesOf = (service: MeshService, ports: readonly PortPart[], hosts: readonly string[]): Names => ({
   // A Service's port may carry HTTP whatever its name says; what a ServiceEntry declares is taken at its word.
   hosts: ports
-    .filter(({ port }) => port.protocol === 'http' || (service.origin === 'Service' && port.protocol !== 'udp'))
+    .filter(({ port }) => isHttp(port) || (service.origin === 'Service' && port.protocol !== 'udp'))
     .map(({ port: { port }, ref, routes }) => ({
       name: `${ref.namespace}/${ref.name}:${port}`,
       domains: hosts.map((host) => `${host}:${port}`),
@@ -184,15 +184,22 @@ const namesOf = (service: MeshService, ports: readonly PortPart[], hosts: readon
       service: ref,
     })),
   tunnels: ports
-    .flatMap(({ port, ...rest }) => (port.protocol === 'udp' ? [] : [{ port, protocol: port.protocol, ...rest }]))
-    .map(({ port, protocol, ref, cluster }) => ({
+    .filter(({ port }) => port.protocol !== 'udp')
+    .map(({ port, ref, cluster }) => ({
       authorities: hosts.filter((host) => !host.startsWith('*')).map((host) => `${host}:${port.port}`),
-      protocol,
+      protocol: isHttp(port) ? ('http' as const) : ('tcp' as const),
       targets: [{ cluster: cluster.name, weight: 1 }],
       service: ref,
     }))
     .filter(({ authorities }) => authorities.length > 0),
 });
+
+const isHttp = ({ protocol }: ServicePort): boolean => protocol === 'http' || protocol === 'http2';
+
+const clusterProtocol = ({ protocol, routes }: ServicePort): Cluster['protocol'] => {
+  if (protocol === 'udp' || protocol === 'http2') return protocol;
+  return protocol === 'http' || routes.length > 0 ? 'http1' : 'tcp';
+};
 
 const buildPort = (service: MeshService, port: ServicePort): PortPart => {
   const host = serviceHost(service);
@@ -205,7 +212,7 @@ const buildPort = (service: MeshService, port: ServicePort): PortPart => {
   const cluster: Cluster = {
     name,
     discovery: port.dns ? { type: 'dns', ...port.dns } : { type: 'eds' },
-    protocol: isUdp ? 'udp' : port.protocol === 'http' || port.routes.length > 0 ? 'http1' : 'tcp',
+    protocol: clusterProtocol(port),
     tls: inMesh ? { mode: 'mesh', sni: meshServerName(port.port, host), identities } : { mode: 'none' },
     loadBalancing: 'least-request',
     connectTimeoutMs: CONNECT_TIMEOUT_MS,

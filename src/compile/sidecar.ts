@@ -95,7 +95,8 @@ const addInbound = (mesh: Mesh, node: ProxyNode, address: { address: string; por
   // In the order that its user gave, which the metadata of an Envoy does not keep.
   const [firstPort] = Object.values(known?.ports ?? node.ports);
   for (const port of new Set([...self.services.map(({ targetPort }) => targetPort), ...Object.values(node.ports)])) {
-    const cluster = appCluster(port, node.appAddress);
+    const isHttp2 = self.services.some(({ targetPort, protocol }) => targetPort === port && protocol === 'http2');
+    const cluster = appCluster(port, node.appAddress, isHttp2 ? 'http2' : 'http1');
     parts.clusters.set(cluster.name, cluster);
     parts.routes.set(cluster.name, {
       name: cluster.name,
@@ -108,10 +109,10 @@ const addInbound = (mesh: Mesh, node: ProxyNode, address: { address: string; por
   add(parts, { name: 'inbound', ...address, direction: 'inbound', chains });
 };
 
-const appCluster = (port: number, address: string): Cluster => ({
+const appCluster = (port: number, address: string, protocol: Cluster['protocol']): Cluster => ({
   name: inboundCluster(port),
   discovery: { type: 'static', endpoints: [{ address, port, mesh: false, weight: 1, health: 'healthy' }] },
-  protocol: 'http1',
+  protocol,
   tls: { mode: 'none' },
   loadBalancing: 'round-robin',
   connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -148,14 +149,14 @@ const fallbackChains = (mesh: Mesh, self: Self, port: number): FilterChain[] => 
 };
 
 const portHandler = (
-  protocol: 'http' | 'tcp',
+  protocol: 'http' | 'http2' | 'tcp',
   port: number,
   authorization: readonly AuthorizationPolicy[],
   service: ServiceRef | undefined,
 ): FilterChain['handler'] => {
   const rest = { authorization, ...(service ? { service } : {}) };
   const cluster = inboundCluster(port);
-  return protocol === 'http' ? httpHandler(cluster, rest) : tcpHandler(cluster, rest);
+  return protocol === 'tcp' ? tcpHandler(cluster, rest) : httpHandler(cluster, rest);
 };
 
 /** Policies that reach a workload; `targets` are the services that it stands for here. */
@@ -183,7 +184,7 @@ const addLocalPort = (node: ProxyNode, local: LocalPort, outbound: Outbound, par
     found?.cluster.name ?? INVALID_CLUSTER,
     found ? { service: found.ref } : {},
   );
-  if (found && found.cluster.protocol === 'http1') {
+  if (found && (found.cluster.protocol === 'http1' || found.cluster.protocol === 'http2')) {
     const virtualHost = {
       name: `${found.ref.namespace}/${found.ref.name}:${servicePort}`,
       domains: ['*'],

@@ -36,8 +36,8 @@ export interface MeshService {
 export interface ServicePort {
   readonly name: string;
   readonly port: number;
-  /** From appProtocol, then from the port's name (`http`, `http-api`, `tcp`…), else `http` for what is undeclared and `tcp` for other words; `udp` for UDP ports. */
-  readonly protocol: 'http' | 'tcp' | 'udp';
+  /** From appProtocol, then from the port's name (`http`, `grpc-api`, `tcp`…), else `http` for what is undeclared and `tcp` for other words; `udp` for UDP ports. */
+  readonly protocol: 'http' | 'http2' | 'tcp' | 'udp';
   readonly endpoints: readonly Endpoint[];
   /** ServiceEntry with resolution DNS: the name that proxies resolve. */
   readonly dns?: { readonly host: string; readonly port: number };
@@ -59,7 +59,7 @@ export interface Workload {
   readonly services: readonly {
     readonly service: string;
     readonly port: number;
-    readonly protocol: 'http' | 'tcp';
+    readonly protocol: 'http' | 'http2' | 'tcp';
     readonly targetPort: number;
   }[];
 }

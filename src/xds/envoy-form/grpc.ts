@@ -41,8 +41,9 @@ export const webFilter = (): Init<typeof HttpFilterSchema> => ({
   configType: { case: 'typedConfig', value: NOTHING },
 });
 
+/** An empty config turns the filter on; one of its own it does not take from a route. */
+const ON = create(AnySchema, {});
+
 /** Backends that are no servers of gRPC may speak gRPC-Web themselves. */
 export const webOfRoute = (action: ForwardAction, context: RouteContext): Init<typeof RouteSchema> =>
-  isGrpcPossible(action, context)
-    ? { typedPerFilterConfig: { [WEB]: pack(FilterConfigSchema, { config: NOTHING }) } }
-    : {};
+  isGrpcPossible(action, context) ? { typedPerFilterConfig: { [WEB]: pack(FilterConfigSchema, { config: ON }) } } : {};

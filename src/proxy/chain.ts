@@ -11,7 +11,7 @@ import type {
 import type { Authorization } from '../policy/authorization.ts';
 import type { ClusterState } from './clusters.ts';
 import type { Router } from './router.ts';
-import type { Terminator } from './terminate.ts';
+import type { MeshTerminator, ServerTerminator } from './terminate.ts';
 
 export interface PreparedTunnel {
   readonly tunnel: Tunnel;
@@ -66,7 +66,7 @@ export class ChainRef {
 export interface LiveChain {
   readonly chain: FilterChain;
   readonly ref: ChainRef;
-  readonly terminator: Terminator | undefined;
+  readonly terminator: MeshTerminator | ServerTerminator | undefined;
   /** What `ref` shows from the swap on. */
   readonly next: Prepared;
 }

@@ -31,6 +31,8 @@ export interface ProxyLimits {
   readonly maxKeptBytes: number;
   /** Of a request's body that is read and thrown away to keep a connection after an early answer. */
   readonly maxDiscardBytes: number;
+  /** TLS handshakes under way, of all listeners together; more are closed at once. */
+  readonly maxHandshakes: number;
   /** From the first byte of a connection to the end of its TLS handshake. */
   readonly handshakeTimeoutMs: number;
   /** A request of which no byte moves in either direction. */
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: ProxyLimits = {
   maxUdpSessionsPerSource: 1024,
   maxKeptBytes: 65_536,
   maxDiscardBytes: 262_144,
+  maxHandshakes: 2000,
   handshakeTimeoutMs: 10_000,
   stallTimeoutMs: 300_000,
   lingerMs: 1000,
@@ -62,6 +65,8 @@ export class RequestStats {
 
 export class ProxyStats {
   connections = 0;
+  /** Under way. */
+  handshakes = 0;
   totalConnections = 0;
   udpSessions = 0;
   requests = 0;

@@ -4,8 +4,8 @@ import { connect as connectTls, createSecureContext, type PeerCertificate, type 
 import { WeftError } from '../lib/errors.ts';
 import type { Svid, SvidSource } from '../model/identity.ts';
 import type { Cluster, Endpoint } from '../model/snapshot.ts';
+import { altNamesIn, valuesOf } from './alt-names.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
-import { uriSans } from './peer-identity.ts';
 import { ReadBuffer, SocketWire } from './socket-wire.ts';
 import type { Wire, WireUser } from './wire.ts';
 
@@ -55,7 +55,7 @@ class ClientContext {
 const checkIdentity =
   (expected: string) =>
   (_host: string, certificate: PeerCertificate): Error | undefined => {
-    const uris = uriSans(certificate.subjectaltname);
+    const uris = valuesOf(altNamesIn(certificate.subjectaltname), 'URI');
     if (uris.length === 1 && uris[0] === expected) return undefined;
     return new WeftError('PEER_IDENTITY', `expected the peer ${expected}, but it is ${uris.join(', ') || 'nameless'}`);
   };

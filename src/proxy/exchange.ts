@@ -109,8 +109,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     }
     message.path = path;
     const { info } = this.#down;
-    const ownId = info.peer && this.#context.svid?.current().spiffeId;
-    this.#ids = addRequestHeaders(message, info, handler.edge, ownId, this.#context.ids);
+    this.#ids = addRequestHeaders(message, info, handler, this.#context.ids);
     if (!this.#isAllowed(this.#ids)) {
       this.answer(403, 'RBAC: access denied', 'RBAC');
       return;

@@ -189,7 +189,7 @@ export class BoundListener implements Bound {
     }
     const { terminator } = live;
     if (!live.chain.tls || look.transport === 'plain') {
-      const info = connectionInfoOf(socket, 'none', look.serverName, undefined);
+      const info = connectionInfoOf(socket, look.serverName, undefined);
       this.#start(live.ref, socket, info, bytes, readBuffer);
       return;
     }
@@ -198,9 +198,11 @@ export class BoundListener implements Bound {
       return;
     }
     if (bytes) socket.unshift(bytes);
-    terminator.secure(socket, (secured, peer) => {
-      const mode = terminator.mode === 'mesh' ? 'mutual' : 'simple';
-      this.#start(live.ref, secured, connectionInfoOf(secured, mode, look.serverName, peer), undefined, undefined);
+    const before = connectionInfoOf(socket, look.serverName, undefined);
+    terminator.secure(socket, {
+      onSecure: (secured, peer) =>
+        this.#start(live.ref, secured, connectionInfoOf(secured, look.serverName, peer), undefined, undefined),
+      onRefused: (reason) => this.#context.log.warn('a TLS client was refused', { peer: before.peerAddress, reason }),
     });
   }
 

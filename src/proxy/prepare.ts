@@ -8,7 +8,9 @@ import {
   type Listener,
   type RouteTable,
   type Snapshot,
+  type TerminateTls,
   type TlsSecret,
+  type ValidationSecret,
   type VirtualHost,
 } from '../model/snapshot.ts';
 import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
@@ -17,7 +19,13 @@ import { ChainRef, type LiveChain, type Prepared, type PreparedTunnel } from './
 import type { Clusters } from './clusters.ts';
 import type { ProxyContext } from './context.ts';
 import { prepareRoutes, type Router } from './router.ts';
-import { meshTerminator, serverTerminator, type Terminator } from './terminate.ts';
+import {
+  type MeshTerminator,
+  meshTerminator,
+  type ServerPlan,
+  type ServerTerminator,
+  serverTerminator,
+} from './terminate.ts';
 
 export interface PreparedTable {
   readonly table: RouteTable;
@@ -163,33 +171,41 @@ export class Preparation {
     return discovery?.type === 'static' ? discovery.endpoints[0]?.port : undefined;
   }
 
-  #prepareTerminator(chain: FilterChain, old: LiveChain | undefined): Terminator | undefined {
+  #prepareTerminator(chain: FilterChain, old: LiveChain | undefined): MeshTerminator | ServerTerminator | undefined {
     const { tls } = chain;
     if (!tls) return undefined;
-    const alpn = (tls.mode === 'terminate' && tls.alpn) || (chain.handler.type === 'http' ? HTTP_ALPN : []);
-    const kept = old?.terminator?.mode === tls.mode && isDeepStrictEqual(old.terminator.alpn, alpn);
-    const before = kept ? old.terminator : undefined;
+    const before = old?.terminator;
+    const alpn = chain.handler.type === 'http' ? HTTP_ALPN : [];
     if (tls.mode === 'mesh') {
-      if (before) return before;
+      if (before?.mode === 'mesh' && isDeepStrictEqual(before.alpn, alpn)) return before;
       const { svid } = this.#context;
       if (!svid)
         throw new WeftError('NO_IDENTITY', 'a chain for mesh peers needs an identity, and this proxy has none');
       return meshTerminator(this.#context, svid, alpn);
     }
+    const plan = this.#serverPlan(chain.name, tls, alpn);
+    if (before?.mode !== 'terminate') return serverTerminator(this.#context, plan);
+    before.update(plan);
+    return before;
+  }
+
+  #serverPlan(chain: string, tls: TerminateTls, alpn: readonly string[]): ServerPlan {
     const secrets: TlsSecret[] = [];
     for (const name of tls.secrets) {
       const secret = this.#snapshot.secrets.get(name);
       if (secret && isTlsSecret(secret)) secrets.push(secret);
-      else
-        this.problems.push(
-          problemOf(new WeftError('CERTIFICATE_MISSING', `there is no certificate ${name}`), chain.name),
-        );
+      else this.problems.push(problemOf(missingCertificate(name), chain));
     }
-    if (!before) return serverTerminator(this.#context, secrets, alpn);
-    before.update(secrets);
-    return before;
+    const wanted = tls.clientValidation?.secret;
+    const authorities = wanted === undefined ? undefined : this.#snapshot.secrets.get(wanted);
+    // Without them nobody could be let in, or anybody would be.
+    if (wanted !== undefined && (!authorities || isTlsSecret(authorities))) throw missingCertificate(wanted);
+    return { tls, secrets, authorities: authorities as ValidationSecret | undefined, alpn };
   }
 }
+
+const missingCertificate = (name: string): WeftError =>
+  new WeftError('CERTIFICATE_MISSING', `there is no certificate ${name}`);
 
 const firstCluster = (table: RouteTable): string | undefined => {
   for (const { routes } of table.virtualHosts) {

@@ -221,7 +221,7 @@ class LiveProxy implements Proxy {
   /** New connections prove the new certificate; those that are open stay. */
   #renew(): void {
     for (const bound of this.#bound.values()) {
-      for (const { terminator } of bound.chains) if (terminator?.mode === 'mesh') terminator.update([]);
+      for (const { terminator } of bound.chains) if (terminator?.mode === 'mesh') terminator.renew();
     }
   }
 

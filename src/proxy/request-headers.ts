@@ -1,6 +1,8 @@
 // What every HTTP request gets before routing: ids, trace context, forwarding headers, the caller's certificate.
 // Called by exchange.ts. Same meaning as Envoy's connection manager has in the Envoy form.
 import type { Random } from '../lib/random.ts';
+import type { HttpHandler } from '../model/snapshot.ts';
+import { MESH_FORWARDING, NO_FORWARDING } from './client-certificate.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { RequestMessage } from './http1/head.ts';
 
@@ -71,8 +73,7 @@ const lastAddress = (list: string): string => list.slice(list.lastIndexOf(',') +
 export const addRequestHeaders = (
   message: RequestMessage,
   info: ConnectionInfo,
-  edge: boolean,
-  ownId: string | undefined,
+  { edge, clientCert }: Pick<HttpHandler, 'edge' | 'clientCert'>,
   source: IdSource,
 ): RequestIds => {
   const { headers } = message;
@@ -80,13 +81,21 @@ export const addRequestHeaders = (
   let proto = false;
   let traces = 0;
   let kept = 0;
+  const { certificate } = info;
+  const { mode, details } = clientCert ?? (info.peer ? MESH_FORWARDING : NO_FORWARDING);
+  const believes =
+    mode === 'always-forward-only' || (certificate && (mode === 'forward-only' || mode === 'append-forward'));
+  let forwarded = '';
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
     const value = headers[i + 1]!;
     // x or t: nothing else is looked at.
     const first = name.charCodeAt(0);
     if (first === 120) {
-      if (name === CLIENT_CERT) continue;
+      if (name === CLIENT_CERT) {
+        if (believes) forwarded = forwarded === '' ? value : `${forwarded},${value}`;
+        continue;
+      }
       if (edge && (name === FORWARDED || name === PROTO || name === FORWARDED_HOST || name === REQUEST_ID)) continue;
       if (name === REQUEST_ID) {
         if (ids.requestId !== '' || value === '' || value.length > REQUEST_ID_LENGTH) continue;
@@ -114,9 +123,10 @@ export const addRequestHeaders = (
     ids.traceparent = `00-${id.high}${id.low}-${id.low}-01`;
     headers.push(TRACE, ids.traceparent);
   }
-  if (info.peer) {
-    const { certificateHash, spiffeId } = info.peer;
-    headers.push(CLIENT_CERT, `By=${ownId ?? ''};Hash=${certificateHash};URI=${spiffeId}`);
+  if (certificate && (mode === 'append-forward' || mode === 'sanitize-set')) {
+    const own = certificate.element(details);
+    forwarded = forwarded === '' ? own : `${forwarded},${own}`;
   }
+  if (forwarded !== '') headers.push(CLIENT_CERT, forwarded);
   return ids;
 };

@@ -1,45 +1,57 @@
 // Terminates TLS for one filter chain: with the own SVID for mesh peers, or with certificates chosen by name.
 // Called by listener.ts.
-import { X509Certificate } from 'node:crypto';
+import { randomBytes, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { createSecureContext, createServer, type SecureContext, type TLSSocket, type TlsOptions } from 'node:tls';
-import { messageOf, WeftError } from '../lib/errors.ts';
+import type { SecureContextOptions, TLSSocket, TlsOptions } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import { parseSpiffeId, type SvidSource } from '../model/identity.ts';
-import type { DownstreamTls, TlsSecret } from '../model/snapshot.ts';
+import type {
+  ClientValidation,
+  DownstreamTls,
+  TerminateTls,
+  TlsParameters,
+  TlsSecret,
+  ValidationSecret,
+} from '../model/snapshot.ts';
+import { altNamesIn, prepareAltNames, unwantedName, valuesOf } from './alt-names.ts';
+import { ClientCertificate } from './client-certificate.ts';
 import type { ProxyContext } from './context.ts';
-import { type PeerIdentity, peerIdentityOf } from './peer-identity.ts';
+import { Handshakes, type HandshakeUser, type PeerCheck } from './handshakes.ts';
+import { peerIdentityOf } from './peer-identity.ts';
+import { prepareCertificates } from './server-certificates.ts';
 
 export interface Terminator {
   readonly mode: DownstreamTls['mode'];
+  /** Takes a paused socket whose first bytes were pushed back; tells its user of the end of the handshake. */
+  secure(socket: Socket, user: HandshakeUser): void;
+}
+
+export interface MeshTerminator extends Terminator {
+  readonly mode: 'mesh';
   /** Offered, in order of preference. */
   readonly alpn: readonly string[];
-  /** Takes a paused socket whose first bytes were pushed back. Calls `onSecure`, or destroys it. */
-  secure(socket: Socket, onSecure: (secured: TLSSocket, peer: PeerIdentity | undefined) => void): void;
-  /** Takes new certificates; connections that are open stay as they are. Throws where they can't be used. */
-  update(secrets: readonly TlsSecret[]): void;
+  /** Takes the present SVID; connections that are open stay as they are. */
+  renew(): void;
 }
 
-interface NamedContext {
-  readonly secret: TlsSecret;
-  readonly certificate: X509Certificate;
-  readonly context: SecureContext;
+export interface ServerTerminator extends Terminator {
+  readonly mode: 'terminate';
+  /** Connections that are open stay as they are. Throws where it can't be used: all is as before then. */
+  update(plan: ServerPlan): void;
 }
 
-const prepareSecret = (secret: TlsSecret): NamedContext => {
-  try {
-    const context = createSecureContext({ key: secret.keyPem, cert: secret.chainPem, minVersion: 'TLSv1.2' });
-    return { secret, certificate: new X509Certificate(secret.chainPem), context };
-  } catch (error) {
-    throw new WeftError('CERTIFICATE_INVALID', `the certificate ${secret.name} can not be used: ${messageOf(error)}`, {
-      hint: 'give a PEM chain, leaf first, and the private key that belongs to it',
-    });
-  }
-};
+/** What a chain's TLS is made of. */
+export interface ServerPlan {
+  readonly tls: TerminateTls;
+  readonly secrets: readonly TlsSecret[];
+  /** Where there is a `clientValidation`. */
+  readonly authorities: ValidationSecret | undefined;
+  /** What is offered where `tls` does not say. */
+  readonly alpn: readonly string[];
+}
 
 // SSL_OP_NO_TICKET
 const NO_TICKET = 0x4000;
-
-const alpnOptions = (alpn: readonly string[]): TlsOptions => (alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {});
 
 const meshOptions = (source: SvidSource): TlsOptions => {
   const svid = source.current();
@@ -47,112 +59,128 @@ const meshOptions = (source: SvidSource): TlsOptions => {
   return { key: svid.keyPem, cert: svid.chainPem, ca: svid.bundlePem, minVersion: 'TLSv1.2', secureOptions: NO_TICKET };
 };
 
-type OnSecure = (secured: TLSSocket, peer: PeerIdentity | undefined) => void;
+const VERIFY_ERRORS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'has ended',
+  CERT_NOT_YET_VALID: 'is not valid yet',
+  CERT_REVOKED: 'was revoked',
+  CRL_HAS_EXPIRED: "can't be looked up: the revocation list has ended",
+  UNABLE_TO_GET_CRL: "can't be looked up: its authority has no revocation list",
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'is of no known authority',
+  SELF_SIGNED_CERT_IN_CHAIN: 'is of no known authority',
+  UNABLE_TO_GET_ISSUER_CERT: 'is of no known authority',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'is of no known authority',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'is of no known authority',
+  INVALID_PURPOSE: 'is not for clients',
+};
 
-/** The same for a socket and the TLS socket over it, and for no other that is open. */
-const keyOf = (socket: Socket): string =>
-  `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
+const NO_CERTIFICATE = 'the client has no certificate';
 
-/** The TLS server of Node without a port of its own: sockets are handed in, and told apart by their addresses. */
-class Handshakes {
-  readonly #waiting = new Map<string, OnSecure>();
-  readonly #server: ReturnType<typeof createServer>;
+const verifyFailure = (secured: TLSSocket): string | undefined => {
+  if (secured.authorized) return undefined;
+  const code = String(secured.authorizationError ?? '');
+  return `the client's certificate ${VERIFY_ERRORS[code] ?? `is not valid: ${code}`}`;
+};
 
-  constructor(
-    context: ProxyContext,
-    options: TlsOptions,
-    check: (secured: TLSSocket) => PeerIdentity | undefined | false,
-  ) {
-    this.#server = createServer({ ...options, handshakeTimeout: context.limits.handshakeTimeoutMs });
-    this.#server.on('secureConnection', (secured) => {
-      secured.allowHalfOpen = true;
-      const key = keyOf(secured);
-      const onSecure = this.#waiting.get(key);
-      this.#waiting.delete(key);
-      const peer = check(secured);
-      if (!onSecure || peer === false) {
-        if (peer === false)
-          context.log.warn('a peer without a valid identity was refused', { peer: secured.remoteAddress });
-        secured.on('error', () => {});
-        secured.destroy();
-        return;
-      }
-      onSecure(secured, peer);
-    });
-    this.#server.on('tlsClientError', (error, secured) => {
-      context.log.debug('a TLS handshake failed', { error });
-      secured.destroy();
-    });
-  }
-
-  setContext(options: TlsOptions): void {
-    this.#server.setSecureContext(options);
-  }
-
-  start(socket: Socket, onSecure: OnSecure): void {
-    const key = keyOf(socket);
-    this.#waiting.set(key, onSecure);
-    socket.once('close', () => this.#waiting.delete(key));
-    // Who goes during the handshake is gone: half of a connection is of no use before there is one.
-    socket.allowHalfOpen = false;
-    this.#server.emit('connection', socket);
-  }
-}
+const alpnOptions = (alpn: readonly string[]): TlsOptions => (alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {});
 
 /** Mutual TLS: the peer must prove a SPIFFE identity of the own trust domain. */
-export const meshTerminator = (context: ProxyContext, source: SvidSource, alpn: readonly string[]): Terminator => {
-  const handshakes = new Handshakes(
-    context,
-    { ...meshOptions(source), ...alpnOptions(alpn), requestCert: true, rejectUnauthorized: true },
-    (secured) => {
-      const own = parseSpiffeId(source.current().spiffeId);
-      return (own && peerIdentityOf(secured, own.trustDomain)) ?? false;
-    },
-  );
+export const meshTerminator = (context: ProxyContext, source: SvidSource, alpn: readonly string[]): MeshTerminator => {
+  const check: PeerCheck = (secured) => {
+    const certificate = secured.getPeerX509Certificate();
+    if (!certificate) return NO_CERTIFICATE;
+    const failure = verifyFailure(secured);
+    if (failure !== undefined) return failure;
+    const { spiffeId } = source.current();
+    const own = parseSpiffeId(spiffeId);
+    const identity = own && peerIdentityOf(certificate, own.trustDomain);
+    if (!identity) return 'the peer has no identity of this mesh';
+    return { tls: 'mutual', identity, certificate: new ClientCertificate(certificate, [spiffeId]) };
+  };
+  const options = { ...meshOptions(source), ...alpnOptions(alpn), requestCert: true, rejectUnauthorized: false };
+  const handshakes = new Handshakes(context, options, check);
   return {
     mode: 'mesh',
     alpn,
-    secure: (socket, onSecure) => handshakes.start(socket, onSecure),
-    update: () => handshakes.setContext(meshOptions(source)),
+    secure: (socket, user) => handshakes.start(socket, user),
+    renew: () => handshakes.setContext(meshOptions(source)),
   };
 };
 
-/** TLS for anyone; the certificate is the first that fits the name asked for, else the first. */
-export const serverTerminator = (
-  context: ProxyContext,
-  secrets: readonly TlsSecret[],
-  alpn: readonly string[],
-): Terminator => {
-  let named = secrets.map(prepareSecret);
-  const options = ({ secret }: NamedContext): TlsOptions => ({
-    key: secret.keyPem,
-    cert: secret.chainPem,
-    minVersion: 'TLSv1.2',
-  });
-  if (named.length === 0) throw new WeftError('CERTIFICATE_MISSING', 'a TLS listener has no certificate');
-  const handshakes = new Handshakes(
-    context,
-    {
-      ...options(named[0]!),
-      ...alpnOptions(alpn),
-      SNICallback: (name, done) => {
-        const fitting = named.find(({ certificate }) => certificate.checkHost(name) !== undefined);
-        done(null, (fitting ?? named[0]!).context);
-      },
-    },
-    () => undefined,
-  );
+export const parameterOptions = (tls: TlsParameters): SecureContextOptions => ({
+  minVersion: `TLSv${tls.minVersion ?? '1.2'}`,
+  maxVersion: `TLSv${tls.maxVersion ?? '1.3'}`,
+  ...(tls.ciphers && { ciphers: [...TLS13_SUITES, ...tls.ciphers].join(':') }),
+  ...(tls.curves && { ecdhCurve: tls.curves.join(':') }),
+});
+
+/** Named besides those of TLS 1.2, or OpenSSL has no suite for 1.3. */
+const TLS13_SUITES = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+
+const anyClient: PeerCheck = () => ({ tls: 'simple' });
+
+const checkOf = ({ optional, acceptInvalid = false, subjectAltNames }: ClientValidation): PeerCheck => {
+  const isWanted = subjectAltNames && prepareAltNames(subjectAltNames);
+  return (secured) => {
+    const certificate = secured.getPeerX509Certificate();
+    if (!certificate) return optional ? { tls: 'simple' } : NO_CERTIFICATE;
+    const failure = verifyFailure(secured);
+    if (failure !== undefined && !acceptInvalid) return failure;
+    const shown = new ClientCertificate(certificate, uriNames(secured.getX509Certificate()));
+    if (isWanted && !isWanted(shown.names)) return unwantedName(shown.names).message;
+    return { tls: failure === undefined ? 'mutual' : 'simple', certificate: shown };
+  };
+};
+
+const uriNames = (own: X509Certificate | undefined): string[] => valuesOf(altNamesIn(own?.subjectAltName), 'URI');
+
+const serverOptions = ({ tls, secrets, authorities, alpn }: ServerPlan, ticketKeys: Buffer): TlsOptions => {
+  const { clientValidation } = tls;
+  const context: SecureContextOptions = {
+    ...parameterOptions(tls),
+    ...(authorities && { ca: authorities.caPem, ...(authorities.crlPem !== undefined && { crl: authorities.crlPem }) }),
+    // A resumed session is not checked against the authorities and lists of today.
+    ...(clientValidation && { secureOptions: NO_TICKET }),
+  };
+  const certificates = prepareCertificates(secrets, context);
+  return {
+    ...certificates.fallback,
+    ticketKeys,
+    SNICallback: (name, done) => done(null, certificates.contextFor(name)),
+    ...alpnOptions(tls.alpn ?? alpn),
+    ...(clientValidation && { requestCert: true, rejectUnauthorized: false }),
+  };
+};
+
+const TICKET_KEY_BYTES = 48;
+/** A session can be resumed for as long, also when certificates change meanwhile. */
+const TICKET_KEY_LIFE_MS = 24 * 3_600_000;
+
+/** TLS for anyone, or for clients with a certificate that passes. */
+export const serverTerminator = (context: ProxyContext, first: ServerPlan): ServerTerminator => {
+  let ticketKeys = randomBytes(TICKET_KEY_BYTES);
+  let madeAt = context.deadlines.now();
+  let plan = first;
+  const open = (next: ServerPlan): Handshakes => {
+    const { clientValidation } = next.tls;
+    const check = clientValidation ? checkOf(clientValidation) : anyClient;
+    return new Handshakes(context, serverOptions(next, ticketKeys), check);
+  };
+  let handshakes = open(first);
   return {
     mode: 'terminate',
-    alpn,
-    secure: (socket, onSecure) => handshakes.start(socket, onSecure),
+    secure(socket, user) {
+      const now = context.deadlines.now();
+      if (now - madeAt > TICKET_KEY_LIFE_MS) {
+        [ticketKeys, madeAt] = [randomBytes(TICKET_KEY_BYTES), now];
+        handshakes.setTicketKeys(ticketKeys);
+      }
+      handshakes.start(socket, user);
+    },
     update(next) {
-      // A new context would make clients' session tickets useless.
-      if (next.length === named.length && next.every((secret, i) => secret === named[i]!.secret)) return;
-      const prepared = next.map(prepareSecret);
-      if (prepared.length === 0) throw new WeftError('CERTIFICATE_MISSING', 'a TLS listener has no certificate');
-      named = prepared;
-      handshakes.setContext(options(named[0]!));
+      if (isDeepStrictEqual(next, plan)) return;
+      // Handshakes that are under way end where they began.
+      handshakes = open(next);
+      plan = next;
     },
   };
 };

@@ -1,16 +1,15 @@
 // One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
 // knows its client and its upstream as streams, not by the version of HTTP that they speak.
 import type { TrafficEvent } from '../model/event.ts';
-import { grpcStatus } from '../model/grpc.ts';
 import { INVALID_CLUSTER, type ServiceRef } from '../model/snapshot.ts';
 import type { Decision } from '../policy/authorization.ts';
 import { normalizePath } from '../policy/path.ts';
 import { type AttemptOwner, Attempts } from './attempts.ts';
 import type { PreparedHttp } from './chain.ts';
-import type { ClientStream } from './client-stream.ts';
+import type { ClientStream, LocalAnswer } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
 import { makeEvent } from './events.ts';
-import { grpcAnswerFields, grpcStatusOfHttp, isGrpc, readGrpcStatus, readGrpcTimeoutMs } from './grpc/status.ts';
+import { type GrpcCall, openCall, translateWeb } from './grpc/call.ts';
 import type { RequestMessage, ResponseMessage } from './http1/head.ts';
 import { KeptBody } from './kept-body.ts';
 import { addRequestHeaders, type RequestIds } from './request-headers.ts';
@@ -23,12 +22,13 @@ import type { UpstreamEnd, UpstreamStream, UpstreamUser } from './upstream-strea
 import type { Wire } from './wire.ts';
 
 const MAX_INTERIM = 16;
+const NOT_BASE64 = 'the body is not base64';
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Exchange implements UpstreamUser, AttemptOwner {
   readonly isHead: boolean;
   readonly #context: ProxyContext;
-  readonly #down: ClientStream;
+  #down: ClientStream;
   readonly #http: PreparedHttp;
   readonly #message: RequestMessage;
   readonly #startMs: number;
@@ -64,8 +64,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #answerDone = false;
   #answerTrailers: readonly string[] | undefined;
   #status = 0;
-  readonly #isCall: boolean;
-  #grpcStatus: number | undefined;
+  #call: GrpcCall | undefined;
   #sent = 0;
   #close: boolean;
   #over = false;
@@ -84,7 +83,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#path = message.path;
     this.#host = message.host;
     this.isHead = message.method === 'HEAD';
-    this.#isCall = isGrpc(message.method, message);
+    this.#call = openCall(message);
     this.#hasBody = hasBody;
     this.#requestDone = !hasBody;
     this.#close = message.close || message.old;
@@ -176,12 +175,14 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       this.answer(503, 'the cluster of this route is not known', 'NC');
       return;
     }
+    if (cluster.cluster.protocol === 'http2') this.#call ??= translateWeb(this.#down, message);
+    if (this.#call?.web) this.#down = this.#call.web;
     action.rewrite?.(message);
     if (target.editRequest) {
       target.editRequest(message);
       takeEditedHost(message);
     }
-    if (this.#isCall) this.#setCallDeadline();
+    this.#setCallDeadline();
     if (this.#requestDone) this.#setRequestDeadline();
     else this.#kept = new KeptBody(this.#context.limits.maxKeptBytes);
     this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this);
@@ -192,6 +193,17 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onRequestBody(buffer: Buffer, start: number, end: number): void {
     this.#received += end - start;
     if (this.#over || this.#answerDone) return;
+    const web = this.#call?.web;
+    if (!web) {
+      this.#takeBody(buffer, start, end);
+      return;
+    }
+    const bytes = web.decode(buffer, start, end);
+    if (!bytes) this.onBadRequestBody(NOT_BASE64);
+    else if (bytes.length > 0) this.#takeBody(bytes, 0, bytes.length);
+  }
+
+  #takeBody(buffer: Buffer, start: number, end: number): void {
     const { lender } = this.#down;
     const kept = this.#kept;
     if (kept?.complete) kept.add(lender.keep(buffer, start, end));
@@ -204,6 +216,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   onRequestEnd(trailers: readonly string[] | undefined): void {
     if (this.#over) return;
+    if (this.#call?.web?.done === false) {
+      this.onBadRequestBody(NOT_BASE64);
+      return;
+    }
     this.#requestDone = true;
     this.#requestTrailers = trailers;
     if (this.#heldReason !== undefined) {
@@ -312,9 +328,9 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   }
 
   /** Tries again where that is safe and the route wants it. */
-  #retry(): boolean {
+  #retry(safe = this.#repeatable): boolean {
     const attempts = this.#attempts;
-    if (!attempts?.canRetry || !this.#repeatable) return false;
+    if (!attempts?.canRetry || !safe) return false;
     this.#attemptDeadline = NEVER;
     attempts.retry();
     return true;
@@ -322,18 +338,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   /** The route retries calls by their status: then by what method they came says nothing. */
   get #retriesCalls(): boolean {
-    return this.#isCall && this.#forward!.config.retry?.grpcStatuses !== undefined;
-  }
-
-  /** As `#retry`, for a call that the server ended without an answer. */
-  #retryCall(status: number): boolean {
-    const attempts = this.#attempts!;
-    const { retry } = this.#forward!.config;
-    const wanted = retry?.grpcStatuses?.some((one) => one === status) === true;
-    if (!wanted || !attempts.canRetry || !this.#isWhole) return false;
-    this.#attemptDeadline = NEVER;
-    attempts.retry();
-    return true;
+    return this.#call !== undefined && this.#forward!.config.retry?.grpcStatuses !== undefined;
   }
 
   // --- the answer
@@ -361,10 +366,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     }
     const retry = this.#forward!.config.retry;
     if (retry?.statuses.includes(status) && this.#retry()) return;
-    if (this.#isCall) {
-      this.#grpcStatus = readGrpcStatus(message.headers);
-      if (this.#grpcStatus !== undefined && this.#retryCall(this.#grpcStatus)) return;
-    }
+    this.#call?.readHead(message.headers);
+    if (this.#call?.isRetried(retry) && this.#retry(this.#isWhole)) return;
     const request = this.#message;
     this.#answered = true;
     this.#status = status;
@@ -383,7 +386,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onBodyEnd(trailers: readonly string[] | undefined): void {
     if (this.#attempts?.stream && this.#answered) this.#answerDone = true;
     this.#answerTrailers = trailers;
-    if (this.#isCall && trailers) this.#grpcStatus ??= readGrpcStatus(trailers);
+    this.#call?.readTrailers(trailers);
   }
 
   onReadDone(): void {
@@ -479,27 +482,14 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const { expectContinue } = this.#message;
     if (this.#down.mustClose || (expectContinue && !this.#requestDone && !this.#continued)) this.#close = true;
     this.#answered = true;
-    if (this.#isCall) {
-      this.#answerCall(flag === 'UT' ? grpcStatus('DEADLINE_EXCEEDED') : grpcStatusOfHttp(status), body, headers);
-      return;
-    }
-    this.#status = status;
     const text = body === '' || body.endsWith('\n') || this.#route?.action.type === 'direct' ? body : `${body}\n`;
-    this.#sent = this.isHead ? 0 : Buffer.byteLength(text);
     const { isHead } = this;
     const nowMs = this.#context.clock.now();
-    this.#down.answerLocally({ status, body: text, headers, close: this.#close, isHead, nowMs });
-    this.#answerDone = true;
-    this.#finish();
-  }
-
-  /** A gRPC client reads no status of HTTP and no body. */
-  #answerCall(status: number, message: string, headers: readonly string[]): void {
-    this.#status = 200;
-    this.#grpcStatus = status;
-    const fields = [...headers, ...grpcAnswerFields(status, message.trimEnd())];
-    const nowMs = this.#context.clock.now();
-    this.#down.answerLocally({ status: 200, body: '', headers: fields, close: this.#close, isHead: false, nowMs });
+    const plain: LocalAnswer = { status, body: text, headers, close: this.#close, isHead, nowMs };
+    const answer = this.#call?.localAnswer(plain, flag === 'UT') ?? plain;
+    this.#status = answer.status;
+    this.#sent = isHead ? 0 : Buffer.byteLength(answer.body);
+    this.#down.answerLocally(answer);
     this.#answerDone = true;
     this.#finish();
   }
@@ -546,12 +536,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#requestDeadline = Math.min(this.#requestDeadline, this.#context.deadlines.now() + timeout);
   }
 
-  /** Calls give themselves a time from their start; that of the route holds where it is shorter. */
+  /** Calls give themselves a time, and may be silent for as long. */
   #setCallDeadline(): void {
-    const timeout = readGrpcTimeoutMs(this.#message);
-    if (timeout === undefined) return;
-    const longest = this.#forward!.config.timeoutMs || NEVER;
-    this.#requestDeadline = this.#started + Math.min(timeout, longest);
+    const timeout = this.#call?.timeoutMs(this.#message, this.#forward!.config.timeoutMs);
+    if (timeout !== undefined) this.#requestDeadline = this.#started + timeout;
   }
 
   #setAttemptDeadline(): void {
@@ -562,7 +550,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   /** After anything moved. */
   #armDeadline(): void {
     if (this.#over) return;
-    const stall = this.#context.deadlines.recent + this.#context.limits.stallTimeoutMs;
+    const { deadlines, limits } = this.#context;
+    // Streams of calls may be silent as long as both sides like, once they have met.
+    const isSilent = this.#call !== undefined && this.#wasSent && !this.#down.blocked;
+    const stall = isSilent ? NEVER : deadlines.recent + limits.stallTimeoutMs;
     this.#down.setExchangeDeadline(Math.min(this.#requestDeadline, this.#attemptDeadline, stall));
   }
 
@@ -585,7 +576,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       host: this.#host,
       status: this.#status,
       requestId: ids ? ids.requestId : '',
-      ...(this.#grpcStatus !== undefined && { grpcStatus: this.#grpcStatus }),
+      ...(this.#call?.status !== undefined && { grpcStatus: this.#call.status }),
       ...(ids && { traceparent: ids.traceparent }),
     };
     context.onEvent(

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
-import { ENGINES, type Engine, openEngine } from '../fakes/each-engine.ts';
-import { backend, LOOPBACK, snapshotOf } from '../fakes/gateway-manifests.ts';
+import { backend, ENGINES, freePorts, type GatewayEngine, LOOPBACK, startGateway } from '../fakes/gateway-engines.ts';
 import { makeSelfSigned } from '../fakes/self-signed.ts';
 
 const certificate = makeSelfSigned();
@@ -63,7 +62,7 @@ spec:
   rules: [{ backendRefs: [${backends}] }]
 `;
 
-const manifests = (port: (listener: string) => number, programs: Readonly<Record<string, number>>): string[] => [
+const manifests = (listeners: readonly number[], programs: Readonly<Record<string, number>>): string[] => [
   `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -71,12 +70,12 @@ metadata: { name: edge, namespace: default }
 spec:
   gatewayClassName: weft
   listeners:
-    - { name: both, port: ${port('both')}, protocol: TCP }
-    - { name: one, port: ${port('one')}, protocol: TCP }
-    - { name: empty, port: ${port('empty')}, protocol: TCP }
-    - { name: passed, port: ${port('tls')}, protocol: TLS, hostname: "*.passed.test", tls: { mode: Passthrough } }
-    - { name: ended, port: ${port('tls')}, protocol: TLS, hostname: "*.ended.test", tls: { certificateRefs: [{ name: cert }] } }
-    - { name: web, port: ${port('tls')}, protocol: HTTPS, hostname: web.test, tls: { certificateRefs: [{ name: cert }] } }
+    - { name: both, port: ${listeners[0]}, protocol: TCP }
+    - { name: one, port: ${listeners[1]}, protocol: TCP }
+    - { name: empty, port: ${listeners[2]}, protocol: TCP }
+    - { name: passed, port: ${listeners[3]}, protocol: TLS, hostname: "*.passed.test", tls: { mode: Passthrough } }
+    - { name: ended, port: ${listeners[3]}, protocol: TLS, hostname: "*.ended.test", tls: { certificateRefs: [{ name: cert }] } }
+    - { name: web, port: ${listeners[3]}, protocol: HTTPS, hostname: web.test, tls: { certificateRefs: [{ name: cert }] } }
 `,
   `
 apiVersion: v1
@@ -99,8 +98,8 @@ data:
 for (const name of ENGINES) {
   describe(`the engine ${name}`, () => {
     const servers: Server[] = [];
-    let engine: Engine | undefined;
-    const port = (listener: string): number => engine!.port(listener);
+    let listeners: number[] = [];
+    let engine: GatewayEngine | undefined;
 
     before(async () => {
       const secure = { key: atBackend.keyPem, cert: atBackend.certPem };
@@ -111,10 +110,9 @@ for (const name of ENGINES) {
         ),
       );
       const [a, b, passed, other] = await Promise.all(servers.map(listen));
+      listeners = await freePorts(4);
       const programs = { a: a!, b: b!, secure: passed!, 'secure-other': other! };
-      engine = await openEngine(name, ['both', 'one', 'empty', 'tls'], (listener) =>
-        snapshotOf(manifests(listener, programs)),
-      );
+      engine = await startGateway(name, manifests(listeners, programs));
     });
     after(async () => {
       await engine?.close();
@@ -122,17 +120,17 @@ for (const name of ENGINES) {
     });
 
     it('shares connections by weight', async () => {
-      const said = await Promise.all(Array.from({ length: 40 }, () => tcp(port('both'))));
+      const said = await Promise.all(Array.from({ length: 40 }, () => tcp(listeners[0]!)));
       assert.deepEqual([...new Set(said)].sort(), ['a hello bye', 'b hello bye']);
     });
 
     it('gives none to a backend of weight 0', async () => {
-      const said = await Promise.all(Array.from({ length: 20 }, () => tcp(port('one'))));
+      const said = await Promise.all(Array.from({ length: 20 }, () => tcp(listeners[1]!)));
       assert.deepEqual([...new Set(said)], ['a hello bye']);
     });
 
     it('closes connections to a listener without a route', async () => {
-      assert.equal(await tcp(port('empty')), '');
+      assert.equal(await tcp(listeners[2]!), '');
     });
 
     const names: Record<string, [certificate: string, said: string]> = {
@@ -145,7 +143,7 @@ for (const name of ENGINES) {
     };
     for (const [servername, [shown, said]] of Object.entries(names)) {
       it(`leads ${servername} to ${said || 'nowhere'}`, async () => {
-        const answer = await tls(port('tls'), servername);
+        const answer = await tls(listeners[3]!, servername);
         assert.equal(answer.said, said);
         assert.equal(answer.certificate.replace(/\s/g, ''), shown.replace(/\s/g, ''));
       });
@@ -154,7 +152,7 @@ for (const name of ENGINES) {
     it('serves HTTPS on the same port', async () => {
       const socket = connectTls({
         host: LOOPBACK,
-        port: port('tls'),
+        port: listeners[3]!,
         servername: 'web.test',
         rejectUnauthorized: false,
       });

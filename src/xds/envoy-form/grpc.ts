@@ -1,4 +1,4 @@
-// What gRPC needs of Envoy beyond HTTP/2: deadlines, retries by its statuses, gRPC-Web. Used by route.ts and http.ts.
+// What gRPC needs of Envoy beyond HTTP/2: deadlines and how they are told, retries by its statuses, gRPC-Web. Used by route.ts and http.ts.
 import { create } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
 import {
@@ -6,7 +6,11 @@ import {
   type RouteActionSchema,
   type RouteSchema,
 } from '../../gen/envoy/config/route/v3/route_components_pb.js';
-import type { HttpFilterSchema } from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type {
+  HttpFilterSchema,
+  ResponseMapperSchema,
+} from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { grpcStatus } from '../../model/grpc.ts';
 import type { ForwardAction, GrpcRetryStatus, RetryPolicy } from '../../model/route.ts';
 import { duration, type Init, pack } from './message.ts';
 import type { RouteContext } from './route-context.ts';
@@ -17,6 +21,35 @@ const isGrpcPossible = ({ targets }: ForwardAction, { http2Clusters }: RouteCont
 /** A call's own grpc-timeout holds, where it isn't longer than the route's time-out. */
 export const callTimeout = (action: ForwardAction, context: RouteContext): Init<typeof RouteActionSchema> =>
   isGrpcPossible(action, context) ? { maxGrpcTimeout: duration(action.timeoutMs ?? 0) } : {};
+
+/** Envoy tells a call that took too long UNAVAILABLE, as it tells HTTP 504. */
+export const timedOutCall = (): Init<typeof ResponseMapperSchema> => ({
+  filter: {
+    filterSpecifier: {
+      case: 'andFilter',
+      value: {
+        filters: [
+          { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['UT'] } } },
+          {
+            filterSpecifier: {
+              case: 'headerFilter',
+              value: {
+                header: {
+                  name: 'content-type',
+                  headerMatchSpecifier: {
+                    case: 'stringMatch',
+                    value: { matchPattern: { case: 'prefix', value: 'application/grpc' } },
+                  },
+                },
+              },
+            },
+          },
+        ],
+      },
+    },
+  },
+  headersToAdd: [{ header: { key: 'grpc-status', value: `${grpcStatus('DEADLINE_EXCEEDED')}` } }],
+});
 
 const TRIGGERS: Readonly<Record<GrpcRetryStatus, string>> = {
   1: 'cancelled',
@@ -41,9 +74,8 @@ export const webFilter = (): Init<typeof HttpFilterSchema> => ({
   configType: { case: 'typedConfig', value: NOTHING },
 });
 
-/** An empty config turns the filter on; one of its own it does not take from a route. */
-const ON = create(AnySchema, {});
-
 /** Backends that are no servers of gRPC may speak gRPC-Web themselves. */
 export const webOfRoute = (action: ForwardAction, context: RouteContext): Init<typeof RouteSchema> =>
-  isGrpcPossible(action, context) ? { typedPerFilterConfig: { [WEB]: pack(FilterConfigSchema, { config: ON }) } } : {};
+  isGrpcPossible(action, context)
+    ? { typedPerFilterConfig: { [WEB]: pack(FilterConfigSchema, { config: create(AnySchema) }) } }
+    : {};

@@ -18,7 +18,7 @@ import { UuidRequestIdConfigSchema } from '../../gen/envoy/extensions/request_id
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { HttpHandler } from '../../model/snapshot.ts';
 import type { AccessLogInit } from './access-log.ts';
-import { webFilter } from './grpc.ts';
+import { timedOutCall, webFilter } from './grpc.ts';
 import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
 import { httpRbac } from './rbac.ts';
 import { tunnelClusterFilter } from './tunnel-cluster.ts';
@@ -105,6 +105,7 @@ const localReplies = (explicitProxy: boolean, mesh: boolean): Init<typeof LocalR
         : 'no route for this host and path\n',
     ),
     localReply('NC', 'the backend of this route is not valid\n'),
+    timedOutCall(),
     ...(mesh ? [UNSENT] : []),
   ],
 });

@@ -1,0 +1,286 @@
+// gRPC through Weft's own proxy and through a real Envoy: the same calls, the same answers.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { connect, createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import type { ForwardAction, Route } from '../../src/model/route.ts';
+import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
+import { ENGINES, type EnginePair, gatewaySnapshot, openEnginePair } from '../fakes/engine-pair.ts';
+import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
+import { GrpcClient, type GrpcProgram, nextMessage, openGrpcProgram } from '../fakes/grpc-program.ts';
+import { until } from '../fakes/raw-peer.ts';
+
+const http2 = (name: string, port: number): Cluster => {
+  const endpoint: Endpoint = { address: '127.0.0.1', port, mesh: false, weight: 1, health: 'healthy' };
+  return cluster(name, { protocol: 'http2', discovery: { type: 'static', endpoints: [endpoint] } });
+};
+
+const toProgram = (more: Partial<ForwardAction> = {}): Route['action'] => ({
+  ...(forward(['program', 1]) as ForwardAction),
+  ...more,
+});
+
+const snapshotOf = (port: number, program: number, dead: number, silent: number) =>
+  gatewaySnapshot(
+    port,
+    Object.entries({
+      'plain.test': toProgram(),
+      'silent.test': forward(['silent', 1]),
+      'short.test': { ...forward(['silent', 1]), timeoutMs: 200 } as ForwardAction,
+      'retry.test': toProgram({ retry: { attempts: 2, statuses: [], grpcStatuses: [14], backoffMs: 1 } }),
+      'dead.test': forward(['dead', 1]),
+      'said.test': { type: 'direct' as const, status: 403, body: 'not you' },
+    }).map(([name, action]) => ({ name, domains: [name], routes: [route({ action })] })),
+    [http2('program', program), http2('dead', dead), http2('silent', silent)],
+  );
+
+/** Sends a head alone: a call without a client that knows of deadlines. */
+const rawCall = async (port: number, host: string, fields: Record<string, string>): Promise<IncomingHttpHeaders> => {
+  const session = connect(`http://127.0.0.1:${port}`);
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/test.Echo/Wait',
+    ':authority': host,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    ...fields,
+  });
+  stream.end(Buffer.alloc(5));
+  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+  session.destroy();
+  return headers;
+};
+
+/** Over HTTP/1.1, as a browser does without HTTP/2. */
+const fetchWeb = async (
+  port: number,
+  host: string,
+  method: string,
+  body: Buffer,
+  type: string,
+  fields: Record<string, string>,
+): Promise<IncomingMessage> => {
+  const headers = { host, 'content-type': type, accept: type, 'x-grpc-web': '1', ...fields };
+  const asked = request({
+    port,
+    host: '127.0.0.1',
+    method: 'POST',
+    path: `/test.Echo/${method}`,
+    headers,
+    agent: false,
+  });
+  asked.end(body);
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  return answer;
+};
+
+interface WebAnswer {
+  readonly status: number | undefined;
+  readonly type: string | undefined;
+  readonly fields: IncomingHttpHeaders;
+  readonly messages: readonly string[];
+  readonly trailers: Readonly<Record<string, string>>;
+}
+
+/** Base64 may be padded in the middle. */
+const fromText = (text: string): Buffer =>
+  Buffer.concat((text.match(/[^=]+=*/g) ?? []).map((piece) => Buffer.from(piece, 'base64')));
+
+const webCall = async (
+  port: number,
+  host: string,
+  method: string,
+  message: string,
+  text: boolean,
+  extra: Record<string, string>,
+): Promise<WebAnswer> => {
+  const frame = Buffer.concat([Buffer.alloc(5), Buffer.from(message)]);
+  frame.writeUInt32BE(message.length, 1);
+  const body = text ? Buffer.from(frame.toString('base64')) : frame;
+  const type = `application/grpc-web${text ? '-text' : ''}+proto`;
+  const answer = await fetchWeb(port, host, method, body, type, extra);
+  const parts: Buffer[] = [];
+  for await (const part of answer) parts.push(part);
+  const whole = Buffer.concat(parts);
+  const bytes = text ? fromText(whole.toString('latin1')) : whole;
+  const messages: string[] = [];
+  const trailers: Record<string, string> = {};
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 5 + bytes.readUInt32BE(at + 1);
+    const payload = bytes.toString('latin1', at + 5, end);
+    if (bytes[at] === 0) messages.push(payload);
+    else for (const [, name, value] of payload.matchAll(/(.+?): ?(.*)\r\n/g)) trailers[name!] = value!;
+    at = end;
+  }
+  const { statusCode: status, headers: fields } = answer;
+  return { status, type: fields['content-type'], fields, messages, trailers };
+};
+
+let program: GrpcProgram;
+let engines: EnginePair;
+/** Hears calls, and knows nothing of deadlines. */
+const silent = createServer();
+
+before(async () => {
+  program = await openGrpcProgram();
+  const dead = await openGrpcProgram();
+  await dead.close();
+  silent.on('stream', (stream) => stream.on('error', () => {})).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port: silentPort } = silent.address() as AddressInfo;
+  engines = await openEnginePair((port) => snapshotOf(port, program.port, dead.port, silentPort));
+});
+after(async () => {
+  await engines?.close();
+  await program?.close();
+  silent.close();
+});
+
+for (const engine of ENGINES) {
+  describe(`gRPC through ${engine}`, () => {
+    const clients: GrpcClient[] = [];
+    const client = (host = 'plain.test'): GrpcClient => {
+      const made = new GrpcClient(engines.ports[engine], host);
+      clients.push(made);
+      return made;
+    };
+    after(() => {
+      for (const made of clients) made.close();
+    });
+
+    it('carries unary calls with their trailers, and events tell the status', async () => {
+      const result = await client().once('hello');
+      assert.deepEqual([result.code, result.body, result.trailers.get('x-method')], [0, 'hello', ['/test.Echo/Once']]);
+      const event = await engines.event(engine, ({ http }) => http?.path === '/test.Echo/Once');
+      assert.deepEqual([event.http?.status, event.http?.grpcStatus], [200, 0]);
+    });
+
+    it('carries streams of the client, of the server, and of both', async () => {
+      assert.deepEqual(await client().split('abc'), ['a', 'b', 'c']);
+      assert.equal(await client().join(['a', 'b', 'c']), 'abc');
+      const talk = client().talk();
+      for (const word of ['one', 'two', 'three']) {
+        talk.write(Buffer.from(word));
+        assert.equal(await nextMessage(talk), word);
+      }
+      talk.end();
+      talk.resume();
+      const [status] = await once(talk, 'status');
+      assert.equal(status.code, 0);
+    });
+
+    it('carries large messages', async () => {
+      const text = 'x'.repeat(5 * 1024 * 1024);
+      const { code, body } = await client().once(text);
+      assert.deepEqual([code, body.length], [0, text.length]);
+    });
+
+    it('carries an error without messages as it is', async () => {
+      const { code, details, trailers } = await client().once('', { 'x-fail': '9', 'x-key': `${engine} plain` });
+      assert.deepEqual([code, details, trailers.get('x-method')], [9, 'no: 50% ü', ['/test.Echo/Once']]);
+      await engines.event(engine, ({ http }) => http?.grpcStatus === 9);
+    });
+
+    const refused: Record<string, [host: string, code: number]> = {
+      'no route is UNIMPLEMENTED': ['unknown.test', 12],
+      'no connection is UNAVAILABLE': ['dead.test', 14],
+      'a direct response of 403 is PERMISSION_DENIED': ['said.test', 7],
+    };
+    for (const [sentence, [host, want]] of Object.entries(refused)) {
+      it(`${sentence}`, async () => {
+        const { code, details } = await client(host).once('');
+        assert.equal(code, want, details);
+      });
+    }
+
+    it('retries what the server would not do, by its status', async () => {
+      const times = { 'x-fail': '14', 'x-times': '2', 'x-key': `${engine} retried` };
+      const { code, body } = await client('retry.test').once('again', times);
+      assert.deepEqual([code, body], [0, 'again']);
+      const event = await engines.event(engine, ({ attempts }) => attempts === 3);
+      assert.equal(event.http?.grpcStatus, 0);
+      const other = { 'x-fail': '9', 'x-times': '1', 'x-key': `${engine} not retried` };
+      assert.equal((await client('retry.test').once('', other)).code, 9);
+    });
+
+    it('ends a call at the deadline that it gives itself', async () => {
+      const headers = await rawCall(engines.ports[engine], 'silent.test', { 'grpc-timeout': '100m' });
+      assert.deepEqual([headers[':status'], headers['grpc-status']], [200, '4']);
+    });
+
+    it('ends a call at the time-out of the route where that is shorter', async () => {
+      const headers = await rawCall(engines.ports[engine], 'short.test', { 'grpc-timeout': '10S' });
+      assert.deepEqual([headers[':status'], headers['grpc-status']], [200, '4']);
+    });
+
+    it('sends a call to the next connection where the one before goes away in the middle of another', async () => {
+      const talk = client().talk();
+      talk.write(Buffer.from('before'));
+      assert.equal(await nextMessage(talk), 'before');
+      program.goAway();
+      talk.write(Buffer.from('behind'));
+      assert.equal(await nextMessage(talk), 'behind');
+      assert.equal((await client().once('elsewhere')).body, 'elsewhere');
+      talk.end();
+      talk.resume();
+      assert.equal((await once(talk, 'status'))[0].code, 0);
+    });
+
+    it('tells the server of a call that was cancelled', async () => {
+      const { waiting, cancelled } = program;
+      const { call, result } = client().wait();
+      await until(() => program.waiting > waiting, 'the call has come');
+      call.cancel();
+      assert.equal((await result).code, 1);
+      await until(() => program.cancelled > cancelled, 'the server hears of it');
+    });
+
+    for (const text of [false, true]) {
+      describe(`gRPC-Web ${text ? 'in base64' : 'as bytes'}`, () => {
+        const ask = (method: string, body: string, fields: Record<string, string> = {}, host = 'plain.test') =>
+          webCall(engines.ports[engine], host, method, body, text, fields);
+        const type = `application/grpc-web${text ? '-text' : ''}+proto`;
+
+        it('carries unary calls, with trailers in the body', async () => {
+          const answer = await ask('Once', 'hello');
+          assert.deepEqual([answer.status, answer.type, answer.messages], [200, type, ['hello']]);
+          assert.equal(answer.trailers['grpc-status'], '0');
+          assert.equal(answer.trailers['x-method'], '/test.Echo/Once');
+        });
+
+        it('carries streams of the server', async () => {
+          const { messages, trailers } = await ask('Split', 'abc');
+          assert.deepEqual([messages, trailers['grpc-status']], [['a', 'b', 'c'], '0']);
+        });
+
+        it('carries large messages', async () => {
+          const large = 'x'.repeat(1_000_001);
+          assert.deepEqual((await ask('Once', large)).messages, [large]);
+        });
+
+        it('tells an error without messages', async () => {
+          const fields = { 'x-fail': '9', 'x-key': `${engine} web ${text}` };
+          const { status, fields: all, messages } = await ask('Once', '', fields);
+          assert.deepEqual(
+            [status, all['grpc-status'], decodeURI(String(all['grpc-message'])), messages],
+            [200, '9', 'no: 50% ü', []],
+          );
+        });
+
+        it('tells what the proxy itself refuses', async () => {
+          const { status, fields, type: own } = await ask('Once', '', {}, 'dead.test');
+          assert.deepEqual([status, fields['grpc-status'], own], [503, '14', type]);
+        });
+      });
+    }
+
+    it('refuses a body of gRPC-Web that is no base64', async () => {
+      const port = engines.ports[engine];
+      const answer = await fetchWeb(port, 'plain.test', 'Once', Buffer.from('!!!!'), 'application/grpc-web-text', {});
+      assert.deepEqual([answer.statusCode, answer.headers['grpc-status']], [400, '13']);
+      answer.resume();
+    });
+  });
+}

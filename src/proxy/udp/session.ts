@@ -141,15 +141,19 @@ export class UdpSession {
     cluster.attempts++;
     const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
     this.#socket = socket;
-    // Connected: the system passes on what this endpoint sends, and nothing of anybody else.
+    let from = '';
+    // Connected: from here on the system passes on what this endpoint sends, and nothing of anybody else.
     socket.once('connect', () => {
       if (this.#socket !== socket) return;
+      from = socket.remoteAddress().address;
       const early = this.#early!;
       this.#early = undefined;
       this.#earlyBytes = 0;
       for (const message of early) socket.send(message);
     });
-    socket.on('message', (message) => {
+    socket.on('message', (message, sender) => {
+      // What came before was anybody's.
+      if (sender.port !== port || sender.address !== from) return;
       this.touch();
       this.#sent += message.length;
       this.#owner.answer(message);

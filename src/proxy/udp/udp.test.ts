@@ -133,7 +133,7 @@ test('targets share sessions by their weights', async (t) => {
     { cluster: 'b', weight: 1 },
     { cluster: 'never', weight: 0 },
   ];
-  const clusters = [cluster('a', [endpoint(a.port)]), cluster('b', [endpoint(b.port)])];
+  const clusters = [a, b].map(({ port }, i) => cluster(['a', 'b'][i]!, [endpoint(port)], { maxConnections: 1000 }));
   const { proxy, client } = await open(t, toUdp([], { handler: { targets }, clusters }));
   for (let i = 0; i < 120; i++) {
     const one = await client();

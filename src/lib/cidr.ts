@@ -71,6 +71,23 @@ export const parseAddress = (text: string): Address | undefined => {
   return parseIpv6(zone < 0 ? text : text.slice(0, zone));
 };
 
+const formatIpv4 = (word: number): string => [24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.');
+
+/** As RFC 5952 has it; an IPv4 address without its mapping. */
+export const formatAddress = ([a, b, c, d]: Address): string => {
+  if (a === 0 && b === 0 && c === MAPPED) return formatIpv4(d);
+  const groups = [a, b, c, d].flatMap((word) => [word >>> 16, word & 0xffff]);
+  let [start, length] = [0, 1];
+  for (let i = 0; i < 8; i++) {
+    let end = i;
+    while (end < 8 && groups[end] === 0) end++;
+    if (end - i > length) [start, length] = [i, end - i];
+  }
+  const text = (part: number[]) => part.map((group) => group.toString(16)).join(':');
+  if (length < 2) return text(groups);
+  return `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`;
+};
+
 /** `10.0.0.0/8`, `fd00::/8`, or a single address. Undefined for anything else. */
 export const parseCidr = (text: string): Cidr | undefined => {
   const slash = text.indexOf('/');

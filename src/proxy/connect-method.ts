@@ -42,7 +42,7 @@ export const refusalOfConnect = (
   }
   const decision = authorize?.({
     identity: info.peer?.identity,
-    peerAddress: info.peerAddress,
+    peerAddress: info.directAddress,
     remoteAddress: info.peerAddress,
     localAddress: info.localAddress,
     localPort: policyPort,

@@ -3,12 +3,16 @@ import type { Socket } from 'node:net';
 import type { ClientCertificate } from './client-certificate.ts';
 import type { SecuredPeer } from './handshakes.ts';
 import type { PeerIdentity } from './peer-identity.ts';
+import type { Origin } from './proxy-protocol/header.ts';
 
 export interface ConnectionInfo {
+  /** Who the client is: by its address, or by the PROXY protocol's header in front of it. */
   readonly peerAddress: string;
   readonly peerPort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** Who holds the other end of the socket. */
+  readonly directAddress: string;
   readonly sni: string;
   readonly tls: 'mutual' | 'simple' | 'none';
   /** Proven by mutual TLS of the mesh. */
@@ -20,11 +24,17 @@ export interface ConnectionInfo {
 export const plainAddress = (address: string | undefined): string =>
   address === undefined ? '' : address.startsWith('::ffff:') ? address.slice(7) : address;
 
-export const connectionInfoOf = (socket: Socket, sni: string, secured: SecuredPeer | undefined): ConnectionInfo => ({
-  peerAddress: plainAddress(socket.remoteAddress),
-  peerPort: socket.remotePort ?? 0,
-  localAddress: plainAddress(socket.localAddress),
-  localPort: socket.localPort ?? 0,
+export const connectionInfoOf = (
+  socket: Socket,
+  sni: string,
+  secured: SecuredPeer | undefined,
+  origin: Origin | undefined,
+): ConnectionInfo => ({
+  peerAddress: origin?.peerAddress ?? plainAddress(socket.remoteAddress),
+  peerPort: origin?.peerPort ?? socket.remotePort ?? 0,
+  localAddress: origin?.localAddress ?? plainAddress(socket.localAddress),
+  localPort: origin?.localPort ?? socket.localPort ?? 0,
+  directAddress: plainAddress(socket.remoteAddress),
   sni,
   tls: secured?.tls ?? 'none',
   peer: secured?.identity,

@@ -139,7 +139,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const { info } = this.#down;
     this.#decision = authorize({
       identity: info.peer?.identity,
-      peerAddress: info.peerAddress,
+      peerAddress: info.directAddress,
       remoteAddress: ids.remoteAddress,
       localAddress: info.localAddress,
       localPort: policyPort,

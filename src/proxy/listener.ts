@@ -13,6 +13,8 @@ import type { ProxyContext } from './context.ts';
 import { Downstream } from './downstream.ts';
 import { Http2Downstream } from './downstream-http2.ts';
 import type { SelfPeer } from './events.ts';
+import type { Origin } from './proxy-protocol/header.ts';
+import { readProxyHeader } from './proxy-protocol/read.ts';
 import { type FirstLook, sniff } from './sniff.ts';
 import { type ReadBuffer, SocketWire } from './socket-wire.ts';
 import { TcpSession } from './tcp.ts';
@@ -154,15 +156,23 @@ export class BoundListener implements Bound {
       accepted.destroy();
       return;
     }
-    if (this.#looks) {
+    const { proxyProtocol } = this.listener;
+    if (this.#looks || proxyProtocol) {
       this.#track(accepted);
-      sniff(this.#context, accepted, (look, bytes) => this.#dispatch(accepted, look, bytes));
+      if (!proxyProtocol) this.#look(accepted, undefined, undefined);
+      else
+        readProxyHeader(this.#context, accepted, proxyProtocol, (origin, rest) => this.#look(accepted, origin, rest));
       return;
     }
     const better = withReadBuffer(accepted);
     const socket = better?.socket ?? accepted;
     this.#track(socket);
-    this.#dispatch(socket, PLAIN_LOOK, undefined, better?.readBuffer);
+    this.#dispatch(socket, PLAIN_LOOK, undefined, undefined, better?.readBuffer);
+  }
+
+  #look(socket: Socket, origin: Origin | undefined, early: Buffer | undefined): void {
+    if (!this.#looks) this.#dispatch(socket, PLAIN_LOOK, origin, early);
+    else sniff(this.#context, socket, early, (look, bytes) => this.#dispatch(socket, look, origin, bytes));
   }
 
   #track(socket: Socket): void {
@@ -181,7 +191,13 @@ export class BoundListener implements Bound {
     });
   }
 
-  #dispatch(socket: Socket, look: FirstLook, bytes: Buffer | undefined, readBuffer?: ReadBuffer): void {
+  #dispatch(
+    socket: Socket,
+    look: FirstLook,
+    origin: Origin | undefined,
+    bytes: Buffer | undefined,
+    readBuffer?: ReadBuffer,
+  ): void {
     const live = this.#looks ? chooseChain(this.#chains, look) : this.#chains[0];
     if (!live) {
       socket.destroy();
@@ -189,7 +205,7 @@ export class BoundListener implements Bound {
     }
     const { terminator } = live;
     if (!live.chain.tls || look.transport === 'plain') {
-      const info = connectionInfoOf(socket, look.serverName, undefined);
+      const info = connectionInfoOf(socket, look.serverName, undefined, origin);
       this.#start(live.ref, socket, info, bytes, readBuffer);
       return;
     }
@@ -198,10 +214,12 @@ export class BoundListener implements Bound {
       return;
     }
     if (bytes) socket.unshift(bytes);
-    const before = connectionInfoOf(socket, look.serverName, undefined);
+    const before = connectionInfoOf(socket, look.serverName, undefined, origin);
     terminator.secure(socket, {
-      onSecure: (secured, peer) =>
-        this.#start(live.ref, secured, connectionInfoOf(secured, look.serverName, peer), undefined, undefined),
+      onSecure: (secured, peer) => {
+        const info = connectionInfoOf(secured, look.serverName, peer, origin);
+        this.#start(live.ref, secured, info, undefined, undefined);
+      },
       onRefused: (reason) => this.#context.log.warn('a TLS client was refused', { peer: before.peerAddress, reason }),
     });
   }

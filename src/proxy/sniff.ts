@@ -10,10 +10,11 @@ export interface FirstLook {
   readonly serverName: string;
 }
 
-/** Calls `onLook` once, with the socket paused and nothing consumed; destroys what sends no valid beginning in time. */
+/** Calls `onLook` once, with the socket paused and everything that was read, `early` first; destroys what sends no valid beginning in time. */
 export const sniff = (
   context: ProxyContext,
   socket: Socket,
+  early: Buffer | undefined,
   onLook: (look: FirstLook, bytes: Buffer) => void,
 ): void => {
   let bytes: Buffer = Buffer.alloc(0);
@@ -28,7 +29,10 @@ export const sniff = (
   const onData = (chunk: Buffer) => {
     bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
     const hello = bytes[0] === TLS_HANDSHAKE ? parseClientHello(bytes) : undefined;
-    if (hello === 'more') return;
+    if (hello === 'more') {
+      socket.resume();
+      return;
+    }
     stop();
     if (hello === 'invalid') {
       socket.destroy();
@@ -41,5 +45,6 @@ export const sniff = (
   socket.on('data', onData);
   socket.on('end', onEnd);
   socket.on('close', stop);
-  socket.resume();
+  if (early) onData(early);
+  else socket.resume();
 };

@@ -66,7 +66,7 @@ export class TcpSession implements WireUser {
     if (plan.authorize) {
       this.#decision = plan.authorize({
         identity: this.#info.peer?.identity,
-        peerAddress: this.#info.peerAddress,
+        peerAddress: this.#info.directAddress,
         remoteAddress: this.#info.peerAddress,
         localAddress: this.#info.localAddress,
         localPort: plan.policyPort,

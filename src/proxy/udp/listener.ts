@@ -159,6 +159,7 @@ export class UdpListener implements Bound {
       peerPort: port,
       localAddress: plainAddress(bound.address),
       localPort: bound.port,
+      directAddress: plainAddress(address),
       sni: '',
       tls: 'none' as const,
       peer: undefined,

@@ -3,10 +3,13 @@ import type { RetryPolicy } from '../model/route.ts';
 import type { ClusterState } from './clusters.ts';
 import type { ProxyContext } from './context.ts';
 import type { EndpointPool, NoConnection, PoolEndpoint, Waiter } from './pool.ts';
+import type { Origin } from './proxy-protocol/header.ts';
 import { retryDelayMs } from './retry.ts';
 import type { UpstreamStream } from './upstream-stream.ts';
 
 export interface AttemptOwner {
+  /** The client's connection. */
+  readonly origin: Origin;
   /** The request is to be written now. */
   onReady(stream: UpstreamStream): void;
   /** No further attempt can be made. */
@@ -86,7 +89,7 @@ export class Attempts implements Waiter {
     state.total++;
     this.cluster.attempts++;
     this.count++;
-    this.#pool = this.cluster.poolOf(state);
+    this.#pool = this.cluster.poolOf(state, this.#owner.origin);
     this.#pool.acquire(this, fresh);
   }
 

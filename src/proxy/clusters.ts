@@ -5,6 +5,8 @@ import { type Balancer, prepareBalancer } from './balancer.ts';
 import type { ProxyContext } from './context.ts';
 import { type EndpointPool, Http1Pool, type PoolEndpoint } from './pool.ts';
 import { Http2Pool } from './pool-http2.ts';
+import type { Origin } from './proxy-protocol/header.ts';
+import { OriginPools } from './proxy-protocol/pools.ts';
 import { Resolution, type Resolve } from './resolver.ts';
 
 export class ClusterState {
@@ -33,9 +35,16 @@ export class ClusterState {
     return this.#resolution?.first;
   }
 
-  poolOf(state: PoolEndpoint): EndpointPool {
-    state.pool ??= new (this.cluster.protocol === 'http2' ? Http2Pool : Http1Pool)(this.#context, state, this.cluster);
-    return state.pool;
+  /** For requests of one client's connection; all share the pool where no PROXY protocol header tells of it. */
+  poolOf(state: PoolEndpoint, origin: Origin): EndpointPool {
+    const kind = this.cluster.protocol === 'http2' ? Http2Pool : Http1Pool;
+    if (!this.cluster.proxyProtocol) {
+      state.pool ??= new kind(this.#context, state, this.cluster);
+      return state.pool;
+    }
+    if (!(state.pool instanceof OriginPools))
+      state.pool = new OriginPools(this.cluster, (own, cluster) => new kind(this.#context, state, cluster, own));
+    return (state.pool as OriginPools).of(origin);
   }
 
   get active(): number {
@@ -43,7 +52,10 @@ export class ClusterState {
   }
 
   update(cluster: Cluster, published: readonly Endpoint[]): void {
-    const reconnect = !isDeepStrictEqual(cluster.tls, this.cluster.tls) || cluster.protocol !== this.cluster.protocol;
+    const reconnect =
+      !isDeepStrictEqual(cluster.tls, this.cluster.tls) ||
+      cluster.protocol !== this.cluster.protocol ||
+      cluster.proxyProtocol !== this.cluster.proxyProtocol;
     this.cluster = cluster;
     const { discovery } = cluster;
     if (discovery.type === 'dns') this.#follow(discovery.host, discovery.port);

@@ -6,6 +6,7 @@ import type { Svid, SvidSource } from '../model/identity.ts';
 import type { Cluster, Endpoint } from '../model/snapshot.ts';
 import { altNamesIn, valuesOf } from './alt-names.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
+import { encodeProxyHeader, NO_ORIGIN, type Origin } from './proxy-protocol/header.ts';
 import { ReadBuffer, SocketWire } from './socket-wire.ts';
 import type { Wire, WireUser } from './wire.ts';
 
@@ -23,8 +24,16 @@ const ALPN: Partial<Record<Cluster['protocol'], string>> = { http1: 'http/1.1', 
 /** Stops a dial whose result nobody wants; the result is then not called. */
 export type CancelDial = () => void;
 
+/** Whose bytes the connection is to carry. */
+export interface DialPurpose {
+  /** HTTP is spoken over it, and offered over TLS; else a client's bytes, whatever they are. */
+  readonly isHttp: boolean;
+  /** The client's connection, for a PROXY protocol header. */
+  readonly origin: Origin | undefined;
+}
+
 export interface Dialer {
-  dial(endpoint: Endpoint, cluster: Cluster, user: WireUser, result: DialResult): CancelDial;
+  dial(endpoint: Endpoint, cluster: Cluster, purpose: DialPurpose, user: WireUser, result: DialResult): CancelDial;
 }
 
 /** The own side of mutual TLS, made anew when the SVID is renewed. */
@@ -60,32 +69,47 @@ const checkIdentity =
     return new WeftError('PEER_IDENTITY', `expected the peer ${expected}, but it is ${uris.join(', ') || 'nameless'}`);
   };
 
+interface Opened {
+  readonly socket: Socket;
+  /** Undefined where Node can't read into it: TLS over a socket of one's own. */
+  readonly readBuffer: ReadBuffer | undefined;
+}
+
 export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): Dialer => {
   const context = svid ? new ClientContext(svid) : undefined;
 
-  const open = (endpoint: Endpoint, cluster: Cluster, readBuffer: ReadBuffer): Socket => {
-    const { onread } = readBuffer;
-    const alpn = ALPN[cluster.protocol];
-    const target = { host: endpoint.address, port: endpoint.port, noDelay: true, allowHalfOpen: true, onread };
-    if (cluster.tls.mode === 'none' || !endpoint.mesh) return connectPlain(target);
+  const open = (endpoint: Endpoint, cluster: Cluster, { isHttp, origin }: DialPurpose): Opened => {
+    const readBuffer = new ReadBuffer(READ_BUFFER_BYTES);
+    const alpn = isHttp ? ALPN[cluster.protocol] : undefined;
+    const { address: host, port } = endpoint;
+    const target = { host, port, noDelay: true, allowHalfOpen: true, onread: readBuffer.onread };
+    const header = cluster.proxyProtocol && encodeProxyHeader(cluster.proxyProtocol, origin ?? NO_ORIGIN);
+    if (cluster.tls.mode === 'none' || !endpoint.mesh) {
+      const socket = connectPlain(target);
+      if (header) socket.write(header);
+      return { socket, readBuffer };
+    }
     if (!context) throw new WeftError('NO_IDENTITY', 'this proxy has no identity yet, so it can not call mesh peers');
     if (!endpoint.identity) throw new WeftError('PEER_IDENTITY', 'the endpoint has no identity to be checked against');
-    return connectTls({
-      ...target,
+    const options = {
       secureContext: context.get(),
       servername: cluster.tls.sni,
       ...(alpn && { ALPNProtocols: [alpn] }),
       rejectUnauthorized: true,
       checkServerIdentity: checkIdentity(endpoint.identity),
-    });
+    };
+    if (!header) return { socket: connectTls({ ...target, ...options }), readBuffer };
+    const { onread: _, ...rest } = target;
+    const plain = connectPlain(rest);
+    plain.write(header);
+    return { socket: connectTls({ ...options, socket: plain }), readBuffer: undefined };
   };
 
   return {
-    dial(endpoint, cluster, user, result) {
-      const readBuffer = new ReadBuffer(READ_BUFFER_BYTES);
-      let socket: Socket;
+    dial(endpoint, cluster, purpose, user, result) {
+      let opened: Opened;
       try {
-        socket = open(endpoint, cluster, readBuffer);
+        opened = open(endpoint, cluster, purpose);
       } catch (error) {
         // Told later, as every other failure: the caller isn't ready for it yet.
         let canceled = false;
@@ -96,6 +120,7 @@ export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): 
           canceled = true;
         };
       }
+      const { socket, readBuffer } = opened;
       const deadline = new Deadline(() => fail(new Error('the connection was not made in time'), true));
       const stop = () => {
         deadlines.remove(deadline);
@@ -113,7 +138,12 @@ export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): 
       const onError = (error: Error) => fail(error, false);
       const onClose = () => fail(new Error('the peer closed the connection'), false);
       const onConnect = () => {
-        if ('alpnProtocol' in socket && cluster.protocol === 'http2' && socket.alpnProtocol !== 'h2') {
+        if (
+          'alpnProtocol' in socket &&
+          purpose.isHttp &&
+          cluster.protocol === 'http2' &&
+          socket.alpnProtocol !== 'h2'
+        ) {
           fail(new WeftError('PEER_PROTOCOL', 'the peer does not offer HTTP/2'), false);
           return;
         }

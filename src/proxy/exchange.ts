@@ -12,6 +12,7 @@ import { makeEvent } from './events.ts';
 import { type GrpcCall, openCall, translateWeb } from './grpc/call.ts';
 import type { RequestMessage, ResponseMessage } from './http1/head.ts';
 import { KeptBody } from './kept-body.ts';
+import type { Origin } from './proxy-protocol/header.ts';
 import { addRequestHeaders, type RequestIds } from './request-headers.ts';
 import { mayRepeat } from './retry.ts';
 import type { PreparedForward, PreparedRoute, PreparedTarget } from './router.ts';
@@ -131,6 +132,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     }
     action.editResponse?.({ headers });
     this.answer(action.status, action.type === 'direct' ? action.body : '', undefined, headers);
+  }
+
+  get origin(): Origin {
+    return this.#down.info;
   }
 
   #isAllowed(ids: RequestIds): boolean {

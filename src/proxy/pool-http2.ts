@@ -2,8 +2,9 @@
 import type { Cluster } from '../model/snapshot.ts';
 import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
-import type { CancelDial } from './dial.ts';
+import type { CancelDial, DialPurpose } from './dial.ts';
 import type { EndpointPool, PoolEndpoint, Waiter } from './pool.ts';
+import type { Origin } from './proxy-protocol/header.ts';
 import { Http2Upstream, type Http2UpstreamOwner, Http2UpstreamStream } from './upstream-http2.ts';
 import { NOBODY } from './wire.ts';
 
@@ -13,6 +14,7 @@ const STREAMS_PER_DIAL = 100;
 export class Http2Pool implements EndpointPool, Http2UpstreamOwner {
   readonly #context: ProxyContext;
   readonly #state: PoolEndpoint;
+  readonly #purpose: DialPurpose;
   #cluster: Cluster;
   readonly #live: Http2Upstream[] = [];
   /** They take no further requests, and finish those that they have. */
@@ -22,7 +24,8 @@ export class Http2Pool implements EndpointPool, Http2UpstreamOwner {
   readonly #idleDeadline = new Deadline(() => this.#closeOld());
   #draining = false;
 
-  constructor(context: ProxyContext, state: PoolEndpoint, cluster: Cluster) {
+  constructor(context: ProxyContext, state: PoolEndpoint, cluster: Cluster, origin?: Origin) {
+    this.#purpose = { isHttp: true, origin };
     this.#context = context;
     this.#state = state;
     this.#cluster = cluster;
@@ -117,7 +120,7 @@ export class Http2Pool implements EndpointPool, Http2UpstreamOwner {
   }
 
   #dial(): void {
-    const cancel = this.#context.dialer.dial(this.#state.endpoint, this.#cluster, NOBODY, {
+    const cancel = this.#context.dialer.dial(this.#state.endpoint, this.#cluster, this.#purpose, NOBODY, {
       onConnected: (wire) => {
         this.#dials.delete(cancel);
         const upstream = new Http2Upstream(this.#context, wire, this);

@@ -3,7 +3,8 @@ import type { Cluster } from '../model/snapshot.ts';
 import type { EndpointState } from './balancer.ts';
 import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
-import type { CancelDial } from './dial.ts';
+import type { CancelDial, DialPurpose } from './dial.ts';
+import type { Origin } from './proxy-protocol/header.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream.ts';
 import type { UpstreamStream } from './upstream-stream.ts';
 import { NOBODY, type Wire } from './wire.ts';
@@ -41,6 +42,7 @@ const HINT = /(?:^|[,\s])timeout=([0-9]{1,6})/;
 export class Http1Pool implements EndpointPool, ConnectionOwner {
   readonly #context: ProxyContext;
   readonly #state: PoolEndpoint;
+  readonly #purpose: DialPurpose;
   #cluster: Cluster;
   readonly #idle: UpstreamConnection[] = [];
   readonly #busy = new Set<UpstreamConnection>();
@@ -51,7 +53,8 @@ export class Http1Pool implements EndpointPool, ConnectionOwner {
   #hint = '';
   #hintMs = Number.POSITIVE_INFINITY;
 
-  constructor(context: ProxyContext, state: PoolEndpoint, cluster: Cluster) {
+  constructor(context: ProxyContext, state: PoolEndpoint, cluster: Cluster, origin?: Origin) {
+    this.#purpose = { isHttp: true, origin };
     this.#context = context;
     this.#state = state;
     this.#cluster = cluster;
@@ -174,7 +177,7 @@ export class Http1Pool implements EndpointPool, ConnectionOwner {
   }
 
   #dial(): void {
-    const cancel = this.#context.dialer.dial(this.#state.endpoint, this.#cluster, NOBODY, {
+    const cancel = this.#context.dialer.dial(this.#state.endpoint, this.#cluster, this.#purpose, NOBODY, {
       onConnected: (wire) => {
         this.#dials.delete(cancel);
         this.#connected(wire);

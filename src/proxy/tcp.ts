@@ -111,7 +111,8 @@ export class TcpSession implements WireUser {
     state.active++;
     state.total++;
     cluster.attempts++;
-    this.#cancel = this.#context.dialer.dial(state.endpoint, cluster.cluster, this, {
+    const purpose = { isHttp: false, origin: this.#info };
+    this.#cancel = this.#context.dialer.dial(state.endpoint, cluster.cluster, purpose, this, {
       onConnected: (wire) => this.#connected(wire),
       onFailed: (error) => {
         state.active--;

@@ -86,10 +86,10 @@ export class TrafficCounts {
   /** The same dialer, with every dial counted. */
   counting(dialer: Dialer): Dialer {
     return {
-      dial: (endpoint, cluster, user, result) => {
+      dial: (endpoint, cluster, purpose, user, result) => {
         const counters = this.cluster(cluster.name);
         counters.dials++;
-        return dialer.dial(endpoint, cluster, user, {
+        return dialer.dial(endpoint, cluster, purpose, user, {
           onConnected: (wire) => result.onConnected(wire),
           onFailed: (error, timeout) => {
             if (timeout) counters.timedOutDials++;

@@ -77,6 +77,12 @@ const withAddress = (peer: Peer, address: Address | undefined): Peer => {
   return text === undefined ? peer : { ...peer, address: text };
 };
 
+/** Inside the mesh the other one would be what an x-forwarded-for says; elsewhere it is what a PROXY protocol header says. */
+const clientAddress = (common: AccessLogCommon, { direction, protocol }: LogName): Address | undefined =>
+  direction === 'gateway' || protocol === 'tcp'
+    ? common.downstreamRemoteAddress
+    : (common.downstreamDirectRemoteAddress ?? common.downstreamRemoteAddress);
+
 const sidesOf = (common: AccessLogCommon, name: LogName, sender: SenderPeer) => {
   const { direction } = name;
   const caller = withIdentity({}, spiffeIdOf(common.tlsProperties?.peerCertificateProperties));
@@ -85,7 +91,7 @@ const sidesOf = (common: AccessLogCommon, name: LogName, sender: SenderPeer) => 
   const source = direction === 'outbound' ? self(sender) : caller;
   const destination = direction === 'inbound' ? { ...called, ...self(sender) } : called;
   return {
-    source: withAddress(source, common.downstreamDirectRemoteAddress ?? common.downstreamRemoteAddress),
+    source: withAddress(source, clientAddress(common, name)),
     destination: withAddress(destination, common.upstreamRemoteAddress),
   };
 };

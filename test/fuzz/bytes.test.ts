@@ -7,7 +7,8 @@ import { parseManifests } from '../../src/kinds/yaml.ts';
 import { isWeftError } from '../../src/lib/errors.ts';
 import { bytesField, numberField, numberOf, readFields, textOf } from '../../src/lib/protobuf.ts';
 import { parseClientHello } from '../../src/proxy/client-hello.ts';
-import { type Draw, fuzz, mutate } from './budget.ts';
+import { encodeProxyHeader, parseProxyHeader } from '../../src/proxy/proxy-protocol/header.ts';
+import { type Draw, fuzz, mutate, pickFrom } from './budget.ts';
 
 const vector = (size: number, ...parts: Buffer[]): Buffer => {
   const content = Buffer.concat(parts);
@@ -42,6 +43,24 @@ test('no ClientHello makes the reader throw, and a name that it reads is one tha
     assert.ok(bytes.toString('latin1').toLowerCase().includes(result.serverName));
     // What is whole stays the same whatever follows.
     assert.deepEqual(parseClientHello(Buffer.concat([bytes, Buffer.from([1, 2, 3])])), result);
+  });
+});
+
+test('no PROXY protocol header makes the reader throw, and one that is read is read the same when written again', () => {
+  const origin = { peerAddress: '192.0.2.1', peerPort: 4660, localAddress: '2001:db8::2', localPort: 443 };
+  const headers = (['v1', 'v2'] as const).map((version) => encodeProxyHeader(version, origin));
+  fuzz(4000, 31, (draw) => {
+    const bytes = mutate(draw, pickFrom(draw, headers));
+    const result = parseProxyHeader(bytes);
+    if (typeof result === 'string') return;
+    assert.ok(result.lengthBytes <= bytes.length);
+    assert.deepEqual(parseProxyHeader(bytes.subarray(0, result.lengthBytes)), result);
+    assert.equal(parseProxyHeader(bytes.subarray(0, result.lengthBytes - 1)), 'more');
+    if (!result.origin) return;
+    for (const version of ['v1', 'v2'] as const) {
+      const again = parseProxyHeader(encodeProxyHeader(version, result.origin));
+      assert.deepEqual(typeof again === 'object' && again.origin, result.origin);
+    }
   });
 });
 

@@ -11,6 +11,9 @@ export interface Origin {
   readonly localPort: number;
 }
 
+/** Of connections that are for nobody in particular. */
+export const NO_ORIGIN: Origin = { peerAddress: '', peerPort: 0, localAddress: '', localPort: 0 };
+
 export interface ProxyHeader {
   readonly lengthBytes: number;
   /** Undefined where the header names nobody: the balancer's own checks, and families that are not of the internet. */

@@ -7,7 +7,9 @@ import {
   ClusterSchema,
 } from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
 import { TransportSocketSchema } from '../../gen/envoy/config/core/v3/base_pb.js';
+import { ProxyProtocolConfig_Version } from '../../gen/envoy/config/core/v3/proxy_protocol_pb.js';
 import { InternalUpstreamTransportSchema } from '../../gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js';
+import { ProxyProtocolUpstreamTransportSchema } from '../../gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { RawBufferSchema } from '../../gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import {
   type HttpProtocolOptions_ExplicitHttpConfigSchema,
@@ -66,14 +68,24 @@ const discoveryOf = ({ name, discovery }: Cluster): Init<typeof ClusterSchema> =
   }
 };
 
+const PROXY_VERSION = { v1: ProxyProtocolConfig_Version.V1, v2: ProxyProtocolConfig_Version.V2 };
+
+/** Envoy keeps a pool for each client's connection then, as the own engine does. */
+const afterProxyHeader = (version: NonNullable<Cluster['proxyProtocol']>, socket: typeof plainText) =>
+  configured('envoy.transport_sockets.upstream_proxy_protocol', ProxyProtocolUpstreamTransportSchema, {
+    config: { version: PROXY_VERSION[version] },
+    transportSocket: create(TransportSocketSchema, socket),
+  });
+
 /** Mutual TLS for endpoints that say so, plain text for all others. */
-const transportOf = ({ tls }: Cluster): Init<typeof ClusterSchema> => {
-  if (tls.mode === 'none') return {};
-  if (tls.mode === 'simple') return { transportSocket: upstreamTls(tls) };
+const transportOf = ({ tls, proxyProtocol }: Cluster): Init<typeof ClusterSchema> => {
+  const after = (socket: typeof plainText) => (proxyProtocol ? afterProxyHeader(proxyProtocol, socket) : socket);
+  if (tls.mode === 'none') return proxyProtocol ? { transportSocket: after(plainText) } : {};
+  if (tls.mode === 'simple') return { transportSocket: after(upstreamTls(tls)) };
   return {
     transportSocketMatches: [
-      { name: 'mesh', match: { mesh: true }, transportSocket: upstreamTls(tls) },
-      { name: 'plain', match: {}, transportSocket: plainText },
+      { name: 'mesh', match: { mesh: true }, transportSocket: after(upstreamTls(tls)) },
+      { name: 'plain', match: {}, transportSocket: after(plainText) },
     ],
   };
 };

@@ -6,6 +6,7 @@ import type {
 } from '../../gen/envoy/config/listener/v3/listener_components_pb.js';
 import { ListenerSchema } from '../../gen/envoy/config/listener/v3/listener_pb.js';
 import { HttpInspectorSchema } from '../../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
+import { ProxyProtocolSchema } from '../../gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
 import { TlsInspectorSchema } from '../../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import type { FilterChain, HttpHandler, Listener } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
@@ -28,6 +29,7 @@ export interface ListenerContext {
 }
 
 type EnvoyChain = Init<typeof FilterChainSchema>;
+type ListenerFilters = NonNullable<Init<typeof ListenerSchema>['listenerFilters']>;
 type ChainMatch = Init<typeof FilterChainMatchSchema>;
 
 const DIRECTION: Readonly<Record<Listener['direction'], TrafficDirection>> = {
@@ -94,6 +96,18 @@ const distinctChains = (chains: readonly FilterChain[]): FilterChain[] => {
 const needsFirstBytes = (chains: readonly FilterChain[]): boolean =>
   chains.some((chain) => chain.tls || chain.match.transport || chain.match.serverNames.length > 0);
 
+/** What is read before a chain is chosen, in this order. */
+const listenerFiltersOf = ({ chains, proxyProtocol }: Listener): ListenerFilters => [
+  ...(proxyProtocol
+    ? [
+        configured('envoy.filters.listener.proxy_protocol', ProxyProtocolSchema, {
+          allowRequestsWithoutProxyProtocol: proxyProtocol === 'optional',
+        }),
+      ]
+    : []),
+  ...(needsFirstBytes(chains) ? [configured('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})] : []),
+];
+
 const encodeOuter = (listener: Listener, context: ListenerContext): EncodedResource =>
   resourceOf(listener.name, ENVOY.listener, ListenerSchema, {
     name: listener.name,
@@ -101,10 +115,8 @@ const encodeOuter = (listener: Listener, context: ListenerContext): EncodedResou
     trafficDirection: DIRECTION[listener.direction],
     // Else a port that another program of the same user has would be shared with it, without a word.
     enableReusePort: false,
-    ...(needsFirstBytes(listener.chains) && {
-      listenerFilters: [configured('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})],
-      listenerFiltersTimeout: duration(FIRST_BYTES_MS),
-    }),
+    listenerFilters: listenerFiltersOf(listener),
+    listenerFiltersTimeout: duration(FIRST_BYTES_MS),
     filterChains: distinctChains(listener.chains).map((chain) => chainOf(listener, chain, context)),
   });
 

@@ -23,8 +23,10 @@ export interface ProxyHeader {
 /** `more`: it may become a header; `none`: it is something else; `invalid`: it begins as a header and is none. */
 export type ProxyHeaderResult = ProxyHeader | 'more' | 'none' | 'invalid';
 
-const V1_START = Buffer.from('PROXY ');
-const V2_START = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+const V1_START = bytesOf('PROXY ');
+const V2_START = bytesOf('\r\n\r\n\0\r\nQUIT\n');
 /** With its CRLF, for two of the longest addresses. */
 const V1_MAX_BYTES = 107;
 const V2_FIXED_BYTES = 16;
@@ -111,7 +113,7 @@ export const encodeProxyHeader = (version: NonNullable<Cluster['proxyProtocol']>
 };
 
 const encodeV1 = ({ peerPort, localPort }: Origin, peer: Address | undefined, local: Address | undefined): Buffer => {
-  if (!peer || !local) return Buffer.from('PROXY UNKNOWN\r\n');
+  if (!peer || !local) return bytesOf('PROXY UNKNOWN\r\n');
   const isV6 = !isV4(peer) || !isV4(local);
   const text = (address: Address) => `${isV6 && isV4(address) ? '::ffff:' : ''}${formatAddress(address)}`;
   return Buffer.from(`PROXY ${isV6 ? 'TCP6' : 'TCP4'} ${text(peer)} ${text(local)} ${peerPort} ${localPort}\r\n`);

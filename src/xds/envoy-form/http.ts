@@ -74,7 +74,7 @@ const headerFilter = (edge: boolean) =>
         // By itself Envoy names an address of its own machine where the caller is on it too.
         ...(edge
           ? [
-              set('x-forwarded-for', '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%'),
+              set('x-forwarded-for', '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%'),
               set('x-forwarded-host', '%REQ(:AUTHORITY)%'),
             ]
           : []),

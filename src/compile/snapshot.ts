@@ -49,11 +49,12 @@ const isSameMesh = (a: Mesh, b: Mesh): boolean =>
   a.services === b.services &&
   a.workloads === b.workloads &&
   a.gateways === b.gateways &&
+  a.backendTls === b.backendTls &&
   a.policies === b.policies &&
   a.peerModes === b.peerModes;
 
 const gatewayMemo = (mesh: Mesh, node: ProxyNode, outbound: Outbound, before: Memo | undefined): Memo => {
-  const built = buildGateway(mesh, node, outbound);
+  const built = buildGateway(mesh, node, outbound, before?.snapshot);
   const snapshot = keepSnapshot(before?.snapshot, {
     ...built,
     clusters: keepMap(before?.snapshot.clusters, built.clusters),

@@ -34,6 +34,10 @@ export interface MeshService {
   readonly hosts: readonly string[];
   readonly origin: 'Service' | 'ServiceEntry';
   readonly ports: readonly ServicePort[];
+  /** Virtual addresses that its user gave it. */
+  readonly addresses?: readonly string[];
+  /** Its name means its endpoints one by one, not the service as a whole. */
+  readonly headless?: true;
 }
 
 export interface ServicePort {

@@ -2,6 +2,7 @@
 import type { Svid } from '../../model/identity.ts';
 import type { ProxyNode } from '../../model/node.ts';
 import type { Cluster, Endpoint, Listener, Snapshot } from '../../model/snapshot.ts';
+import type { DnsCounts } from '../dns/counts.ts';
 
 /** In Envoy's words. */
 export type ProxyState = 'PRE_INITIALIZING' | 'LIVE' | 'DRAINING';
@@ -76,4 +77,6 @@ export interface ProxyInspection {
   readonly clusters: readonly ClusterInspection[];
   readonly directions: readonly DirectionInspection[];
   readonly svid: Omit<Svid, 'keyPem'> | undefined;
+  /** Of the resolver beside it. */
+  readonly dns?: Readonly<DnsCounts>;
 }

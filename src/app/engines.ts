@@ -15,8 +15,6 @@ import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode, SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import type { Dns } from '../proxy/dns/dns.ts';
-import type { RunningProxy } from '../proxy/proxy.ts';
 import { openEventSender } from '../telemetry/sender.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
 import type { Drainable } from './drain.ts';
@@ -44,8 +42,6 @@ export interface EngineOptions extends AdminSettings {
   /** A request came for the workload's program, and it could not be reached. Called by the own engine alone. */
   readonly onUnreachable?: () => void;
   readonly concurrency?: Concurrency | undefined;
-  /** The resolver beside it, shown with what it counts. */
-  readonly dns?: Pick<Dns, 'counts'> | undefined;
   readonly log: Log;
 }
 
@@ -68,9 +64,6 @@ const tellProblem = ({ code, severity, message, path, hint }: Problem, log: Log)
   else log.warn(message, fields);
 };
 
-const inspected = (proxy: Pick<RunningProxy, 'inspect'>, dns: EngineOptions['dns']): typeof proxy =>
-  dns ? { inspect: async () => ({ ...(await proxy.inspect()), dns: dns.counts }) } : proxy;
-
 /** Weft's own proxy, fed by the xDS client of this process; its events go to the control plane. */
 export const openWeftDataPlane = async ({
   node,
@@ -78,7 +71,6 @@ export const openWeftDataPlane = async ({
   svid,
   onUnreachable,
   concurrency,
-  dns,
   log,
   ...settings
 }: EngineOptions): Promise<Engine> => {
@@ -107,12 +99,10 @@ export const openWeftDataPlane = async ({
     await proxy.close();
     await sender.close(500);
   };
-  const admin = await openProxyAdmin(inspected(proxy, dns), { ...settings, logLevel }, log).catch(
-    async (error: unknown) => {
-      await close();
-      throw error;
-    },
-  );
+  const admin = await openProxyAdmin(proxy, { ...settings, logLevel }, log).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
     admin: { address: admin.address, port: admin.port },
     apply: async (snapshot) => {

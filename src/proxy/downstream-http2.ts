@@ -160,6 +160,7 @@ class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
     const { http } = this.#owner;
     this.#requestEnded = end;
     this.#tunnels = message.method === 'CONNECT';
+    if (this.#tunnels) message.chunked = false;
     if (this.#tunnels && message.protocol === '') {
       this.#connect(message, http);
       return;

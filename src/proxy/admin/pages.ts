@@ -174,7 +174,7 @@ const secretsOf = ({ svid, snapshot }: ProxyInspection): unknown[] => {
 export const configDump = (proxy: ProxyInspection, includeEds: boolean): { readonly configs: readonly unknown[] } => {
   const { node, snapshot } = proxy;
   const all = (part: Exclude<keyof Snapshot, 'revision' | 'secrets'>): unknown[] => [
-    ...(snapshot?.[part]?.values() ?? []),
+    ...(snapshot?.[part].values() ?? []),
   ];
   const revision = snapshot?.revision ?? 0;
   return {

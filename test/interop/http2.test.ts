@@ -1,0 +1,184 @@
+// Both versions of HTTP on either side, in all pairs and through both engines, with Node's own as the peers.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import type { Listener } from '../../src/model/snapshot.ts';
+import { ENGINES, type Engine, openEngine } from '../fakes/each-engine.ts';
+import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
+import {
+  openProgram,
+  type Program,
+  type Reply,
+  VERSIONS,
+  type Version,
+  type VersionClient,
+  versionClient,
+} from '../fakes/http-versions.ts';
+
+const gateway = (port: number): Listener => ({
+  name: 'gateway',
+  address: '127.0.0.1',
+  port,
+  direction: 'gateway',
+  chains: [
+    {
+      name: 'http',
+      match: { serverNames: [] },
+      handler: {
+        type: 'http',
+        routes: 'all',
+        authorization: [],
+        explicitProxy: false,
+        edge: false,
+        idleTimeoutMs: 30_000,
+        headTimeoutMs: 5_000,
+      },
+    },
+  ],
+});
+
+const snapshotFor = (programs: Readonly<Record<Version, Program>>) => (port: (name: string) => number) => ({
+  listeners: new Map([['gateway', gateway(port('gateway'))]]),
+  routes: new Map([
+    [
+      'all',
+      {
+        name: 'all',
+        tunnels: [],
+        virtualHosts: VERSIONS.map((name) => ({
+          name,
+          domains: [`${name}.test`],
+          routes: [route({ action: forward([name, 1]) })],
+        })),
+      },
+    ],
+  ]),
+  clusters: new Map(
+    VERSIONS.map((protocol) => {
+      const { port } = programs[protocol];
+      const endpoint = { address: '127.0.0.1', port, mesh: false, weight: 1, health: 'healthy' as const };
+      return [protocol, cluster(protocol, { protocol, discovery: { type: 'static', endpoints: [endpoint] } })];
+    }),
+  ),
+});
+
+interface Pair {
+  readonly client: VersionClient;
+  readonly host: string;
+  readonly program: Program;
+  /** As the program knows it. */
+  readonly version: string;
+  readonly title: string;
+}
+
+const echoed = ({ body }: Reply) => JSON.parse(body) as Record<string, string>;
+
+const CASES: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
+  async 'a request without a body'({ client, host, version }) {
+    const reply = await client.ask({ host, path: '/echo?a=b' });
+    assert.equal(reply.status, 200);
+    assert.equal(reply.headers['content-length'], String(reply.body.length));
+    assert.deepEqual(echoed(reply), { version, method: 'GET', url: '/echo?a=b', host, body: '' });
+  },
+  async 'a request with a body of known length'({ client, host }) {
+    const reply = await client.ask({
+      host,
+      method: 'POST',
+      path: '/echo',
+      headers: { 'content-length': '5' },
+      body: 'hello',
+    });
+    assert.equal(echoed(reply).body, 'hello');
+  },
+  async 'a request with a body of unknown length'({ client, host }) {
+    const body = 'x'.repeat(100_000);
+    assert.equal(echoed(await client.ask({ host, method: 'PUT', path: '/echo', body })).body, body);
+  },
+  async 'trailers of a request'({ client, host }) {
+    const reply = await client.ask({ host, method: 'POST', path: '/echo', body: 'a', trailers: { 'x-trailer': 'b' } });
+    assert.equal(reply.headers['x-trailer'], 'b');
+  },
+  async 'a client that takes trailers'({ client, host }) {
+    const reply = await client.ask({ host, path: '/echo', headers: { te: 'trailers' } });
+    assert.equal(reply.headers['x-te'], 'trailers');
+  },
+  async 'trailers of an answer'({ client, host }) {
+    const reply = await client.ask({ host, path: '/trailers' });
+    assert.deepEqual([reply.body, reply.trailers['x-end']], ['body', 'yes']);
+  },
+  async 'the head alone'({ client, host }) {
+    const reply = await client.ask({ host, method: 'HEAD', path: '/echo' });
+    assert.deepEqual([reply.status, reply.body], [200, '']);
+    assert.ok(Number(reply.headers['content-length']) > 20);
+  },
+  async 'an answer without a body'({ client, host }) {
+    const reply = await client.ask({ host, path: '/nothing' });
+    assert.deepEqual([reply.status, reply.body], [204, '']);
+  },
+  async 'a body that waits for 100 (Continue)'({ client, host }) {
+    const question = { host, method: 'POST', path: '/echo', headers: { expect: '100-continue' }, body: 'waited' };
+    assert.equal(echoed(await client.ask(question)).body, 'waited');
+  },
+  async 'many requests side by side'({ client, host }) {
+    const bodies = Array.from({ length: 60 }, (_, i) => `body ${i}`);
+    const replies = await Promise.all(bodies.map((body) => client.ask({ host, method: 'POST', path: '/echo', body })));
+    assert.deepEqual(
+      replies.map((reply) => echoed(reply).body),
+      bodies,
+    );
+  },
+  async 'an answer that is cut off'({ client, host }) {
+    await assert.rejects(client.ask({ host, path: '/cut' }));
+  },
+  async 'a request that is taken back'({ client, host, program, title }) {
+    const path = `/hang/${title}`;
+    await client.abandon({ host, path }, program.asked(path));
+    await program.abandoned(path);
+  },
+  async WebSocket({ client, host }) {
+    const { stream } = await client.webSocket({ host, path: '/ws' });
+    const said: string[] = [];
+    stream.on('error', () => {}).on('data', (data: Buffer) => said.push(String(data)));
+    stream.write('ping');
+    await once(stream, 'data');
+    assert.deepEqual(said, ['ping']);
+    stream.destroy();
+  },
+};
+
+for (const engineName of ENGINES) {
+  describe(`HTTP/1.1 and HTTP/2 through the engine ${engineName}`, () => {
+    let engine: Engine;
+    const programs = {} as Record<Version, Program>;
+    before(async () => {
+      for (const version of VERSIONS) programs[version] = await openProgram(version);
+      engine = await openEngine(engineName, ['gateway'], snapshotFor(programs));
+    });
+    after(async () => {
+      await engine?.close();
+      for (const version of VERSIONS) programs[version]?.close();
+    });
+    for (const from of VERSIONS) {
+      for (const to of VERSIONS) {
+        describe(`${from} to ${to}`, () => {
+          let client: VersionClient;
+          before(() => {
+            client = versionClient(from, engine.port('gateway'));
+          });
+          after(() => client?.close());
+          for (const [title, run] of Object.entries(CASES)) {
+            it(title, { timeout: 10_000 }, () =>
+              run({
+                client,
+                host: `${to}.test`,
+                program: programs[to],
+                version: to === 'http1' ? '1.1' : '2.0',
+                title: from,
+              }),
+            );
+          }
+        });
+      }
+    }
+  });
+}

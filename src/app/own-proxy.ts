@@ -1,7 +1,7 @@
 // Weft's own proxy in this process: in this thread, or in workers on several cores. Opened by engines.ts and standalone-weft.ts.
 import { availableParallelism } from 'node:os';
 import { systemClock } from '../lib/clock.ts';
-import type { LevelSwitch, Log } from '../lib/log.ts';
+import { type Level, type LevelSwitch, type Log, levels } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
@@ -55,6 +55,9 @@ const inThisThread = ({ events, onUnreachable, logLevel, ...common }: OwnProxyOp
   return { proxy: openProxy({ ...common, onEvent, clock: systemClock, random: systemRandom }), logLevel };
 };
 
+const lowestOf = ({ level, loggers }: LevelSwitch): Level =>
+  levels.find((one) => one === level || loggers?.().some(([, own]) => own === one)) ?? level;
+
 export const openOwnProxy = async (options: OwnProxyOptions): Promise<OwnProxy> => {
   const count = coresOf(options.concurrency);
   if (count === 1) return inThisThread(options);
@@ -69,13 +72,20 @@ export const openOwnProxy = async (options: OwnProxyOptions): Promise<OwnProxy> 
     logLevel: logLevel?.level ?? 'info',
   });
   if (!logLevel) return { proxy: group, logLevel };
+  // Workers send what any component wants to know; this thread's log leaves the rest out.
+  const tell = () => group.setLogLevel(lowestOf(logLevel));
   const both: LevelSwitch = {
     get level() {
       return logLevel.level;
     },
     set level(level) {
       logLevel.level = level;
-      group.setLogLevel(level);
+      tell();
+    },
+    loggers: () => logLevel.loggers?.() ?? [],
+    setLogger(name, level) {
+      logLevel.setLogger?.(name, level);
+      tell();
     },
   };
   return { proxy: group, logLevel: both };

@@ -4,6 +4,7 @@ import { isWeftError } from '../lib/errors.ts';
 import { formatHostPort } from '../lib/host-port.ts';
 import type { LevelSwitch, Log } from '../lib/log.ts';
 import { type Admin, openAdmin } from '../proxy/admin/admin.ts';
+import type { AdminControl } from '../proxy/admin/page.ts';
 import type { RunningProxy } from '../proxy/proxy.ts';
 
 export interface AdminSettings {
@@ -13,15 +14,30 @@ export interface AdminSettings {
 }
 
 const USUAL_PORT = 15_000;
+/** Between telling clients to go and closing the ports. */
+const GRACE_MS = 5_000;
+
+const controlOf = (proxy: RunningProxy, clock: Clock): AdminControl => ({
+  setHealthy: (isHealthy) => proxy.setHealthy(isHealthy),
+  drainListeners({ inboundOnly, graceful }) {
+    const close = () => void proxy.stopListening(inboundOnly ? 'inbound' : undefined);
+    if (!graceful) return close();
+    proxy.setHealthy(false);
+    clock.after(GRACE_MS, close);
+  },
+  resetCounters: () => proxy.resetCounters(),
+  quit: () => process.kill(process.pid, 'SIGTERM'),
+});
 
 /** Throws PORT_TAKEN and its like for a port that the user chose. */
 export const openProxyAdmin = async (
-  proxy: Pick<RunningProxy, 'inspect'>,
+  proxy: RunningProxy,
   { adminPort, logLevel }: AdminSettings,
   log: Log,
   clock: Clock = systemClock,
 ): Promise<Admin> => {
-  const open = (port: number) => openAdmin({ inspect: () => proxy.inspect(), clock, logLevel, port });
+  const control = controlOf(proxy, clock);
+  const open = (port: number) => openAdmin({ inspect: () => proxy.inspect(), clock, logLevel, control, port });
   const admin = await open(adminPort ?? USUAL_PORT).catch((error: unknown) => {
     if (adminPort !== undefined || !isWeftError(error, 'PORT_TAKEN')) throw error;
     return open(0);

@@ -1,7 +1,7 @@
 // The tables of `weft proxy-config`, from what a proxy's admin interface says. Called by proxy-config.ts.
-import { formatHostPort } from '../lib/host-port.ts';
 import type { Route, RouteAction, RouteMatch } from '../model/route.ts';
 import type { Cluster, FilterChain, Listener, RouteTable, WeightedCluster } from '../model/snapshot.ts';
+import { formatAddress } from './admin-json.ts';
 import type { TextColumn } from './text-table.ts';
 
 export interface Rows {
@@ -9,12 +9,13 @@ export interface Rows {
   readonly rows: readonly (readonly unknown[])[];
 }
 
-const columns = (...names: string[]): TextColumn[] => names.map((name) => ({ name, state: name === 'Status' }));
+export const columnsOf = (...names: string[]): TextColumn[] =>
+  names.map((name) => ({ name, state: name === 'Status' }));
 
 /** `a`, or `a: 90%, b: 10%`. */
-const formatTargets = (targets: readonly WeightedCluster[]): string => {
-  const total = targets.reduce((sum, { weight }) => sum + weight, 0);
+export const formatShares = (targets: readonly WeightedCluster[]): string => {
   if (targets.length === 1) return targets[0]!.cluster;
+  const total = targets.reduce((sum, { weight }) => sum + weight, 0);
   return targets
     .map(({ cluster, weight }) => `${cluster}: ${total > 0 ? Math.round((weight / total) * 100) : 0}%`)
     .join(', ');
@@ -30,10 +31,10 @@ const formatChainMatch = ({ match, tls }: FilterChain): string => {
 };
 
 const formatHandler = ({ handler }: FilterChain): string =>
-  handler.type === 'http' ? `Route: ${handler.routes}` : `Cluster: ${formatTargets(handler.targets)}`;
+  handler.type === 'http' ? `Route: ${handler.routes}` : `Cluster: ${formatShares(handler.targets)}`;
 
 export const listenerRows = (listeners: readonly Listener[]): Rows => ({
-  columns: columns('Name', 'Address', 'Port', 'Match', 'Destination'),
+  columns: columnsOf('Name', 'Address', 'Port', 'Match', 'Destination'),
   rows: listeners.flatMap(({ name, address, port, chains }) =>
     chains.map((chain) => [name, address, port, formatChainMatch(chain), formatHandler(chain)]),
   ),
@@ -52,7 +53,7 @@ const formatMatch = ({ path, method, headers, queryParams }: RouteMatch): string
 const formatAction = (action: RouteAction): string => {
   if (action.type === 'direct') return `answers ${action.status}`;
   if (action.type === 'redirect') return `redirects (${action.status})`;
-  return formatTargets(action.targets);
+  return formatShares(action.targets);
 };
 
 const routeRow = (table: string, domains: string, { name, match, action }: Route): unknown[] => [
@@ -68,7 +69,7 @@ const formatDomains = ([first = '', ...more]: readonly string[]): string =>
   more.length > 0 ? `${first} + ${more.length} more` : first;
 
 export const routeRows = (tables: readonly RouteTable[]): Rows => ({
-  columns: columns('Table', 'Domains', 'Match', 'Route', 'Destination'),
+  columns: columnsOf('Table', 'Domains', 'Match', 'Route', 'Destination'),
   rows: tables.flatMap(({ name, virtualHosts, tunnels }) => [
     ...virtualHosts.flatMap(({ domains, routes }) =>
       routes.map((route) => routeRow(name, formatDomains(domains), route)),
@@ -78,40 +79,47 @@ export const routeRows = (tables: readonly RouteTable[]): Rows => ({
       formatDomains(authorities),
       'CONNECT',
       `tunnel (${protocol})`,
-      formatTargets(targets),
+      formatShares(targets),
     ]),
   ]),
 });
 
+/** Service, port, subset and direction, out of a cluster's name. */
+export const clusterCells = (name: string): string[] => {
+  const [direction, port, subset, host, more] = name.split('|');
+  const isNamed = host !== undefined && more === undefined;
+  const cells = isNamed ? [host, port, subset, direction] : [name, '-', '-', '-'];
+  return cells.map((cell) => cell || '-');
+};
+
 export const clusterRows = (clusters: readonly Cluster[]): Rows => ({
-  columns: columns('Service FQDN', 'Port', 'Subset', 'Direction', 'Type', 'TLS', 'Balancing'),
-  rows: clusters.map(({ name, discovery, tls, loadBalancing }) => {
-    const [direction, port, subset, host, more] = name.split('|');
-    const isNamed = host !== undefined && more === undefined;
-    const [fqdn, ...rest] = isNamed ? [host, port, subset, direction] : [name, '-', '-', '-'];
-    const cells = [fqdn, ...rest].map((cell) => cell || '-');
-    return [...cells, discovery.type.toUpperCase(), tls.mode, loadBalancing];
-  }),
+  columns: columnsOf('Service FQDN', 'Port', 'Subset', 'Direction', 'Type', 'TLS', 'Balancing'),
+  rows: clusters.map(({ name, discovery, tls, loadBalancing }) => [
+    ...clusterCells(name),
+    discovery.type.toUpperCase(),
+    tls.mode,
+    loadBalancing,
+  ]),
 });
 
 export interface ClusterStatus {
   readonly name: string;
+  readonly added_via_api?: boolean;
   readonly host_statuses: readonly {
-    readonly address: { readonly socket_address: { readonly address: string; readonly port_value: number } };
+    readonly address: unknown;
     readonly health_status: { readonly eds_health_status: string };
-    readonly stats: readonly { readonly name: string; readonly value: string }[];
-    readonly weight: number;
+    readonly stats: readonly { readonly name: string; readonly value?: string }[];
+    readonly weight?: number;
   }[];
 }
 
 export const endpointRows = (statuses: readonly ClusterStatus[]): Rows => ({
-  columns: columns('Endpoint', 'Status', 'Weight', 'Active', 'Total', 'Cluster'),
+  columns: columnsOf('Endpoint', 'Status', 'Weight', 'Active', 'Total', 'Cluster'),
   rows: statuses.flatMap(({ name, host_statuses }) =>
     host_statuses.map(({ address, health_status, stats, weight }) => {
-      const { address: host, port_value } = address.socket_address;
       const count = (wanted: string) => stats.find((stat) => stat.name === wanted)?.value ?? '0';
       const health = health_status.eds_health_status;
-      return [formatHostPort(host, port_value), health, weight, count('rq_active'), count('rq_total'), name];
+      return [formatAddress(address), health, weight ?? 1, count('rq_active'), count('rq_total'), name];
     }),
   ),
 });
@@ -135,7 +143,7 @@ export const secretRows = (certificates: readonly ShownCertificates[], nowMs: nu
     return [one.path, type, isValid, one.serial_number, one.expiration_time, one.valid_from];
   };
   return {
-    columns: columns('Name', 'Type', 'Valid', 'Serial number', 'Not after', 'Not before'),
+    columns: columnsOf('Name', 'Type', 'Valid', 'Serial number', 'Not after', 'Not before'),
     rows: certificates.flatMap(({ cert_chain, ca_cert }) => [
       ...cert_chain.map(row('Cert Chain')),
       ...ca_cert.map(row('CA')),

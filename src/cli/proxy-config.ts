@@ -6,12 +6,13 @@ import { WeftError } from '../lib/errors.ts';
 import { formatHostPort } from '../lib/host-port.ts';
 import { nearestName } from '../lib/names.ts';
 import type { SocketAddress } from '../model/node.ts';
-import type { Cluster, Listener, RouteTable } from '../model/snapshot.ts';
+import { at, isObject, type JsonObject } from './admin-json.ts';
 import { newCommand } from './command.ts';
 import { addConnectionOptions, type ConnectionOptions, namespaceOption, withClient } from './connect.ts';
 import { orNotFound } from './not-found.ts';
 import { requireFormat } from './output-format.ts';
 import { badAnswer, findAdmin, parseAdminAddress, readAdmin } from './proxy-admin.ts';
+import { envoyClusterRows, envoyListenerRows, envoyRouteRows } from './proxy-config-envoy.ts';
 import {
   type ClusterStatus,
   clusterRows,
@@ -46,35 +47,43 @@ const listIn = <T>(holder: unknown, name: string, admin: SocketAddress): readonl
   throw badAnswer(formatHostPort(admin.address, admin.port), `it has no list "${name}"`);
 };
 
-const readDump = async <T>(admin: SocketAddress, type: string, name: string): Promise<readonly T[]> => {
-  const configs = listIn<Record<string, unknown>>(await readAdmin(admin, '/config_dump'), 'configs', admin);
-  return listIn<T>(
-    configs.find((config) => config?.['@type'] === `weft.v1.${type}`),
-    name,
-    admin,
-  );
+/** What stands in one list of the configuration dump, out of its envelopes. */
+const readDump = async (admin: SocketAddress, resource: string, path: readonly string[]): Promise<JsonObject[]> => {
+  const page = `/config_dump?resource=${resource}`;
+  const configs = listIn<unknown>(await readAdmin(admin, page), 'configs', admin);
+  return configs.flatMap((config) => {
+    const inside = at(config, ...path);
+    return isObject(inside) ? [inside] : [];
+  });
 };
 
+/** The same part of both engines: each row says by its `@type` whose form it has. */
+const dumped =
+  (
+    resource: string,
+    path: readonly string[],
+    own: (list: never) => Rows,
+    envoy: (list: readonly JsonObject[]) => Rows,
+  ): ReadPart =>
+  async (admin) => {
+    const json = await readDump(admin, resource, path);
+    const isOwn = json.every((one) => String(one['@type']).startsWith('weft.'));
+    return { json, table: () => (isOwn ? own(json as never) : envoy(json)) };
+  };
+
 const parts: Readonly<Record<string, ReadPart>> = {
-  listeners: async (admin) => {
-    const json = await readDump<Listener>(admin, 'ListenersConfigDump', 'listeners');
-    return { json, table: () => listenerRows(json) };
-  },
-  routes: async (admin) => {
-    const json = await readDump<RouteTable>(admin, 'RoutesConfigDump', 'routes');
-    return { json, table: () => routeRows(json) };
-  },
-  clusters: async (admin) => {
-    const json = await readDump<Cluster>(admin, 'ClustersConfigDump', 'clusters');
-    return { json, table: () => clusterRows(json) };
-  },
+  listeners: dumped('dynamic_listeners', ['active_state', 'listener'], listenerRows, envoyListenerRows),
+  routes: dumped('dynamic_route_configs', ['route_config'], routeRows, envoyRouteRows),
+  clusters: dumped('dynamic_active_clusters', ['cluster'], clusterRows, envoyClusterRows),
   endpoints: async (admin) => {
-    const json = listIn<ClusterStatus>(await readAdmin(admin, '/clusters?format=json'), 'cluster_statuses', admin);
+    const all = listIn<ClusterStatus>(await readAdmin(admin, '/clusters?format=json'), 'cluster_statuses', admin);
+    // Envoy's own ways to its control plane are no part of the configuration.
+    const json = all.filter(({ added_via_api }) => added_via_api);
     return { json, table: () => endpointRows(json) };
   },
   secrets: async (admin) => {
     const certificates = listIn<ShownCertificates>(await readAdmin(admin, '/certs'), 'certificates', admin);
-    const json = await readDump<unknown>(admin, 'SecretsConfigDump', 'secrets');
+    const json = await readDump(admin, 'dynamic_active_secrets', ['secret']);
     return { json, table: () => secretRows(certificates, systemClock.now()) };
   },
 };

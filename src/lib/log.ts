@@ -15,6 +15,8 @@ export interface Log {
 
 export interface LogOptions {
   level: Level;
+  /** Components that have told of themselves, with a level of their own where they have one. */
+  own?: Map<string, Level | undefined>;
   json: boolean;
   write(line: string): void;
   now(): number;
@@ -32,10 +34,11 @@ const formatValue = (value: unknown): string => {
 const plain = (text: string): string => text.replace(/\p{Cc}/gu, '\u00b7');
 
 export const openLog = (component: string, options: LogOptions): Log => {
+  if (!options.own?.has(component)) options.own?.set(component, undefined);
   const emit =
     (level: Level) =>
     (message: string, fields: Fields = {}) => {
-      if (RANK[level] < RANK[options.level]) return;
+      if (RANK[level] < RANK[options.own?.get(component) ?? options.level]) return;
       const time = new Date(options.now()).toISOString();
       if (options.json) {
         const values = Object.fromEntries(
@@ -58,7 +61,12 @@ export const openLog = (component: string, options: LogOptions): Log => {
 
 /** The lowest level that is written; may be changed while the log is in use. */
 export interface LevelSwitch {
+  /** Of every component; setting it ends what some of them have of their own. */
   level: Level;
+  /** The components so far, each with its level. */
+  loggers?(): readonly (readonly [name: string, level: Level])[];
+  /** For one component alone. */
+  setLogger?(name: string, level: Level): void;
 }
 
 const toStderr = { json: false, write: (line: string) => void process.stderr.write(line), now: Date.now };
@@ -68,8 +76,20 @@ export const systemLog = (component: string, level: Level = 'info', json = false
 
 /** A system log, and the switch for its level. */
 export const switchedLog = (component: string, level: Level): { readonly log: Log; readonly logLevel: LevelSwitch } => {
-  const options = { ...toStderr, level };
-  return { log: openLog(component, options), logLevel: options };
+  const own = new Map<string, Level | undefined>();
+  const options: LogOptions = { ...toStderr, level, own };
+  const logLevel: LevelSwitch = {
+    get level() {
+      return options.level;
+    },
+    set level(next) {
+      options.level = next;
+      for (const name of own.keys()) own.set(name, undefined);
+    },
+    loggers: () => [...own].map(([name, level]) => [name, level ?? options.level]),
+    setLogger: (name, next) => own.set(name, next),
+  };
+  return { log: openLog(component, options), logLevel };
 };
 
 export const silentLog: Log = {

@@ -51,6 +51,7 @@ export class Attempts implements Waiter {
   readonly #policy: RetryPolicy | undefined;
   readonly #owner: AttemptOwner;
   #pool: EndpointPool | undefined;
+  #streamedAt = 0;
   /** The endpoint counts this request as active. */
   #counted = false;
   #excluded: Set<PoolEndpoint> | undefined;
@@ -96,7 +97,18 @@ export class Attempts implements Waiter {
   onStream(stream: UpstreamStream): void {
     this.#pool = undefined;
     this.stream = stream;
+    this.#streamedAt = this.#context.deadlines.now();
     this.#owner.onReady(stream);
+  }
+
+  /** Counts how the request ended; right after the time was asked for. */
+  ended(status: number, flags: readonly string[]): void {
+    const { endpoint } = this;
+    if (!endpoint) return;
+    if (status >= 100 && status < 500) endpoint.successes++;
+    else endpoint.errors++;
+    if (flags.includes('UT')) endpoint.timeouts++;
+    if (this.#streamedAt > 0) this.cluster.times.record(this.#context.deadlines.recent - this.#streamedAt);
   }
 
   onNoStream(reason: NoConnection, error: Error | undefined): void {

@@ -10,6 +10,10 @@ export class EndpointState<Pool = unknown> {
   active = 0;
   /** All that were ever given to it. */
   total = 0;
+  /** Requests that ended with an answer below 500, those that did not, and those of these that took too long. */
+  successes = 0;
+  errors = 0;
+  timeouts = 0;
   /** No longer in the cluster. */
   gone = false;
   /** Free for the owner of connections. */
@@ -17,6 +21,10 @@ export class EndpointState<Pool = unknown> {
 
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint;
+  }
+
+  resetCounters(): void {
+    this.total = this.successes = this.errors = this.timeouts = 0;
   }
 }
 

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cluster, Endpoint, Snapshot } from '../model/snapshot.ts';
 import { type Balancer, prepareBalancer } from './balancer.ts';
 import type { ProxyContext } from './context.ts';
+import { Histogram } from './histogram.ts';
 import { type EndpointPool, Http1Pool, type PoolEndpoint } from './pool.ts';
 import { Http2Pool } from './pool-http2.ts';
 import type { Origin } from './proxy-protocol/header.ts';
@@ -16,6 +17,8 @@ export class ClusterState {
   /** Requests and connections given to endpoints, repeated ones too. */
   attempts = 0;
   failures = 0;
+  /** From a request's first byte to its endpoint to the end of the answer. */
+  readonly times = new Histogram();
   readonly #context: ProxyContext;
   readonly #resolve: Resolve;
   #resolution: Resolution | undefined;
@@ -107,7 +110,8 @@ export class ClusterState {
     this.requests = 0;
     this.attempts = 0;
     this.failures = 0;
-    for (const state of this.balancer.endpoints) state.total = 0;
+    this.times.reset();
+    for (const state of this.balancer.endpoints) state.resetCounters();
   }
 
   drain(): void {

@@ -584,10 +584,12 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       ...(this.#call?.status !== undefined && { grpcStatus: this.#call.status }),
       ...(ids && { traceparent: ids.traceparent }),
     };
+    const durationMs = context.deadlines.now() - this.#started;
+    this.#attempts?.ended(this.#status, this.#flags ?? NO_FLAGS);
     context.onEvent(
       makeEvent(context, this.#down.self.get(context), {
         startMs: this.#startMs,
-        durationMs: context.deadlines.now() - this.#started,
+        durationMs,
         direction: this.#http.direction,
         info: this.#down.info,
         service: this.#serviceOf(),

@@ -35,6 +35,10 @@ export class Http2Pool implements EndpointPool, Http2UpstreamOwner {
     return this.#live.length + this.#leaving.size + this.#dials.size;
   }
 
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   get idle(): number {
     return this.#live.filter(({ connection }) => connection.activeStreams === 0).length;
   }

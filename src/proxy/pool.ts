@@ -24,6 +24,8 @@ export interface EndpointPool {
   readonly open: number;
   /** Connections without a request. */
   readonly idle: number;
+  /** Requests that wait for a connection. */
+  readonly waiting: number;
   /** New limits and timeouts; connections stay. */
   update(cluster: Cluster): void;
   /** Calls the waiter at once, or when there is a connection. `fresh`: one that has carried nothing yet. */
@@ -62,6 +64,10 @@ export class Http1Pool implements EndpointPool, ConnectionOwner {
 
   get open(): number {
     return this.#idle.length + this.#busy.size + this.#dials.size;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   get idle(): number {

@@ -7,7 +7,8 @@ import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Listener, Snapshot } from '../model/snapshot.ts';
-import type { Direction, ProxyInspection } from './admin/inspection.ts';
+import type { Direction, EndpointInspection, ProxyInspection } from './admin/inspection.ts';
+import { PartVersions } from './admin/versions.ts';
 import { type Bound, type BoundAddress, placeOf } from './bound.ts';
 import type { LiveChain } from './chain.ts';
 import { Clusters } from './clusters.ts';
@@ -24,6 +25,7 @@ import { openDialer } from './dial.ts';
 import { SelfPeer } from './events.ts';
 import { FlushQueue } from './http1/flush-queue.ts';
 import { BoundListener } from './listener.ts';
+import type { PoolEndpoint } from './pool.ts';
 import { Preparation, type PreparedTable } from './prepare.ts';
 import { IdSource } from './request-headers.ts';
 import { type Resolve, resolveBySystem } from './resolver.ts';
@@ -106,6 +108,7 @@ class LiveProxy implements Proxy {
   readonly #leaving = new Set<Bound>();
   readonly #timers = new Set<Timer>();
   readonly #stopWatch: (() => void) | undefined;
+  readonly #versions: PartVersions;
   #snapshot: Snapshot | undefined;
   #tables: ReadonlyMap<string, PreparedTable> = new Map();
   #queue: Promise<unknown> = Promise.resolve();
@@ -119,6 +122,7 @@ class LiveProxy implements Proxy {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const deadlines = new Deadlines(clock);
     this.#openedAt = clock.monotonic();
+    this.#versions = new PartVersions(clock.now());
     this.#context = {
       node,
       svid,
@@ -175,6 +179,7 @@ class LiveProxy implements Proxy {
     this.#clusters.retire(snapshot);
     this.#counts.keep(snapshot.clusters);
     this.#snapshot = snapshot;
+    this.#versions.note(snapshot, this.#context.clock.now());
     this.#setReady();
     await Promise.all(retired);
     return problems;
@@ -253,26 +258,25 @@ class LiveProxy implements Proxy {
       node,
       state: draining || this.#closed ? 'DRAINING' : this.#snapshot ? 'LIVE' : 'PRE_INITIALIZING',
       uptimeMs: clock.monotonic() - this.#openedAt,
+      concurrency: 1,
       connections,
       snapshot: this.#snapshot,
+      versions: this.#versions,
       listeners: bound.map((one) => ({ ...one.bound, active: one.connections, total: one.total })),
       clusters: [...this.#clusters.values()].map((state) => ({
         cluster: state.cluster,
-        endpoints: state.balancer.endpoints.map(({ endpoint, pool, active, total }) => ({
-          endpoint,
-          connections: pool ? pool.open : active,
-          active,
-          total,
-        })),
+        endpoints: state.balancer.endpoints.map((one) => this.#inspectEndpoint(one)),
         attempts: state.attempts,
         active: state.active,
         counts: { ...this.#counts.cluster(state.cluster.name) },
+        times: state.times.data,
       })),
       directions: DIRECTIONS.map((direction) => ({
         direction,
         requests: by[direction].total,
         activeRequests: by[direction].active,
         counters: { ...this.#counts.traffic[direction] },
+        times: this.#counts.times[direction].data,
       })),
       svid: withoutKey(svid),
     };
@@ -294,6 +298,12 @@ class LiveProxy implements Proxy {
     this.#context.stats.reset();
     for (const bound of this.#bound.values()) bound.total = 0;
     for (const state of this.#clusters.values()) state.resetCounters();
+  }
+
+  #inspectEndpoint({ endpoint, pool, ...counts }: PoolEndpoint): EndpointInspection {
+    const { active, total, successes, errors, timeouts } = counts;
+    const requests = { active, total, successes, errors, timeouts, pending: pool?.waiting ?? 0 };
+    return { endpoint, ...requests, ...this.#counts.host(endpoint), connections: pool ? pool.open : active };
   }
 
   async drain(timeoutMs: number): Promise<void> {

@@ -1,7 +1,9 @@
 // Counts what the admin pages show of finished traffic and of connections to endpoints. Kept by proxy.ts.
 import type { TrafficEvent } from '../model/event.ts';
+import type { Endpoint } from '../model/snapshot.ts';
 import type { ClusterCounters, Direction, TrafficCounters } from './admin/inspection.ts';
 import type { Dialer } from './dial.ts';
+import { Histogram } from './histogram.ts';
 
 const newTraffic = (): TrafficCounters => ({
   classes: [0, 0, 0, 0, 0],
@@ -31,9 +33,23 @@ const newCluster = (): ClusterCounters => ({
   noneHealthy: 0,
 });
 
+interface HostCounters {
+  dials: number;
+  failedDials: number;
+}
+
+const NO_DIALS: HostCounters = { dials: 0, failedDials: 0 };
+
 export class TrafficCounts {
+  /** From the head of a request to the end of its answer. */
+  readonly times: Readonly<Record<Direction, Histogram>> = {
+    inbound: new Histogram(),
+    outbound: new Histogram(),
+    gateway: new Histogram(),
+  };
   traffic = newCounts();
   readonly #clusters = new Map<string, ClusterCounters>();
+  #hosts = new WeakMap<Endpoint, HostCounters>();
 
   cluster(name: string): ClusterCounters {
     let counters = this.#clusters.get(name);
@@ -46,7 +62,23 @@ export class TrafficCounts {
 
   reset(): void {
     this.traffic = newCounts();
+    for (const times of Object.values(this.times)) times.reset();
+    this.#hosts = new WeakMap();
     this.#clusters.clear();
+  }
+
+  /** Of an endpoint, for as long as it is published unchanged. */
+  host(endpoint: Endpoint): Readonly<HostCounters> {
+    return this.#hosts.get(endpoint) ?? NO_DIALS;
+  }
+
+  #hostFor(endpoint: Endpoint): HostCounters {
+    let counters = this.#hosts.get(endpoint);
+    if (!counters) {
+      counters = { ...NO_DIALS };
+      this.#hosts.set(endpoint, counters);
+    }
+    return counters;
   }
 
   /** Forgets clusters that are gone. */
@@ -59,6 +91,7 @@ export class TrafficCounts {
     if (event.http) {
       const { status } = event.http;
       if (status >= 100 && status < 600) {
+        this.times[event.direction].record(event.durationMs);
         traffic.completed++;
         traffic.classes[Math.floor(status / 100) - 1]!++;
       }
@@ -88,12 +121,15 @@ export class TrafficCounts {
     return {
       dial: (endpoint, cluster, purpose, user, result) => {
         const counters = this.cluster(cluster.name);
+        const host = this.#hostFor(endpoint);
         counters.dials++;
+        host.dials++;
         return dialer.dial(endpoint, cluster, purpose, user, {
           onConnected: (wire) => result.onConnected(wire),
           onFailed: (error, timeout) => {
             if (timeout) counters.timedOutDials++;
             else counters.failedDials++;
+            host.failedDials++;
             result.onFailed(error, timeout);
           },
         });

@@ -19,10 +19,11 @@ import {
 import { type RawPeer, rawClient, rawServer, until } from '../../../test/fakes/raw-peer.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { isWeftError } from '../../lib/errors.ts';
-import type { LevelSwitch } from '../../lib/log.ts';
+import { type LevelSwitch, switchedLog } from '../../lib/log.ts';
 import type { Endpoint } from '../../model/snapshot.ts';
 import type { ProxyOptions } from '../proxy.ts';
 import { type Admin, openAdmin } from './admin.ts';
+import type { AdminControl } from './page.ts';
 
 interface Reply {
   readonly status: number;
@@ -53,6 +54,11 @@ const ask = (
     call.on('error', reject);
     call.end(body);
   });
+
+interface Histograms {
+  readonly supported_quantiles: readonly number[];
+  readonly computed_quantiles: readonly { readonly values: readonly unknown[] }[];
+}
 
 interface Setup {
   readonly proxy: ProxyUnderTest;
@@ -235,15 +241,14 @@ test('certificates and configuration are shown without a private key', async (t)
   const { configs } = (await json('/config_dump?include_eds')) as { configs: Record<string, unknown>[] };
   assert.deepEqual(
     configs.map((config) => config['@type']),
-    ['Bootstrap', 'Clusters', 'Endpoints', 'Listeners', 'Routes', 'Secrets'].map((part) => `weft.v1.${part}ConfigDump`),
+    ['Bootstrap', 'Clusters', 'Endpoints', 'Listeners', 'Routes', 'Secrets'].map(
+      (part) => `type.googleapis.com/envoy.admin.v3.${part}ConfigDump`,
+    ),
   );
+  assert.deepEqual([configs[1]!.version_info, configs[3]!.version_info], ['7', '7']);
+  const secrets = configs.at(-1)!.dynamic_active_secrets as { name: string; secret: Record<string, unknown> }[];
   assert.deepEqual(
-    configs.slice(1).map(({ revision }) => revision),
-    [7, 7, 7, 7, 7],
-  );
-  const secrets = configs.at(-1)!.secrets as Record<string, unknown>[];
-  assert.deepEqual(
-    secrets.map(({ name, keyPem }) => [name, keyPem]),
+    secrets.map(({ name, secret }) => [name, secret.keyPem]),
     [
       ['default', '[redacted]'],
       ['ROOTCA', undefined],
@@ -307,10 +312,15 @@ const REFUSED: Record<string, { path: string; method?: string; headers?: Record<
     headers: { 'sec-fetch-site': 'cross-site' },
     status: 403,
   },
-  'a page that is not there': { path: '/quitquitquit', method: 'POST', status: 404 },
+  'a page that is not there': { path: '/cpuprofiler', method: 'POST', status: 404 },
+  'a change that this proxy can not make': { path: '/quitquitquit', method: 'POST', status: 501 },
+  'a change by GET': { path: '/quitquitquit', status: 405 },
   'a page by the name of a property': { path: '/constructor', status: 404 },
   'another method': { path: '/stats', method: 'DELETE', status: 405 },
-  'a parameter that it does not know': { path: '/config_dump?mask=x', status: 400 },
+  'a parameter that it does not know': { path: '/config_dump?only=x', status: 400 },
+  'a mask that fits nothing': { path: '/config_dump?mask=x', status: 400 },
+  'a resource that is not there': { path: '/config_dump?resource=dynamic_scopes', status: 404 },
+  'a kind of counts that there is not': { path: '/stats?type=TextReadouts', status: 400 },
   'a format that it does not know': { path: '/clusters?format=yaml', status: 400 },
   'a filter that is no pattern': { path: '/stats?filter=(', status: 400 },
   'a filter without end': { path: `/stats?filter=${'a'.repeat(2000)}`, status: 400 },
@@ -328,9 +338,88 @@ test('the list of pages names every one, and a loopback name reaches it', async 
   const { admin } = await withBackend(t);
   const { body } = await ask(admin.port, '/help', { headers: { host: `localhost:${admin.port}` } });
   for (const path of ['/certs', '/clusters', '/config_dump', '/help', '/listeners', '/logging', '/ready', '/stats']) {
-    assert.ok(body.includes(`  ${path}: `), path);
+    assert.match(body, new RegExp(`^  ${path}( \\(POST\\))?: `, 'm'), path);
   }
   assert.equal((await ask(admin.port, '/')).body, body);
+});
+
+test('times of requests are told as Envoy tells them, and begin anew when counters are reset', async (t) => {
+  const { proxy, get, json } = await withBackend(t);
+  assert.match((await get('/stats?filter=rq_time$')).body, /^cluster\.b\.upstream_rq_time: No recorded values\n/);
+  const client = await rawClient(proxy.port());
+  await exchange(client, '/');
+  await proxy.event(0);
+  const { body } = await get('/stats?type=Histograms&usedonly');
+  const times = /(?:P[\d.]+\(nan,[\d.]+\) ?){10}\n/;
+  assert.match(
+    body,
+    new RegExp(`^cluster\\.b\\.upstream_rq_time: ${times.source}http\\.gateway\\.downstream_rq_time: ${times.source}$`),
+  );
+  const { stats } = (await json('/stats?format=json&filter=upstream_rq_time$')) as {
+    stats: { histograms: Histograms }[];
+  };
+  const { supported_quantiles, computed_quantiles } = stats[0]!.histograms;
+  assert.equal(supported_quantiles.length, computed_quantiles[0]!.values.length);
+  const prometheus = (await get('/stats/prometheus?filter=upstream_rq_time$')).body;
+  assert.match(prometheus, /^# TYPE envoy_cluster_upstream_rq_time histogram\n/);
+  assert.match(prometheus, /_bucket\{envoy_cluster_name="b",le="\+Inf"\} 1\n.*_sum\{\S+\} \d+\n.*_count\{\S+\} 1\n$/s);
+  proxy.proxy.resetCounters();
+  assert.equal((await get('/stats?usedonly&type=Counters')).body, '');
+  assert.match((await get('/stats?filter=upstream_rq_time$')).body, /No recorded values/);
+  assert.ok((await get('/stats')).body.includes('cluster.b.upstream_cx_active: 1\n'), 'gauges stay');
+  client.destroy();
+});
+
+test('the configuration is shown in parts: by list, by name, by field', async (t) => {
+  const { json } = await withBackend(t);
+  const listener = 'type.googleapis.com/envoy.admin.v3.ListenersConfigDump';
+  assert.deepEqual(await json('/config_dump?resource=dynamic_listeners&mask=name,active_state.version_info'), {
+    configs: [{ '@type': `${listener}.DynamicListener`, name: 'l', active_state: { version_info: '1' } }],
+  });
+  assert.deepEqual(await json('/config_dump?resource=dynamic_listeners&name_regex=x'), { configs: [] });
+  assert.deepEqual(await json('/config_dump?mask=dynamic_listeners.name'), {
+    configs: [{ '@type': listener, dynamic_listeners: [{ name: 'l' }] }],
+  });
+});
+
+test('pages that change something do so by POST', async (t) => {
+  const { proxy } = await withBackend(t);
+  const done: unknown[] = [];
+  const control: AdminControl = {
+    setHealthy: (isHealthy) => done.push(isHealthy),
+    drainListeners: (how) => done.push(how),
+    resetCounters: () => done.push('reset'),
+    quit: () => done.push('quit'),
+  };
+  const admin = await openAdmin({ inspect: () => proxy.proxy.inspect(), clock: systemClock, control, port: 0 });
+  t.after(() => admin.close());
+  for (const path of [
+    '/healthcheck/fail',
+    '/healthcheck/ok',
+    '/drain_listeners?inboundonly&graceful',
+    '/reset_counters',
+    '/quitquitquit',
+  ])
+    assert.deepEqual(await ask(admin.port, path, { method: 'POST' }), {
+      status: 200,
+      type: 'text/plain; charset=UTF-8',
+      body: 'OK\n',
+    });
+  assert.deepEqual(done, [false, true, { inboundOnly: true, graceful: true }, 'reset', 'quit']);
+});
+
+test('components of the log have levels of their own', async (t) => {
+  const { proxy } = await withBackend(t);
+  const { log, logLevel } = switchedLog('proxy', 'warn');
+  log.child('xds');
+  const admin = await openAdmin({ inspect: () => proxy.proxy.inspect(), clock: systemClock, logLevel, port: 0 });
+  t.after(() => admin.close());
+  const post = async (query: string) => (await ask(admin.port, `/logging?${query}`, { method: 'POST' })).body;
+  const shown = (...lines: string[]) => `active loggers:\n${lines.map((line) => `  ${line}\n`).join('')}`;
+  assert.equal(await post('paths=proxy/xds:debug'), shown('weft: warn', 'proxy: warn', 'proxy/xds: debug'));
+  assert.match(await post('paths=proxy/none:debug'), /^there is no logger/);
+  assert.match(await post('paths=proxy:loud'), /is not one of/);
+  assert.equal(await post('level=error'), shown('weft: error', 'proxy: error', 'proxy/xds: error'));
 });
 
 test('a port that another has is named with its flag', async (t) => {

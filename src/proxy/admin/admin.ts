@@ -2,26 +2,19 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, WeftError } from '../../lib/errors.ts';
-import { type Level, type LevelSwitch, levels } from '../../lib/log.ts';
-import { compilePattern } from '../../lib/pattern.ts';
+import type { LevelSwitch } from '../../lib/log.ts';
 import { bindError } from '../../lib/ports.ts';
 import type { ProxyInspection } from './inspection.ts';
-import {
-  certsJson,
-  clustersJson,
-  clustersText,
-  configDump,
-  listenersJson,
-  listenersText,
-  serverInfo,
-} from './pages.ts';
-import { formatPrometheus, formatStats, type Stat, statsOf } from './stats.ts';
+import { type AdminControl, type Answer, refuse } from './page.ts';
+import { help, type Route, routes } from './routes.ts';
 
 export interface AdminOptions {
   readonly inspect: () => ProxyInspection | Promise<ProxyInspection>;
   readonly clock: Clock;
   /** Absent: the level of the log can't be changed. */
   readonly logLevel?: LevelSwitch | undefined;
+  /** Absent: it only shows. */
+  readonly control?: AdminControl | undefined;
   /** On 127.0.0.1; 0 is any free one. */
   readonly port: number;
 }
@@ -32,144 +25,9 @@ export interface Admin {
   close(): Promise<void>;
 }
 
-interface Answer {
-  readonly status?: number;
-  readonly type?: string;
-  readonly body: string;
-}
-
-/** The options, with what the proxy said of itself for this request. */
-type Asked = Omit<AdminOptions, 'inspect'> & { readonly inspect: () => ProxyInspection };
-
-type Page = (query: URLSearchParams, options: Asked) => Answer;
-
 const LOOPBACK = '127.0.0.1';
-const PROMETHEUS = 'text/plain; version=0.0.4; charset=UTF-8';
 const MAX_CONNECTIONS = 64;
 const TIMEOUT_MS = 5_000;
-const MAX_FILTER = 1024;
-
-const json = (value: unknown): Answer => ({
-  type: 'application/json',
-  body: `${JSON.stringify(value, undefined, 1)}\n`,
-});
-
-const refuse = (status: number, why: string): Answer => ({ status, body: `${why}\n` });
-
-/** Throws for a parameter, or a value of `format`, that the page does not know: it must not be ignored. */
-const require = (query: URLSearchParams, known: readonly string[], formats: readonly string[] = ['text']): string => {
-  for (const name of query.keys()) {
-    if (!known.includes(name)) throw new WeftError('NOT_SUPPORTED', `the parameter "${name}" is not supported here`);
-  }
-  const format = query.get('format') ?? formats[0]!;
-  if (formats.includes(format)) return format;
-  throw new WeftError('NOT_SUPPORTED', `format=${format} is not supported; it takes ${formats.join(', ')}`);
-};
-
-/** The stats whose name has the pattern somewhere in it. */
-const filtered = (stats: readonly Stat[], filter: string | null): readonly Stat[] => {
-  if (filter === null) return stats;
-  if (filter.length > MAX_FILTER) throw new WeftError('PATTERN_INVALID', 'the filter is too long');
-  const pattern = compilePattern(`.*(?:${filter}).*`);
-  return stats.filter(({ name }) => pattern.matches(name));
-};
-
-const stats: Page = (query, { inspect }) => {
-  const format = require(query, ['filter', 'format', 'usedonly'], ['text', 'json', 'prometheus']);
-  const found = filtered(statsOf(inspect()), query.get('filter')).filter(
-    ({ value }) => !query.has('usedonly') || value > 0,
-  );
-  if (format === 'prometheus') return { type: PROMETHEUS, body: formatPrometheus(found) };
-  if (format === 'json') return json({ stats: found.map(({ name, value }) => ({ name, value })) });
-  return { body: formatStats(found) };
-};
-
-const pages: Readonly<Record<string, readonly [what: string, page: Page]>> = {
-  '/certs': [
-    'print certificates on machine',
-    (query, { inspect, clock }) => {
-      require(query, []);
-      return json(certsJson(inspect(), clock.now()));
-    },
-  ],
-  '/clusters': [
-    'upstream cluster status; ?format=json',
-    (query, { inspect }) => {
-      const { clusters } = inspect();
-      const format = require(query, ['format'], ['text', 'json']);
-      return format === 'json' ? json(clustersJson(clusters)) : { body: clustersText(clusters) };
-    },
-  ],
-  '/config_dump': [
-    'the configuration in use; ?include_eds',
-    (query, { inspect }) => {
-      require(query, ['include_eds']);
-      return json(configDump(inspect(), query.has('include_eds')));
-    },
-  ],
-  '/listeners': [
-    'print listener info; ?format=json',
-    (query, { inspect }) => {
-      const { listeners } = inspect();
-      const format = require(query, ['format'], ['text', 'json']);
-      return format === 'json' ? json(listenersJson(listeners)) : { body: listenersText(listeners) };
-    },
-  ],
-  '/ready': [
-    'print LIVE, or the state with 503',
-    (query, { inspect }) => {
-      require(query, []);
-      const { state } = inspect();
-      return { status: state === 'LIVE' ? 200 : 503, body: `${state}\n` };
-    },
-  ],
-  '/server_info': [
-    'print version, state and node',
-    (query, { inspect }) => {
-      require(query, []);
-      return json(serverInfo(inspect()));
-    },
-  ],
-  '/stats': ['print counts; ?filter=REGEX, ?usedonly, ?format=json|prometheus', stats],
-  '/stats/prometheus': [
-    'print counts for Prometheus; ?filter=REGEX, ?usedonly',
-    (query, options) => {
-      require(query, ['filter', 'usedonly']);
-      const all = new URLSearchParams(query);
-      all.set('format', 'prometheus');
-      return stats(all, options);
-    },
-  ],
-};
-
-// As Envoy spells the same levels.
-const LEVELS: Readonly<Record<string, Level>> = {
-  ...Object.fromEntries(levels.map((level) => [level, level])),
-  warning: 'warn',
-};
-
-const logging: Page = (query, { logLevel }) => {
-  if (!logLevel) return refuse(501, 'the level of this log can not be changed');
-  require(query, ['level']);
-  const wanted = query.get('level');
-  if (wanted !== null) {
-    const level = Object.hasOwn(LEVELS, wanted) ? LEVELS[wanted] : undefined;
-    if (!level) return refuse(400, `level=${wanted} is not one of ${Object.keys(LEVELS).join(', ')}`);
-    logLevel.level = level;
-  }
-  return { body: `active loggers:\n  weft: ${logLevel.level}\n` };
-};
-
-const help: Page = () => ({
-  body: `admin commands are:\n${[
-    ...Object.entries(pages).map(([path, [what]]) => [path, what] as const),
-    ['/help', 'print this list'] as const,
-    ['/logging', 'POST: print the level of the log, or change it with ?level=debug'] as const,
-  ]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([path, what]) => `  ${path}: ${what}\n`)
-    .join('')}`,
-});
 
 const LOOPBACK_HOST = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?$/i;
 
@@ -180,36 +38,39 @@ const isForeign = ({ headers }: IncomingMessage): boolean => {
   return site !== undefined && site !== 'none' && site !== 'same-origin';
 };
 
-const answer = (req: IncomingMessage, options: Asked): Answer => {
+const HELP: Route = { what: '', takes: {}, page: help };
+
+const routeOf = (path: string): Route | undefined => {
+  if (path === '/' || path === '/help') return HELP;
+  return Object.hasOwn(routes, path) ? routes[path] : undefined;
+};
+
+const answer = async (req: IncomingMessage, options: AdminOptions): Promise<Answer> => {
   if (isForeign(req)) return refuse(403, 'only for programs on this machine, by a loopback address or localhost');
   const target = req.url ?? '/';
   if (!target.startsWith('/')) return refuse(400, 'the request target is not a path');
   const at = target.indexOf('?');
   const path = at < 0 ? target : target.slice(0, at);
   const query = new URLSearchParams(at < 0 ? '' : target.slice(at + 1));
-  const isChange = path === '/logging';
-  const page = isChange ? logging : path === '/' || path === '/help' ? help : ownPage(path);
-  if (!page) return { ...help(query, options), status: 404 };
-  if (isChange ? req.method !== 'POST' : req.method !== 'GET' && req.method !== 'HEAD') {
-    return refuse(405, `${path} takes ${isChange ? 'POST' : 'GET'}`);
+  const route = routeOf(path);
+  if (!route) return { ...help(), status: 404 };
+  if (route.changes ? req.method !== 'POST' : req.method !== 'GET' && req.method !== 'HEAD') {
+    return refuse(405, `${path} takes ${route.changes ? 'POST' : 'GET'}`);
   }
+  for (const name of query.keys()) {
+    if (!Object.hasOwn(route.takes, name)) return refuse(400, `the parameter "${name}" is not supported here`);
+  }
+  const { inspect, clock, logLevel, control } = options;
   try {
-    return page(query, options);
+    return route.page(query, { proxy: await inspect(), nowMs: clock.now(), logLevel, control });
   } catch (error) {
     if (error instanceof WeftError) return refuse(400, error.message);
     return refuse(500, messageOf(error));
   }
 };
 
-const ownPage = (path: string): Page | undefined => (Object.hasOwn(pages, path) ? pages[path]![1] : undefined);
-
 const respond = async (req: IncomingMessage, res: ServerResponse, options: AdminOptions): Promise<void> => {
-  const inspection = await options.inspect();
-  const {
-    status = 200,
-    type = 'text/plain; charset=UTF-8',
-    body,
-  } = answer(req, { ...options, inspect: () => inspection });
+  const { status = 200, type = 'text/plain; charset=UTF-8', body } = await answer(req, options);
   // A body that was sent along is not waited for.
   const hasBody = req.headers['content-length'] !== undefined || req.headers['transfer-encoding'] !== undefined;
   res.writeHead(status, {
@@ -217,7 +78,7 @@ const respond = async (req: IncomingMessage, res: ServerResponse, options: Admin
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-cache, max-age=0',
     'x-content-type-options': 'nosniff',
-    ...(status === 405 && { allow: req.url?.startsWith('/logging') ? 'POST' : 'GET, HEAD' }),
+    ...(status === 405 && { allow: body.includes('takes POST') ? 'POST' : 'GET, HEAD' }),
     ...(hasBody && { connection: 'close' }),
   });
   res.end(req.method === 'HEAD' ? undefined : body);

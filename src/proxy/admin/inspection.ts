@@ -2,6 +2,8 @@
 import type { Svid } from '../../model/identity.ts';
 import type { ProxyNode } from '../../model/node.ts';
 import type { Cluster, Endpoint, Listener, Snapshot } from '../../model/snapshot.ts';
+import type { HistogramData } from '../histogram.ts';
+import type { PartVersions } from './versions.ts';
 
 /** In Envoy's words. */
 export type ProxyState = 'PRE_INITIALIZING' | 'LIVE' | 'DRAINING';
@@ -20,6 +22,13 @@ export interface EndpointInspection {
   readonly connections: number;
   readonly active: number;
   readonly total: number;
+  /** Requests that wait for a connection to it. */
+  readonly pending: number;
+  readonly successes: number;
+  readonly errors: number;
+  readonly timeouts: number;
+  readonly dials: number;
+  readonly failedDials: number;
 }
 
 export interface ClusterInspection {
@@ -29,6 +38,7 @@ export interface ClusterInspection {
   readonly attempts: number;
   readonly active: number;
   readonly counts: ClusterCounters;
+  readonly times: HistogramData;
 }
 
 export interface ClusterCounters {
@@ -63,15 +73,19 @@ export interface DirectionInspection {
   readonly requests: number;
   readonly activeRequests: number;
   readonly counters: Readonly<TrafficCounters>;
+  readonly times: HistogramData;
 }
 
 export interface ProxyInspection {
   readonly node: ProxyNode;
   readonly state: ProxyState;
   readonly uptimeMs: number;
+  /** On how many cores it works. */
+  readonly concurrency: number;
   readonly connections: number;
   /** The newest that was taken. */
   readonly snapshot: Snapshot | undefined;
+  readonly versions: PartVersions;
   readonly listeners: readonly ListenerInspection[];
   readonly clusters: readonly ClusterInspection[];
   readonly directions: readonly DirectionInspection[];

@@ -1,9 +1,9 @@
-// What the admin pages say of listeners, clusters, certificates and configuration, in Envoy's shapes. Called by admin.ts.
+// What the admin pages say of listeners, clusters, certificates and the process, in Envoy's shapes. Called by routes.ts.
 import { X509Certificate } from 'node:crypto';
 import { formatHostPort } from '../../lib/host-port.ts';
-import { Secret } from '../../lib/secret.ts';
 import { programVersion } from '../../lib/version.ts';
-import { isTlsSecret, type Snapshot, type SnapshotSecret } from '../../model/snapshot.ts';
+import type { ProxyNode } from '../../model/node.ts';
+import { isTlsSecret } from '../../model/snapshot.ts';
 import type { ClusterInspection, EndpointInspection, ListenerInspection, ProxyInspection } from './inspection.ts';
 
 const socketAddress = ({ address, port }: { readonly address: string; readonly port: number }) => ({
@@ -26,10 +26,16 @@ const HEALTH = {
 
 type HostCount = readonly [name: string, type: 'GAUGE' | 'COUNTER', value: number];
 
-const hostCounts = ({ connections, active, total }: EndpointInspection): readonly HostCount[] => [
-  ['cx_active', 'GAUGE', connections],
-  ['rq_active', 'GAUGE', active],
-  ['rq_total', 'COUNTER', total],
+const hostCounts = (one: EndpointInspection): readonly HostCount[] => [
+  ['cx_active', 'GAUGE', one.connections],
+  ['cx_connect_fail', 'COUNTER', one.failedDials],
+  ['cx_total', 'COUNTER', one.dials],
+  ['rq_active', 'GAUGE', one.active],
+  ['rq_error', 'COUNTER', one.errors],
+  ['rq_pending_active', 'GAUGE', one.pending],
+  ['rq_success', 'COUNTER', one.successes],
+  ['rq_timeout', 'COUNTER', one.timeouts],
+  ['rq_total', 'COUNTER', one.total],
 ];
 
 const clusterLines = ({ cluster, endpoints }: ClusterInspection): string[] => {
@@ -45,6 +51,7 @@ const clusterLines = ({ cluster, endpoints }: ClusterInspection): string[] => {
     const host = `${name}::${formatHostPort(endpoint.address, endpoint.port)}`;
     for (const [count, , value] of hostCounts(one)) lines.push(`${host}::${count}::${value}`);
     lines.push(
+      `${host}::hostname::`,
       `${host}::health_flags::${HEALTH[endpoint.health][0]}`,
       `${host}::weight::${endpoint.weight}`,
       `${host}::region::${endpoint.locality?.region ?? ''}`,
@@ -52,6 +59,9 @@ const clusterLines = ({ cluster, endpoints }: ClusterInspection): string[] => {
       `${host}::sub_zone::${endpoint.locality?.subzone ?? ''}`,
       `${host}::canary::false`,
       `${host}::priority::0`,
+      // Measured only where outliers are looked for.
+      `${host}::success_rate::-1`,
+      `${host}::local_origin_success_rate::-1`,
     );
   }
   return lines;
@@ -67,19 +77,20 @@ const hostStatus = (one: EndpointInspection): unknown => {
   const { endpoint } = one;
   return {
     address: socketAddress(endpoint),
-    stats: hostCounts(one).map(([name, type, value]) => ({ name, type, value: String(value) })),
+    // As JSON of Protobuf: what is 0, or of the first kind, is left out.
+    stats: hostCounts(one).map(([name, type, value]) => ({
+      ...(type === 'GAUGE' && { type }),
+      ...(value > 0 && { value: String(value) }),
+      name,
+    })),
     health_status: {
       eds_health_status: HEALTH[endpoint.health][1],
       ...(endpoint.health === 'unhealthy' && { failed_eds_health: true }),
     },
     weight: endpoint.weight,
-    ...(endpoint.locality && {
-      locality: {
-        region: endpoint.locality.region,
-        zone: endpoint.locality.zone,
-        sub_zone: endpoint.locality.subzone,
-      },
-    }),
+    locality: endpoint.locality
+      ? { region: endpoint.locality.region, zone: endpoint.locality.zone, sub_zone: endpoint.locality.subzone }
+      : {},
   };
 };
 
@@ -152,61 +163,43 @@ export const certsJson = ({ svid, snapshot }: ProxyInspection, nowMs: number): u
   ],
 });
 
-const REDACTED = new Secret('');
-
-const secretsOf = ({ svid, snapshot }: ProxyInspection): unknown[] => {
-  const given = (secret: SnapshotSecret) =>
-    isTlsSecret(secret)
-      ? { name: secret.name, chainPem: secret.chainPem, keyPem: REDACTED }
-      : { name: secret.name, trustedPem: secret.caPem };
-  return [
-    ...(svid
-      ? [
-          { name: 'default', spiffeId: svid.spiffeId, chainPem: svid.chainPem, keyPem: REDACTED },
-          { name: 'ROOTCA', trustedPem: svid.bundlePem },
-        ]
-      : []),
-    ...[...(snapshot?.secrets.values() ?? [])].map(given),
-  ];
-};
-
-/** The whole configuration, part by part; endpoints on demand, as Envoy does it. */
-export const configDump = (proxy: ProxyInspection, includeEds: boolean): { readonly configs: readonly unknown[] } => {
-  const { node, snapshot } = proxy;
-  const all = (part: Exclude<keyof Snapshot, 'revision' | 'secrets'>): unknown[] => [
-    ...(snapshot?.[part].values() ?? []),
-  ];
-  const revision = snapshot?.revision ?? 0;
-  return {
-    configs: [
-      { '@type': 'weft.v1.BootstrapConfigDump', node },
-      { '@type': 'weft.v1.ClustersConfigDump', revision, clusters: all('clusters') },
-      ...(includeEds
-        ? [
-            {
-              '@type': 'weft.v1.EndpointsConfigDump',
-              revision,
-              endpoints: proxy.clusters.map(({ cluster, endpoints }) => ({
-                cluster: cluster.name,
-                endpoints: endpoints.map(({ endpoint }) => endpoint),
-              })),
-            },
-          ]
-        : []),
-      { '@type': 'weft.v1.ListenersConfigDump', revision, listeners: all('listeners') },
-      { '@type': 'weft.v1.RoutesConfigDump', revision, routes: all('routes') },
-      { '@type': 'weft.v1.SecretsConfigDump', revision, secrets: secretsOf(proxy) },
-    ],
-  };
-};
+export const nodeJson = (node: ProxyNode): unknown => ({
+  id: node.id,
+  cluster: node.name,
+  metadata: { NAME: node.name, NAMESPACE: node.namespace, SERVICE_ACCOUNT: node.serviceAccount, LABELS: node.labels },
+  user_agent_name: 'weft',
+  user_agent_version: programVersion(),
+});
 
 const span = (ms: number): string => `${Math.floor(ms / 1000)}s`;
 
-export const serverInfo = ({ node, state, uptimeMs }: ProxyInspection): unknown => ({
+export const serverInfo = ({ node, state, uptimeMs, concurrency }: ProxyInspection, logLevel: string): unknown => ({
   version: `weft/${programVersion()}`,
   state,
   uptime_current_epoch: span(uptimeMs),
   uptime_all_epochs: span(uptimeMs),
   hot_restart_version: 'disabled',
-  node: { id: node.id, cluster: node.name, metadata: { NAMESPACE: node.namespace, LABELS: node.labels } },
+  command_line_options: {
+    concurrency,
+    log_level: logLevel,
+    service_cluster: node.name,
+    service_node: node.id,
+    mode: 'Serve',
+    disable_hot_restart: true,
+  },
+  node: nodeJson(node),
+  hot_restart_initializing: false,
 });
+
+/** Bytes; Envoy's words for the parts of the heap that there are here too. */
+export const memoryJson = (): unknown => {
+  const { heapUsed, heapTotal, rss, external, arrayBuffers } = process.memoryUsage();
+  return {
+    allocated: String(heapUsed + external),
+    heap_size: String(heapTotal + external),
+    pageheap_unmapped: '0',
+    pageheap_free: String(heapTotal - heapUsed),
+    total_thread_cache: String(arrayBuffers),
+    total_physical_bytes: String(rss),
+  };
+};

@@ -1,4 +1,5 @@
 // The counts of a proxy under Envoy's names, as text, JSON and for Prometheus. Shown by the admin's /stats pages.
+import { countOf, countUpTo, type HistogramData, percentilesOf } from '../histogram.ts';
 import type { ClusterInspection, DirectionInspection, ListenerInspection, ProxyInspection } from './inspection.ts';
 
 export interface Stat {
@@ -7,8 +8,10 @@ export interface Stat {
   /** What Prometheus calls it: the name without its variable parts, which are labels. */
   readonly family: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly type: 'counter' | 'gauge';
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** Of a histogram: how many were recorded. */
   readonly value: number;
+  readonly times?: HistogramData;
 }
 
 type Row = readonly [name: string, type: Stat['type'], value: number, family?: string, labels?: Stat['labels']];
@@ -22,6 +25,21 @@ const under = (scope: string, subject: string, labels: Stat['labels'], rows: rea
     value,
   }));
 
+const timesUnder = (
+  scope: string,
+  subject: string,
+  labels: Stat['labels'],
+  name: string,
+  times: HistogramData,
+): Stat => ({
+  name: `${scope}.${name}`,
+  family: `${subject}_${name}`,
+  labels,
+  type: 'histogram',
+  value: countOf(times),
+  times,
+});
+
 // Envoy keeps ":" out of its names.
 const inName = (text: string): string => text.replaceAll(':', '_');
 
@@ -33,7 +51,7 @@ const listenerStats = ({ address, port, active, total }: ListenerInspection): St
   ]);
 };
 
-const directionStats = ({ direction, requests, activeRequests, counters }: DirectionInspection): Stat[] => {
+const directionStats = ({ direction, requests, activeRequests, counters, times }: DirectionInspection): Stat[] => {
   const classes = counters.classes.map(
     (value, i): Row => [
       `downstream_rq_${i + 1}xx`,
@@ -43,8 +61,10 @@ const directionStats = ({ direction, requests, activeRequests, counters }: Direc
       { envoy_response_code_class: String(i + 1) },
     ],
   );
+  const http = { envoy_http_conn_manager_prefix: direction };
   return [
-    ...under(`http.${direction}`, 'http', { envoy_http_conn_manager_prefix: direction }, [
+    timesUnder(`http.${direction}`, 'http', http, 'downstream_rq_time', times),
+    ...under(`http.${direction}`, 'http', http, [
       ...classes,
       ['downstream_rq_active', 'gauge', activeRequests],
       ['downstream_rq_completed', 'counter', counters.completed],
@@ -64,8 +84,9 @@ const directionStats = ({ direction, requests, activeRequests, counters }: Direc
   ];
 };
 
-const clusterStats = ({ cluster, endpoints, attempts, active, counts }: ClusterInspection): Stat[] =>
-  under(`cluster.${cluster.name}`, 'cluster', { envoy_cluster_name: cluster.name }, [
+const clusterStats = ({ cluster, endpoints, attempts, active, counts, times }: ClusterInspection): Stat[] => [
+  timesUnder(`cluster.${cluster.name}`, 'cluster', { envoy_cluster_name: cluster.name }, 'upstream_rq_time', times),
+  ...under(`cluster.${cluster.name}`, 'cluster', { envoy_cluster_name: cluster.name }, [
     ['membership_healthy', 'gauge', endpoints.filter(({ endpoint }) => endpoint.health === 'healthy').length],
     ['membership_total', 'gauge', endpoints.length],
     ['upstream_cx_active', 'gauge', endpoints.reduce((sum, { connections }) => sum + connections, 0)],
@@ -78,7 +99,8 @@ const clusterStats = ({ cluster, endpoints, attempts, active, counts }: ClusterI
     ['upstream_rq_retry', 'counter', counts.retries],
     ['upstream_rq_timeout', 'counter', counts.timeouts],
     ['upstream_rq_total', 'counter', attempts],
-  ]);
+  ]),
+];
 
 /** All counts, by name. */
 export const statsOf = (proxy: ProxyInspection): Stat[] =>
@@ -89,6 +111,7 @@ export const statsOf = (proxy: ProxyInspection): Stat[] =>
     ...under('listener_manager', 'listener_manager', {}, [['total_listeners_active', 'gauge', proxy.listeners.length]]),
     ...under('cluster_manager', 'cluster_manager', {}, [['active_clusters', 'gauge', proxy.clusters.length]]),
     ...under('server', 'server', {}, [
+      ['concurrency', 'gauge', proxy.concurrency],
       ['live', 'gauge', proxy.state === 'LIVE' ? 1 : 0],
       ['state', 'gauge', proxy.state === 'LIVE' ? 0 : proxy.state === 'DRAINING' ? 1 : 2],
       ['total_connections', 'gauge', proxy.connections],
@@ -96,11 +119,70 @@ export const statsOf = (proxy: ProxyInspection): Stat[] =>
     ]),
   ].sort((a, b) => (a.name < b.name ? -1 : 1));
 
-export const formatStats = (stats: readonly Stat[]): string =>
-  stats.map(({ name, value }) => `${name}: ${value}\n`).join('');
+const PERCENTILES = [0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100];
+
+/** Up to so many digits as Envoy prints. */
+const rounded = (value: number): number => Number(value.toPrecision(6));
+
+/** Envoy tells of its last interval too, of which none are kept here. */
+const formatTimes = (times: HistogramData): string => {
+  const values = percentilesOf(times, PERCENTILES);
+  if (!values) return 'No recorded values';
+  return PERCENTILES.map((percentile, i) => `P${percentile}(nan,${rounded(values[i]!)})`).join(' ');
+};
+
+/** Histograms stand behind all else. */
+const byKind = (stats: readonly Stat[]): readonly [plain: readonly Stat[], histograms: readonly Stat[]] => [
+  stats.filter(({ times }) => !times),
+  stats.filter(({ times }) => times),
+];
+
+export const formatStats = (stats: readonly Stat[]): string => {
+  const [plain, histograms] = byKind(stats);
+  const lines = plain.map(({ name, value }) => `${name}: ${value}\n`);
+  return [...lines, ...histograms.map(({ name, times }) => `${name}: ${formatTimes(times!)}\n`)].join('');
+};
+
+export const statsJson = (stats: readonly Stat[]): unknown => {
+  const [plain, histograms] = byKind(stats);
+  const computed = histograms.map(({ name, times }) => {
+    const values = percentilesOf(times!, PERCENTILES);
+    return {
+      name,
+      values: PERCENTILES.map((_, i) => ({ cumulative: values ? rounded(values[i]!) : null, interval: null })),
+    };
+  });
+  return {
+    stats: [
+      ...plain.map(({ name, value }) => ({ name, value })),
+      ...(computed.length > 0
+        ? [{ histograms: { supported_quantiles: PERCENTILES, computed_quantiles: computed } }]
+        : []),
+    ],
+  };
+};
 
 const quoted = (text: string): string =>
   `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
+
+const LIMITS_MS = [
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
+  3_600_000,
+];
+
+const labelText = (labels: Stat['labels'], more: readonly string[] = []): string =>
+  [...Object.entries(labels).map(([name, text]) => `${name}=${quoted(text)}`), ...more].join(',');
+
+const histogramLines = (name: string, labels: Stat['labels'], times: HistogramData): string[] => {
+  const bucket = (limit: string, count: number) => `${name}_bucket{${labelText(labels, [`le="${limit}"`])}} ${count}`;
+  const count = countOf(times);
+  return [
+    ...LIMITS_MS.map((limit) => bucket(String(limit), countUpTo(times, limit))),
+    bucket('+Inf', count),
+    `${name}_sum{${labelText(labels)}} ${times.sum}`,
+    `${name}_count{${labelText(labels)}} ${count}`,
+  ];
+};
 
 /** Prometheus' text form: each family with its type, then its rows. */
 export const formatPrometheus = (stats: readonly Stat[]): string => {
@@ -108,10 +190,11 @@ export const formatPrometheus = (stats: readonly Stat[]): string => {
   const lines: string[] = [];
   for (const family of [...families.keys()].sort()) {
     const rows = families.get(family)!;
-    lines.push(`# TYPE envoy_${family} ${rows[0]!.type}`);
-    for (const { labels, value } of rows) {
-      const pairs = Object.entries(labels).map(([name, text]) => `${name}=${quoted(text)}`);
-      lines.push(`envoy_${family}{${pairs.join(',')}} ${value}`);
+    const name = `envoy_${family}`;
+    lines.push(`# TYPE ${name} ${rows[0]!.type}`);
+    for (const { labels, value, times } of rows) {
+      if (times) lines.push(...histogramLines(name, labels, times));
+      else lines.push(`${name}{${labelText(labels)}} ${value}`);
     }
   }
   return lines.map((line) => `${line}\n`).join('');

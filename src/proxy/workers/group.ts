@@ -7,6 +7,7 @@ import type { ProxyNode } from '../../model/node.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Cluster, Listener, Snapshot } from '../../model/snapshot.ts';
 import type { Direction, ProxyInspection } from '../admin/inspection.ts';
+import { PartVersions } from '../admin/versions.ts';
 import { type BoundAddress, bindProblem } from '../bound.ts';
 import { DEFAULT_LIMITS, type ProxyLimits } from '../context.ts';
 import type { RunningProxy } from '../proxy.ts';
@@ -51,6 +52,7 @@ class WorkerGroup implements ProxyGroup {
   readonly #shares = new WeakMap<Cluster, Cluster>();
   readonly #openedAt: number;
   readonly #stopWatch: (() => void) | undefined;
+  readonly #versions: PartVersions;
   #snapshot: Snapshot | undefined;
   #isHealthy = true;
   #leaves = false;
@@ -63,6 +65,7 @@ class WorkerGroup implements ProxyGroup {
     this.#options = options;
     this.#logLevel = options.logLevel;
     this.#openedAt = clock.monotonic();
+    this.#versions = new PartVersions(clock.now());
     this.ready = new Promise((resolve) => {
       this.#setReady = resolve;
     });
@@ -140,6 +143,7 @@ class WorkerGroup implements ProxyGroup {
     if (this.#leaves) return [];
     this.#ports.beginRound();
     this.#snapshot = snapshot;
+    this.#versions.note(snapshot, this.#options.clock.now());
     const problems = await this.#applyToAll(snapshot);
     const stolen = this.#ports.stolen(snapshot.listeners);
     if (stolen.length > 0) {
@@ -210,7 +214,7 @@ class WorkerGroup implements ProxyGroup {
 
   async inspect(): Promise<ProxyInspection> {
     const { node, svid, clock } = this.#options;
-    const own = { node, snapshot: this.#snapshot, svid: withoutKey(svid) };
+    const own = { node, snapshot: this.#snapshot, versions: this.#versions, svid: withoutKey(svid) };
     const all = await this.#askAll<WorkerInspection>('inspect');
     const merged = all.length > 0 ? mergeInspections(all) : NOTHING;
     const state = this.#leaves || !this.#isHealthy ? 'DRAINING' : merged.state;
@@ -262,6 +266,7 @@ class WorkerGroup implements ProxyGroup {
 const NOTHING: WorkerInspection = {
   state: 'PRE_INITIALIZING',
   uptimeMs: 0,
+  concurrency: 0,
   connections: 0,
   listeners: [],
   clusters: [],

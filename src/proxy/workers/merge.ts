@@ -6,6 +6,7 @@ import type {
   ListenerInspection,
   ProxyState,
 } from '../admin/inspection.ts';
+import { addHistograms } from '../histogram.ts';
 import type { WorkerInspection } from './messages.ts';
 
 /** Numbers are added, lists of numbers and objects of numbers part by part; all else is as in the first. */
@@ -37,10 +38,8 @@ const addListeners = (a: ListenerInspection, b: ListenerInspection): ListenerIns
 });
 
 const addEndpoints = (a: EndpointInspection, b: EndpointInspection): EndpointInspection => ({
-  ...a,
-  connections: a.connections + b.connections,
-  active: a.active + b.active,
-  total: a.total + b.total,
+  ...(addUp(a, b) as EndpointInspection),
+  endpoint: a.endpoint,
 });
 
 const endpointKey = ({ endpoint }: EndpointInspection): string => `${endpoint.address} ${endpoint.port}`;
@@ -51,10 +50,13 @@ const addClusters = (a: ClusterInspection, b: ClusterInspection): ClusterInspect
   attempts: a.attempts + b.attempts,
   active: a.active + b.active,
   counts: addUp(a.counts, b.counts) as ClusterInspection['counts'],
+  times: addHistograms(a.times, b.times),
 });
 
-const addDirections = (a: DirectionInspection, b: DirectionInspection): DirectionInspection =>
-  addUp(a, b) as DirectionInspection;
+const addDirections = (a: DirectionInspection, b: DirectionInspection): DirectionInspection => ({
+  ...(addUp(a, b) as DirectionInspection),
+  times: addHistograms(a.times, b.times),
+});
 
 const STATES: readonly ProxyState[] = ['LIVE', 'PRE_INITIALIZING', 'DRAINING'];
 
@@ -62,6 +64,7 @@ const STATES: readonly ProxyState[] = ['LIVE', 'PRE_INITIALIZING', 'DRAINING'];
 export const mergeInspections = (all: readonly WorkerInspection[]): WorkerInspection => ({
   state: STATES.findLast((state) => all.some((one) => one.state === state))!,
   uptimeMs: Math.max(...all.map(({ uptimeMs }) => uptimeMs)),
+  concurrency: all.length,
   connections: all.reduce((sum, { connections }) => sum + connections, 0),
   listeners: mergeLists(
     all.map(({ listeners }) => listeners),

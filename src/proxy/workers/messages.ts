@@ -24,7 +24,7 @@ export interface Applied {
 }
 
 /** Without what the main thread knows itself. */
-export type WorkerInspection = Omit<ProxyInspection, 'snapshot' | 'svid' | 'node'>;
+export type WorkerInspection = Omit<ProxyInspection, 'snapshot' | 'versions' | 'svid' | 'node'>;
 
 export interface EventBatch {
   /** Events as JSON, one in a line. */

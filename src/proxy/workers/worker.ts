@@ -135,7 +135,7 @@ const run = (channel: NonNullable<typeof parentPort>): void => {
       return { problems, bound: proxy.listeners() };
     },
     inspect(): WorkerInspection {
-      const { snapshot: _, svid: __, node: ___, ...own } = proxy.inspect();
+      const { snapshot: _, versions: __, svid: ___, node: ____, ...own } = proxy.inspect();
       return own;
     },
     renewSvid: (next: Svid) => svid?.renew(next),

@@ -8,6 +8,7 @@ import type { Origin } from './header.ts';
 const FULL: EndpointPool = {
   open: 0,
   idle: 0,
+  waiting: 0,
   update: () => {},
   acquire: (waiter) => waiter.onNoStream('overflow', undefined),
   cancel: () => {},
@@ -33,7 +34,11 @@ export class OriginPools implements EndpointPool {
     return this.#sum('idle');
   }
 
-  #sum(count: 'open' | 'idle'): number {
+  get waiting(): number {
+    return this.#sum('waiting');
+  }
+
+  #sum(count: 'open' | 'idle' | 'waiting'): number {
     let sum = 0;
     for (const pool of this.#pools.values()) sum += pool[count];
     return sum;

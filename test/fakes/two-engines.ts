@@ -5,7 +5,15 @@ import { holdFreePort } from '../../src/app/ports.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
-import type { Endpoint, FilterChain, HttpHandler, Listener, RouteTable, Snapshot } from '../../src/model/snapshot.ts';
+import type {
+  Cluster,
+  Endpoint,
+  FilterChain,
+  HttpHandler,
+  Listener,
+  RouteTable,
+  Snapshot,
+} from '../../src/model/snapshot.ts';
 import { openProxy } from '../../src/proxy/proxy.ts';
 import { AccessLogs } from './access-logs.ts';
 import { cluster, forward, route, SELF } from './envoy-mesh.ts';
@@ -83,6 +91,7 @@ const snapshotOf = (
   own: EnginePorts,
   all: AllPorts,
   programs: { readonly dead: number; readonly alive: number },
+  protocol: Cluster['protocol'],
 ): Omit<Snapshot, 'revision'> => {
   const names = Object.keys(TARGETS).flatMap((kind) =>
     ENGINES.map((engine) => ({ kind, engine, name: `${kind}-${engine}` })),
@@ -107,10 +116,10 @@ const snapshotOf = (
     routes: byName([table('gateway'), table('outbound'), inboundTable('dead'), inboundTable('alive')]),
     clusters: byName([
       ...names.map(({ name }) =>
-        cluster(name, { loadBalancing: 'round-robin', tls: { mode: 'mesh', sni: SNI, identities: [SELF] } }),
+        cluster(name, { protocol, loadBalancing: 'round-robin', tls: { mode: 'mesh', sni: SNI, identities: [SELF] } }),
       ),
       cluster('dead', { discovery: { type: 'static', endpoints: [endpoint(programs.dead, false)] } }),
-      cluster('alive', { discovery: { type: 'static', endpoints: [endpoint(programs.alive, false)] } }),
+      cluster('alive', { protocol, discovery: { type: 'static', endpoints: [endpoint(programs.alive, false)] } }),
     ]),
     endpoints: new Map(
       names.map(({ kind, engine, name }) => {
@@ -142,8 +151,11 @@ const portsOf = ([gateway, outbound, dead, alive]: readonly number[]): EnginePor
   alive: alive!,
 });
 
-/** `program` serves; nothing listens where the other one was. */
-export const startTwoEngines = async (program: number): Promise<TwoEngines> => {
+/** `program` serves; nothing listens where the other one was. `protocol` is spoken on every hop behind the first. */
+export const startTwoEngines = async (
+  program: number,
+  protocol: Cluster['protocol'] = 'http1',
+): Promise<TwoEngines> => {
   const logs = new AccessLogs();
   const plane = await openXdsPlane({ services: [logs.service] });
   const [nowhere, ...free] = await freePorts(9);
@@ -158,8 +170,8 @@ export const startTwoEngines = async (program: number): Promise<TwoEngines> => {
     random: systemRandom,
     log: silentLog,
   });
-  assert.deepEqual(await proxy.apply({ revision: 1, ...snapshotOf(ports.weft, ports, programs) }), []);
-  plane.feed.publish(snapshotOf(ports.envoy, ports, programs));
+  assert.deepEqual(await proxy.apply({ revision: 1, ...snapshotOf(ports.weft, ports, programs, protocol) }), []);
+  plane.feed.publish(snapshotOf(ports.envoy, ports, programs, protocol));
   const envoy = await startEnvoy({
     node: proxyNode({ engine: 'envoy' }),
     xds: plane.mutual,

@@ -114,7 +114,7 @@ export const downstreamTls = (tls: DownstreamTls, trustDomain: string, alpn: rea
   if (tls.mode === 'mesh') {
     const matcher = { matchPattern: { case: 'prefix', value: `spiffe://${trustDomain}/` } } as const;
     return configured('envoy.transport_sockets.tls', DownstreamTlsContextSchema, {
-      commonTlsContext: meshContext([matcher]),
+      commonTlsContext: { ...meshContext([matcher]), alpnProtocols: [...alpn] },
       requireClientCertificate: true,
     });
   }

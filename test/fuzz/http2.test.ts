@@ -302,7 +302,11 @@ test('two of them agree on every stream, whatever happens to it', () => {
     }
     assert.deepEqual([codecs.client.activeStreams, codecs.server.activeStreams], [0, 0]);
     // Whoever is done first ends it.
-    if (codecs.goneAway) assert.ok(codecs.wires.some((wire) => wire.finished), 'the connection has ended');
+    if (codecs.goneAway)
+      assert.ok(
+        codecs.wires.some((wire) => wire.finished),
+        'the connection has ended',
+      );
   });
   assert.ok(finished > 500, `only ${finished} came to their end`);
 });

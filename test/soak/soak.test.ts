@@ -31,9 +31,14 @@ const middle = (values: readonly number[]): number => values.toSorted((a, b) => 
 
 const startProxies = () => {
   const child = fork(join(import.meta.dirname, 'proxies.ts'), { execArgv: ['--expose-gc'] });
+  const died = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`the proxies have ended: ${signal ?? code}`);
+  });
+  died.catch(() => {});
   const ask = async <T>(order: Order): Promise<T> => {
     child.send(order);
-    return (await once(child, 'message'))[0];
+    const [answer] = await Promise.race([once(child, 'message'), died]);
+    return answer;
   };
   return { child, ask };
 };

@@ -1,11 +1,11 @@
 // The port by which a load balancer learns whether a gateway wants traffic: `/healthz/ready`, as Istio's proxies answer it.
 // Opened by data-plane.ts and standalone.ts.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
 import { isWeftError } from '../lib/errors.ts';
 import { formatHostPort } from '../lib/host-port.ts';
 import type { Log } from '../lib/log.ts';
-import { bindError } from '../lib/ports.ts';
+import { openSmallServer } from '../proxy/admin/small-server.ts';
+import type { RequestMessage } from '../proxy/http1/head.ts';
 
 export interface ReadinessOptions {
   readonly address: string;
@@ -28,11 +28,9 @@ const USUAL_PORT = 15_021;
 const PATH = '/healthz/ready';
 /** Load balancers ask every few seconds. */
 const WATCHED_MS = 60_000;
-const TIMEOUT_MS = 5_000;
-const MAX_CONNECTIONS = 64;
 
-const statusOf = async ({ method, url }: IncomingMessage, isReady: ReadinessOptions['isReady']): Promise<number> => {
-  if (url?.split('?')[0] !== PATH) return 404;
+const statusOf = async ({ method, path }: RequestMessage, isReady: ReadinessOptions['isReady']): Promise<number> => {
+  if (path !== PATH) return 404;
   if (method !== 'GET' && method !== 'HEAD') return 405;
   return (await isReady()) ? 200 : 503;
 };
@@ -46,36 +44,23 @@ const WORDS: Readonly<Record<number, string>> = {
 
 const open = async ({ address, isReady, clock }: ReadinessOptions, port: number): Promise<Readiness> => {
   let askedAt = Number.NEGATIVE_INFINITY;
-  const respond = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const status = await statusOf(req, isReady).catch(() => 503);
-    if (status === 200 || status === 503) askedAt = clock.monotonic();
-    const body = `${WORDS[status]}\n`;
-    res.writeHead(status, { 'content-type': 'text/plain; charset=UTF-8', 'content-length': Buffer.byteLength(body) });
-    res.end(req.method === 'HEAD' ? undefined : body);
-  };
-  const server = createServer(
-    { maxHeaderSize: 8192, headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS },
-    (req, res) => void respond(req, res),
-  );
-  server.maxConnections = MAX_CONNECTIONS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(bindError(cause, { address, port, use: 'readiness', flag: '--ready-port' })),
-    );
-    server.listen({ host: address, port, exclusive: true }, resolve);
+  const server = await openSmallServer({
+    address,
+    port,
+    use: 'readiness',
+    flag: '--ready-port',
+    clock,
+    answer: async (request) => {
+      const status = await statusOf(request, isReady).catch(() => 503);
+      if (status === 200 || status === 503) askedAt = clock.monotonic();
+      return { status, type: 'text/plain; charset=UTF-8', body: `${WORDS[status]}\n` };
+    },
   });
-  server.removeAllListeners('error');
-  server.on('error', () => {});
-  const bound = server.address();
   return {
     address,
-    port: typeof bound === 'object' && bound ? bound.port : port,
+    port: server.port,
     isWatched: () => clock.monotonic() - askedAt < WATCHED_MS,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: server.close,
   };
 };
 

@@ -1,7 +1,7 @@
 // A folder of manifests as resources, followed as it changes. A file that can't be read keeps what it said before.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatManifestProblem, type Manifest, parseManifests } from '../kinds/yaml.ts';
+import { formatManifestProblem, parseManifests } from '../kinds/yaml.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf, systemCode } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -13,6 +13,12 @@ export interface ResourceFolder {
   /** `file:line` of a resource, where it is from a file. */
   placeOf(resource: Pick<Resource, 'apiVersion' | 'kind' | 'metadata'>): string | undefined;
   close(): void;
+}
+
+interface Manifest {
+  readonly resource: Resource;
+  readonly file: string;
+  readonly line: number;
 }
 
 interface ReadFile {
@@ -152,7 +158,8 @@ class Folder implements ResourceFolder {
       this.#log.error(goesOn ? 'what the file said before goes on' : 'nothing of the file is used', { file });
     }
     // The text is remembered, so that the same mistake is told once.
-    return { text, stamp, manifests: isBroken ? (before?.manifests ?? []) : resources };
+    const manifests = resources.map(({ resource, line }) => ({ resource, file, line }));
+    return { text, stamp, manifests: isBroken ? (before?.manifests ?? []) : manifests };
   }
 
   /** By file name and place in the file, the last one counts. */

@@ -3,6 +3,7 @@ import { findKind, unknownKindHint, unknownKindMessage } from '../kinds/registry
 import { validateResource } from '../kinds/validate.ts';
 import type { Problem } from '../model/problem.ts';
 import { groupOf, type Resource } from '../model/resource.ts';
+import { keepEqual } from './keep.ts';
 
 /** One resource that passed its checks, with defaults. The same object as long as the resource is. */
 export interface Input<Spec = unknown> {
@@ -84,7 +85,9 @@ const check = (stored: Resource): Checked => {
       ],
     };
   }
-  const { resource, problems, warnings } = validateResource(kind, stored);
+  const { resource: valid, problems, warnings } = validateResource(kind, stored);
+  // Mostly nothing changes: then there is one copy of it in memory, not two.
+  const resource = keepEqual(stored, valid);
   const id = kind.group ? `${kind.group}/${kind.kind}` : kind.kind;
   if (problems.length > 0) return { kind: id, problems: [...problems, ...warnings] };
   const { namespace = kind.namespaced ? 'default' : '', name: called } = resource.metadata;

@@ -222,7 +222,6 @@ const EMPTY = (trustDomain: string): Compiled => ({
     services: new Map(),
     workloads: new Map(),
     gateways: new Map(),
-    backendTls: new Map(),
     policies: [],
     peerModes: [],
   },

@@ -1,5 +1,5 @@
 // Reads manifests: YAML or JSON text with one or many documents, each with the file and line it came from. Used by cli, app and tests.
-import { type Document, isMap, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { Composer, type Document, isMap, LineCounter, type Node, Parser } from 'yaml';
 import type { Problem } from '../model/problem.ts';
 import type { Resource } from '../model/resource.ts';
 import type { Kind } from './kind.ts';
@@ -49,13 +49,10 @@ export const parseManifests = (text: string, { file }: { file: string }): Manife
     refuse('YAML_TOO_LARGE', `the file is larger than ${MAX_TEXT_BYTES / 1024 / 1024} MiB`, 0, 'split it');
     return { resources, problems };
   }
-  const documents = parseAllDocuments(text, {
-    lineCounter: lines,
-    uniqueKeys: true,
-    prettyErrors: false,
-    logLevel: 'error',
-  });
-  for (const document of 'empty' in documents ? [] : documents) {
+  // One document after the other: the trees of a large file together take a hundred times its size.
+  const tokens = new Parser(lines.addNewLine).parse(text);
+  const composer = new Composer({ uniqueKeys: true, prettyErrors: false, logLevel: 'error' });
+  for (const document of composer.compose(tokens)) {
     const [error] = document.errors;
     if (error) {
       const duplicate = error.code === 'DUPLICATE_KEY';

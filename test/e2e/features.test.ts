@@ -4,7 +4,6 @@ import { findEnvoy } from '../../src/envoy/find.ts';
 import { type Bench, openBench } from './features/bench.ts';
 import { eventCases } from './features/event-cases.ts';
 import { gatewayCases } from './features/gateway-cases.ts';
-import { nameCases } from './features/name-cases.ts';
 import { policyCases } from './features/policy-cases.ts';
 import { registryCases } from './features/registry-cases.ts';
 import { type Features, openFeatures } from './features/setup.ts';
@@ -22,7 +21,6 @@ const groups = {
   gateway: gatewayCases,
   policy: policyCases,
   registry: registryCases,
-  names: nameCases,
   traffic: trafficCases,
   events: eventCases,
 };

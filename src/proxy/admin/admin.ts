@@ -1,12 +1,13 @@
 // The admin interface of a proxy: an HTTP server on loopback with Envoy's pages. Opened by app beside the proxy.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Clock } from '../../lib/clock.ts';
 import { messageOf, WeftError } from '../../lib/errors.ts';
 import type { LevelSwitch } from '../../lib/log.ts';
-import { bindError } from '../../lib/ports.ts';
+import { headerOf } from '../../model/http.ts';
+import type { RequestMessage } from '../http1/head.ts';
 import type { ProxyInspection } from './inspection.ts';
 import { type AdminControl, type Answer, refuse } from './page.ts';
 import { help, type Route, routes } from './routes.ts';
+import { openSmallServer, type SmallAnswer } from './small-server.ts';
 
 export interface AdminOptions {
   readonly inspect: () => ProxyInspection | Promise<ProxyInspection>;
@@ -26,15 +27,13 @@ export interface Admin {
 }
 
 const LOOPBACK = '127.0.0.1';
-const MAX_CONNECTIONS = 64;
-const TIMEOUT_MS = 5_000;
 
 const LOOPBACK_HOST = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?$/i;
 
 /** Only programs of this machine may ask: no name that leads here by DNS, and no page of another site in a browser. */
-const isForeign = ({ headers }: IncomingMessage): boolean => {
-  const site = headers['sec-fetch-site'];
-  if (!LOOPBACK_HOST.test(headers.host ?? '') || headers.origin !== undefined) return true;
+const isForeign = (request: RequestMessage): boolean => {
+  const site = headerOf(request, 'sec-fetch-site');
+  if (!LOOPBACK_HOST.test(request.host) || headerOf(request, 'origin') !== undefined) return true;
   return site !== undefined && site !== 'none' && site !== 'same-origin';
 };
 
@@ -45,16 +44,14 @@ const routeOf = (path: string): Route | undefined => {
   return Object.hasOwn(routes, path) ? routes[path] : undefined;
 };
 
-const answer = async (req: IncomingMessage, options: AdminOptions): Promise<Answer> => {
-  if (isForeign(req)) return refuse(403, 'only for programs on this machine, by a loopback address or localhost');
-  const target = req.url ?? '/';
-  if (!target.startsWith('/')) return refuse(400, 'the request target is not a path');
-  const at = target.indexOf('?');
-  const path = at < 0 ? target : target.slice(0, at);
-  const query = new URLSearchParams(at < 0 ? '' : target.slice(at + 1));
+const answer = async (request: RequestMessage, options: AdminOptions): Promise<Answer> => {
+  if (isForeign(request)) return refuse(403, 'only for programs on this machine, by a loopback address or localhost');
+  const { method, path } = request;
+  if (request.form !== 'origin') return refuse(400, 'the request target is not a path');
+  const query = new URLSearchParams(request.query);
   const route = routeOf(path);
   if (!route) return { ...help(), status: 404 };
-  if (route.changes ? req.method !== 'POST' : req.method !== 'GET' && req.method !== 'HEAD') {
+  if (route.changes ? method !== 'POST' : method !== 'GET' && method !== 'HEAD') {
     return refuse(405, `${path} takes ${route.changes ? 'POST' : 'GET'}`);
   }
   for (const name of query.keys()) {
@@ -69,46 +66,26 @@ const answer = async (req: IncomingMessage, options: AdminOptions): Promise<Answ
   }
 };
 
-const respond = async (req: IncomingMessage, res: ServerResponse, options: AdminOptions): Promise<void> => {
-  const { status = 200, type = 'text/plain; charset=UTF-8', body } = await answer(req, options);
-  // A body that was sent along is not waited for.
-  const hasBody = req.headers['content-length'] !== undefined || req.headers['transfer-encoding'] !== undefined;
-  res.writeHead(status, {
-    'content-type': type,
-    'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-cache, max-age=0',
-    'x-content-type-options': 'nosniff',
-    ...(status === 405 && { allow: body.includes('takes POST') ? 'POST' : 'GET, HEAD' }),
-    ...(hasBody && { connection: 'close' }),
-  });
-  res.end(req.method === 'HEAD' ? undefined : body);
+const respond = async (request: RequestMessage, options: AdminOptions): Promise<SmallAnswer> => {
+  const { status = 200, type = 'text/plain; charset=UTF-8', body } = await answer(request, options);
+  const allow = status === 405 ? [['allow', body.includes('takes POST') ? 'POST' : 'GET, HEAD'] as const] : [];
+  const headers = [
+    ['cache-control', 'no-cache, max-age=0'],
+    ['x-content-type-options', 'nosniff'],
+  ] as const;
+  return { status, type, body, headers: [...headers, ...allow] };
 };
 
 /** Throws PORT_TAKEN and its like. */
 export const openAdmin = async (options: AdminOptions): Promise<Admin> => {
-  const server = createServer(
-    { maxHeaderSize: 8192, headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS },
-    (req, res) => void respond(req, res, options),
-  );
-  server.maxConnections = MAX_CONNECTIONS;
-  const { port } = options;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(bindError(cause, { address: LOOPBACK, port, use: 'admin', flag: '--admin-port' })),
-    );
-    server.listen({ host: LOOPBACK, port, exclusive: true }, resolve);
-  });
-  server.removeAllListeners('error');
-  // E.g. too many open files: traffic matters more than this interface.
-  server.on('error', () => {});
-  const bound = server.address();
-  return {
+  const { port, clock } = options;
+  const server = await openSmallServer({
     address: LOOPBACK,
-    port: typeof bound === 'object' && bound ? bound.port : port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+    port,
+    use: 'admin',
+    flag: '--admin-port',
+    clock,
+    answer: (request) => respond(request, options),
+  });
+  return { address: LOOPBACK, port: server.port, close: server.close };
 };

@@ -2,7 +2,6 @@
 import type { Svid } from '../../model/identity.ts';
 import type { ProxyNode } from '../../model/node.ts';
 import type { Cluster, Endpoint, Listener, Snapshot } from '../../model/snapshot.ts';
-import type { DnsCounts } from '../dns/counts.ts';
 import type { HistogramData } from '../histogram.ts';
 import type { PartVersions } from './versions.ts';
 
@@ -91,6 +90,4 @@ export interface ProxyInspection {
   readonly clusters: readonly ClusterInspection[];
   readonly directions: readonly DirectionInspection[];
   readonly svid: Omit<Svid, 'keyPem'> | undefined;
-  /** Of the resolver beside it. */
-  readonly dns?: Readonly<DnsCounts>;
 }

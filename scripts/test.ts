@@ -21,6 +21,7 @@ const GROUPS: readonly Group[] = [
   { name: 'fuzz', folder: 'test/fuzz', atOnce: 2 },
   { name: 'interop', folder: 'test/interop', atOnce: 1 },
   { name: 'e2e', folder: 'test/e2e', atOnce: 1 },
+  { name: 'soak', folder: 'test/soak', atOnce: 1 },
 ];
 
 const CHECKS: readonly { name: string; command: string; args: readonly string[] }[] = [

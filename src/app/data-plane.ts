@@ -6,11 +6,14 @@ import { isWeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import { type LocalPort, nodeId, type ProxyNode, type SocketAddress } from '../model/node.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type { Dns } from '../proxy/dns/dns.ts';
 import { openXdsClient, type XdsClient } from '../xds/client.ts';
 import { isRunning } from './data-dir.ts';
 import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
 import { type Engine, openEnvoyDataPlane, openWeftDataPlane } from './engines.ts';
 import { findMembership, type Membership, type MembershipOptions } from './membership.ts';
+import { type DnsSettings, type MeshDns, openMeshDns } from './mesh-dns.ts';
 import type { Concurrency } from './own-proxy.ts';
 import { openProbe, type Probe } from './probe.ts';
 import { announceFailure, announceReady, onEnd, tellParent } from './process.ts';
@@ -18,7 +21,7 @@ import type { AdminSettings } from './proxy-admin.ts';
 import { openReadiness, type Readiness } from './readiness.ts';
 import type { ProxyCommand, WorkloadMessage } from './run.ts';
 
-export interface ProxyOptions extends MembershipOptions, AdminSettings {
+export interface ProxyOptions extends MembershipOptions, AdminSettings, DnsSettings {
   readonly role: 'sidecar' | 'gateway';
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
@@ -41,7 +44,7 @@ export interface ProxyOptions extends MembershipOptions, AdminSettings {
 const LEAVE_MS = 200;
 const PROGRAM_GRACE_MS = 5_000;
 
-const nodeOf = (options: ProxyOptions): ProxyNode => {
+const nodeOf = (options: ProxyOptions, captureBlock?: number): ProxyNode => {
   const { role, name, namespace, inbound, outbound, gateway } = options;
   const address = inbound?.address ?? options.bindAddress;
   return {
@@ -57,6 +60,7 @@ const nodeOf = (options: ProxyOptions): ProxyNode => {
     appAddress: options.appAddress,
     ...(inbound && { inbound }),
     ...(outbound && { outbound }),
+    ...(captureBlock !== undefined && { captureBlock }),
     ...(gateway && { gateway }),
     ...(role === 'gateway' && { bindAddress: options.bindAddress }),
   };
@@ -79,19 +83,34 @@ class DataPlane {
   readonly #svid: RenewedSvidSource;
   readonly #engine: Engine;
   readonly #xds: XdsClient;
+  readonly #dns: Dns | undefined;
   #probe: Probe | undefined;
   #readiness: Readiness | undefined;
   #program: number | undefined;
   #left: Promise<void> | undefined;
 
-  constructor(options: ProxyOptions, membership: Membership, svid: RenewedSvidSource, engine: Engine, log: Log) {
+  constructor(
+    options: ProxyOptions,
+    membership: Membership,
+    svid: RenewedSvidSource,
+    engine: Engine,
+    names: MeshDns | undefined,
+    log: Log,
+  ) {
     this.#options = options;
     this.#log = log;
     this.#clock = systemClock;
-    this.#node = { ...nodeOf(options), ...(engine.admin && { admin: engine.admin }) };
+    this.#dns = names?.dns;
+    this.#node = { ...nodeOf(options, names?.captureBlock), ...(engine.admin && { admin: engine.admin }) };
     this.#svid = svid;
     this.#engine = engine;
     const { apply } = engine;
+    const take = async (snapshot: Snapshot) => {
+      const problems = (await apply?.(snapshot)) ?? [];
+      // After its listeners: what a name leads to is there by then.
+      names?.dns.update(snapshot.names ?? new Map());
+      return problems;
+    };
     this.#xds = openXdsClient({
       address: membership.control,
       tls: () => {
@@ -102,7 +121,8 @@ class DataPlane {
       clock: this.#clock,
       random: systemRandom,
       log: log.child('xds'),
-      ...(apply && { onSnapshot: (snapshot) => apply(snapshot) }),
+      namesOnly: !apply,
+      ...((apply || names) && { onSnapshot: take }),
     });
     this.#xds.setHealth(options.role === 'gateway', 'the program has not answered yet');
   }
@@ -120,6 +140,10 @@ class DataPlane {
       });
     }
     await this.#engine.ready;
+    if (this.#dns) {
+      const { address, port } = this.#dns;
+      tellParent({ type: 'dns', address, port } satisfies WorkloadMessage);
+    }
     announceReady({ name: this.#node.name });
     if (this.#options.role === 'sidecar') this.#watchProgram();
   }
@@ -172,6 +196,7 @@ class DataPlane {
     // After its requests have ended. With `weft run` alive the program is that one's to end.
     if (reason === 'parent' && this.#program) await endProgram(this.#program, this.#clock);
     await this.#engine.close();
+    await this.#dns?.close();
     this.#svid.close();
   }
 }
@@ -193,13 +218,25 @@ const openDataPlane = async (options: ProxyOptions, ended: Promise<unknown>, log
   void ended.then(() => isReady || svid.close());
   await svid.ready;
   isReady = true;
-  const node = nodeOf(options);
+  const names = options.role === 'sidecar' ? await openMeshDns(options, options, log.child('dns')) : undefined;
+  const node = nodeOf(options, names?.captureBlock);
   const open = options.engine === 'envoy' ? openEnvoyDataPlane : openWeftDataPlane;
   let plane: DataPlane | undefined;
   const onUnreachable = () => plane?.suspectProgram();
   const { envoy, adminPort, logLevel, concurrency } = options;
-  const engine = await open({ node, membership, svid, envoy, onUnreachable, adminPort, logLevel, concurrency, log });
-  plane = new DataPlane(options, membership, svid, engine, log);
+  const engine = await open({
+    node,
+    membership,
+    svid,
+    envoy,
+    onUnreachable,
+    adminPort,
+    logLevel,
+    concurrency,
+    dns: names?.dns,
+    log,
+  });
+  plane = new DataPlane(options, membership, svid, engine, names, log);
   return plane;
 };
 

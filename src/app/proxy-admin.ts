@@ -5,12 +5,15 @@ import { formatHostPort } from '../lib/host-port.ts';
 import type { LevelSwitch, Log } from '../lib/log.ts';
 import { type Admin, openAdmin } from '../proxy/admin/admin.ts';
 import type { AdminControl } from '../proxy/admin/page.ts';
+import type { Dns } from '../proxy/dns/dns.ts';
 import type { RunningProxy } from '../proxy/proxy.ts';
 
 export interface AdminSettings {
   /** Absent: 15000, or any free one where that is taken, so that many proxies fit on one machine. */
   readonly adminPort?: number | undefined;
   readonly logLevel?: LevelSwitch | undefined;
+  /** The resolver beside the proxy, shown with what it counts. */
+  readonly dns?: Pick<Dns, 'counts'> | undefined;
 }
 
 const USUAL_PORT = 15_000;
@@ -32,12 +35,13 @@ const controlOf = (proxy: RunningProxy, clock: Clock): AdminControl => ({
 /** Throws PORT_TAKEN and its like for a port that the user chose. */
 export const openProxyAdmin = async (
   proxy: RunningProxy,
-  { adminPort, logLevel }: AdminSettings,
+  { adminPort, logLevel, dns }: AdminSettings,
   log: Log,
   clock: Clock = systemClock,
 ): Promise<Admin> => {
   const control = controlOf(proxy, clock);
-  const open = (port: number) => openAdmin({ inspect: () => proxy.inspect(), clock, logLevel, control, port });
+  const inspect = async () => ({ ...(await proxy.inspect()), ...(dns && { dns: dns.counts }) });
+  const open = (port: number) => openAdmin({ inspect, clock, logLevel, control, port });
   const admin = await open(adminPort ?? USUAL_PORT).catch((error: unknown) => {
     if (adminPort !== undefined || !isWeftError(error, 'PORT_TAKEN')) throw error;
     return open(0);

@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
+import { formatHostPort } from '../lib/host-port.ts';
 import type { Log } from '../lib/log.ts';
 import { type Random, randomSuffix } from '../lib/random.ts';
 import type { LocalPort } from '../model/node.ts';
@@ -48,6 +49,8 @@ export interface RunDeps {
 /** What the proxy of a workload tells `weft run`, and the other way round. */
 export type WorkloadMessage =
   | { readonly type: 'health'; readonly healthy: boolean; readonly message: string }
+  /** Where the names of the mesh are answered. */
+  | { readonly type: 'dns'; readonly address: string; readonly port: number }
   | { readonly type: 'drained' };
 export type ProxyCommand = { readonly type: 'app'; readonly pid: number } | { readonly type: 'drain' };
 
@@ -59,13 +62,19 @@ const APP_GRACE_MS = 10_000;
 type Ports = RunOptions['ports'];
 
 /** Environment that leads a program's plain HTTP calls into its proxy; its own TLS calls go their own way. */
-const meshEnvironment = (env: NodeJS.ProcessEnv, outbound: number, ports: Ports): NodeJS.ProcessEnv => {
+const meshEnvironment = (
+  env: NodeJS.ProcessEnv,
+  outbound: number,
+  ports: Ports,
+  dns: string | undefined,
+): NodeJS.ProcessEnv => {
   const proxy = `http://${LOOPBACK}:${outbound}`;
   const direct = 'localhost,127.0.0.1,::1';
   const [port, ...others] = Object.values(ports);
   return {
     ...env,
     ...(port !== undefined && others.length === 0 && { PORT: String(port) }),
+    ...(dns !== undefined && { WEFT_DNS: dns }),
     HTTP_PROXY: proxy,
     http_proxy: proxy,
     NO_PROXY: direct,
@@ -148,6 +157,7 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
   const drained = Promise.withResolvers<void>();
   let program: ChildProcess | undefined;
   let hasServed = false;
+  let dns: string | undefined;
   if (options.dataDir && Object.keys(ports).length > 0)
     await ensureService({ ...options, dataDir: options.dataDir, ports });
 
@@ -162,6 +172,11 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
     onMessage: (message) => {
       const told = message as WorkloadMessage;
       if (told.type === 'drained') drained.resolve();
+      if (told.type === 'dns') {
+        const place = formatHostPort(told.address, told.port);
+        if (place !== dns) tell(`${name} finds names at ${place}: dig @${told.address} -p ${told.port} NAME`, 'info');
+        dns = place;
+      }
       if (told.type !== 'health') return;
       if (told.healthy) announceReady({ name });
       hasServed ||= told.healthy;
@@ -188,7 +203,7 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
   try {
     await Promise.race([proxy.ready, early.promise]);
     if (ending) return 0;
-    program = await startProgram(options.program, meshEnvironment(deps.env, outbound, ports));
+    program = await startProgram(options.program, meshEnvironment(deps.env, outbound, ports, dns));
     const exit = exitOf(program);
     if (ending) program.kill('SIGTERM');
     proxy.send({ type: 'app', pid: program.pid ?? 0 } satisfies ProxyCommand);

@@ -5,6 +5,7 @@ import { WeftError } from '../lib/errors.ts';
 import { switchedLog } from '../lib/log.ts';
 import type { LocalPort, SocketAddress } from '../model/node.ts';
 import { newCommand } from './command.ts';
+import { addDnsOptions, checkDnsFlags, type DnsFlags } from './dns-options.ts';
 import {
   concurrencyOption,
   type DrainFlags,
@@ -17,7 +18,7 @@ import { labelFlag, localPortFlag, namedPortFlag, nameFlag, portFlag, socketFlag
 import { addJoinOptions, type JoinOptions } from './join-options.ts';
 import type { Terminal } from './terminal.ts';
 
-interface ProxyFlags extends JoinOptions, DrainFlags {
+interface ProxyFlags extends DnsFlags, JoinOptions, DrainFlags {
   readonly role: 'sidecar' | 'gateway';
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
@@ -66,6 +67,7 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
       hint: 'weft flows (it shows the traffic of a network)',
     });
   }
+  checkDnsFlags(flags);
   const { runProxy } = await import('../app/data-plane.ts');
   const { label: labels = {}, port: ports = {}, localPort: localPorts = [], ...rest } = flags;
   const serviceAccount = flags.serviceAccount ?? flags.name;
@@ -142,6 +144,7 @@ export const command = (terminal: Terminal): Command => {
   for (const option of drainOptions()) command.addOption(option);
   for (const option of gatewayOptions()) command.addOption(option.helpGroup('Gateway:'));
   for (const option of sidecarOptions()) command.addOption(option.helpGroup('Sidecar:'));
+  addDnsOptions(command);
   addJoinOptions(command, terminal);
   return command.action((flags: ProxyFlags) => run(flags, terminal));
 };

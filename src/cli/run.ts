@@ -6,6 +6,7 @@ import { systemLog } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import type { LocalPort } from '../model/node.ts';
 import { newCommand } from './command.ts';
+import { addDnsOptions, checkDnsFlags, type DnsFlags, dnsFlags } from './dns-options.ts';
 import {
   concurrencyOption,
   type DrainFlags,
@@ -19,7 +20,7 @@ import { labelFlag, localPortFlag, namedPortFlag, nameFlag } from './flag-values
 import { addJoinOptions, type JoinOptions, joinFlags } from './join-options.ts';
 import type { Terminal } from './terminal.ts';
 
-interface RunFlags extends JoinOptions, DrainFlags {
+interface RunFlags extends DnsFlags, JoinOptions, DrainFlags {
   readonly service: string;
   readonly version: string;
   readonly namespace: string;
@@ -43,6 +44,7 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
   if (program.length === 0) {
     throw new WeftError('USAGE', 'no program to run', { hint: `name it behind "--": ${EXAMPLE}` });
   }
+  checkDnsFlags(flags);
   const { runWorkload } = await import('../app/run.ts');
   const tell = (line: string, severity: 'info' | 'warn') => {
     if (severity === 'warn' || !flags.quiet) terminal.note(`weft: ${line}`);
@@ -58,6 +60,7 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
       localPorts: flags.localPort ?? [],
       proxyFlags: [
         ...joinFlags(flags),
+        ...dnsFlags(flags),
         ...(flags.envoy ? [`--envoy=${flags.envoy}`] : []),
         ...(flags.concurrency ? [`--concurrency=${flags.concurrency}`] : []),
         ...drainFlags(flags),
@@ -111,6 +114,7 @@ export const command = (terminal: Terminal): Command => {
     .option('-q, --quiet', 'Say only what goes wrong.')
     .option('--verbose', 'Show what its proxy does.');
   for (const option of drainOptions()) command.addOption(option);
+  addDnsOptions(command);
   addJoinOptions(command, terminal);
   return command.action((program: string[], flags: RunFlags) => run(program, flags, terminal));
 };

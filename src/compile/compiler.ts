@@ -1,5 +1,6 @@
 // compile: all resources at one revision → the Mesh, statuses and problems. Pure, but for what it remembers to keep the identity of equal parts. Called by control.
 
+import type { BackendTlsPolicySpec } from '../kinds/backend-tls-policy/schema.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
@@ -10,11 +11,14 @@ import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Resource } from '../model/resource.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import { openAuthorities } from './authorities.ts';
+import { type BackendTlsPart, compileBackendTls } from './backend-tls.ts';
 import type { GatewayAddress } from './gateways.ts';
 import { type Inputs, openInputs, resourceKey } from './input.ts';
-import { openStage } from './keep.ts';
+import { keepEqual, openStage } from './keep.ts';
 import { openMeshServices } from './mesh-services.ts';
 import { openWorkloads } from './mesh-workloads.ts';
+import { openGrants } from './references.ts';
 import { routeKindId, routeKinds } from './route-kinds.ts';
 import { openRouting, type Routing } from './routing.ts';
 import { openSecurity } from './security.ts';
@@ -66,6 +70,8 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
   const routingStage = openStage<Routing>();
   const security = openSecurity({ trustDomain, rootNamespace });
   const snapshots = openSnapshots();
+  const backendTlsStage = openStage<BackendTlsPart>();
+  let backendTls: Mesh['backendTls'] = new Map();
   return {
     compile(resources, { revision, nowMs, gatewayAddresses = [], settling = false }) {
       const inputs = readInputs(resources);
@@ -89,13 +95,29 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
       const routed = routingStage([...routes, ...Object.values(others), known, [settling]], () =>
         routing(routingInputs, { nowMs, addresses: gatewayAddresses, settling }),
       );
+      const all = services.assemble(found.all, routed.serviceRoutes);
+      const tlsPolicies = inputs.of<BackendTlsPolicySpec>('gateway.networking.k8s.io/BackendTLSPolicy');
+      const { secrets, configMaps, grants } = routingInputs;
+      const tls = backendTlsStage(
+        [tlsPolicies, secrets, configMaps, grants, [routed.gateways, tlsPolicies.length > 0 && all]],
+        () =>
+          compileBackendTls({
+            policies: tlsPolicies,
+            services: all,
+            gateways: routed.gateways,
+            authorities: openAuthorities(configMaps, secrets, openGrants(grants)),
+            nowMs,
+          }),
+      );
+      backendTls = keepEqual(backendTls, tls.backendTls);
       const secured = security(inputs, found.own, nowMs);
       const mesh: Mesh = {
         revision,
         trustDomain,
-        services: services.assemble(found.all, routed.serviceRoutes),
+        services: all,
         workloads: workloads.assemble(parts, found.all),
         gateways: routed.gateways,
+        backendTls,
         policies: secured.policies,
         peerModes: secured.peerModes,
       };
@@ -103,6 +125,7 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
         mesh,
         statuses: patchesOf([
           ...routed.statuses,
+          ...tls.statuses,
           ...secured.statuses,
           ...entryStatuses(found.entryProblems, inputs, nowMs),
         ]),
@@ -111,6 +134,7 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
           ...parts.flatMap(({ problems }) => problems),
           ...found.problems,
           ...routed.problems,
+          ...tls.problems,
           ...secured.problems,
         ],
       };

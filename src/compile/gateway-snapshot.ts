@@ -1,6 +1,6 @@
 // The snapshot of a gateway: its Gateways' listeners merged by port, and only the clusters that their routes lead to. Used by snapshot.ts.
 import { isDeepStrictEqual } from 'node:util';
-import type { ClientSettings, GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
+import type { BackendTls, ClientSettings, GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { AuthorizationPolicy, PolicyRule } from '../model/policy.ts';
 import {
@@ -11,13 +11,16 @@ import {
   INVALID_CLUSTER,
   type Listener,
   type RouteTable,
+  type SimpleTls,
   type Snapshot,
   type SnapshotSecret,
   type TerminateTls,
   type VirtualHost,
   type WeightedCluster,
 } from '../model/snapshot.ts';
+import { baseOfH2 } from './cluster-names.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
+import { keepEqual } from './keep.ts';
 import type { Outbound } from './outbound.ts';
 import { matchesLabels } from './selection.ts';
 import { HEAD_TIMEOUT_MS, HTTP_IDLE_MS, TCP_IDLE_MS } from './sidecar.ts';
@@ -37,7 +40,7 @@ interface Port {
   readonly listeners: { readonly listener: GatewayListener; readonly gateway: MeshGateway }[];
 }
 
-export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound): Snapshot => {
+export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound, before?: Snapshot): Snapshot => {
   const bind = node.bindAddress ?? DEFAULT_BIND;
   const listeners = new Map<string, Listener>();
   const routes = new Map<string, RouteTable>();
@@ -56,13 +59,13 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound): S
     const transport = port.family === 'UDP' ? ({ transport: 'udp' } as const) : {};
     listeners.set(name, { name, address: port.address, port: port.port, direction: 'gateway', ...transport, chains });
   }
-  return {
-    revision: mesh.revision,
-    listeners,
-    routes,
-    ...reachedBy(clusterNames(listeners, routes), outbound),
-    secrets,
-  };
+  const reached = reachedBy(clusterNames(listeners, routes), outbound);
+  for (const name of reached.clusters.keys()) {
+    const tls = mesh.backendTls.get(baseOfH2(name) ?? name);
+    if (tls) applyBackendTls(name, tls, reached, before);
+    if (tls && !tls.refused && tls.ca) secrets.set(tls.ca.name, tls.ca);
+  }
+  return { revision: mesh.revision, listeners, routes, ...reached, secrets };
 };
 
 const portsOf = (mesh: Mesh, node: ProxyNode, bind: string): Port[] => {
@@ -282,7 +285,37 @@ const clusterNames = function* (
   }
 };
 
-const reachedBy = (names: Iterable<string>, outbound: Outbound) => {
+interface Reached {
+  readonly clusters: Map<string, Cluster>;
+  readonly endpoints: Map<string, EndpointSet>;
+}
+
+const applyBackendTls = (
+  name: string,
+  tls: BackendTls,
+  { clusters, endpoints }: Reached,
+  before: Snapshot | undefined,
+): void => {
+  const cluster = clusters.get(name)!;
+  if (tls.refused) {
+    clusters.set(
+      name,
+      keepEqual(before?.clusters.get(name), { ...cluster, discovery: { type: 'static', endpoints: [] } }),
+    );
+    endpoints.delete(name);
+    return;
+  }
+  const { sni, ca, subjectAltNames } = tls;
+  const simple: SimpleTls = {
+    mode: 'simple',
+    sni,
+    ...(ca && { ca: ca.name }),
+    ...(subjectAltNames && { subjectAltNames }),
+  };
+  clusters.set(name, keepEqual(before?.clusters.get(name), { ...cluster, tls: simple }));
+};
+
+const reachedBy = (names: Iterable<string>, outbound: Outbound): Reached => {
   const clusters = new Map<string, Cluster>();
   const endpoints = new Map<string, EndpointSet>();
   for (const name of names) {

@@ -82,6 +82,7 @@ const build = (input: Entry, workloads: readonly WorkloadPart[], before: Memo | 
   const refused = refusals(input);
   const problems = [...refused, ...remarks(input)];
   if (refused.length > 0) return { input, workloads, parts: [], problems };
+  const addresses = (input.spec.addresses ?? []).filter((address) => isIP(address) !== 0);
   const previous = new Map(before?.parts.map((part) => [part.key, part]));
   const parts = input.spec.hosts.map((written) => {
     const host = written.toLowerCase();
@@ -95,6 +96,7 @@ const build = (input: Entry, workloads: readonly WorkloadPart[], before: Memo | 
       hosts: [host],
       origin: 'ServiceEntry' as const,
       ports,
+      ...(addresses.length > 0 && { addresses }),
     } satisfies MeshService);
     const known = new Map(last?.leads.map(({ via }) => [`${via.port} ${via.targetPort}`, via]));
     return {

@@ -1,4 +1,5 @@
 // Services as mesh services: names, ports, and endpoints from workloads and EndpointSlices. Used by compile.
+import { isIP } from 'node:net';
 import type { EndpointSliceResource } from '../kinds/endpoint-slice/schema.ts';
 import { SERVICE_NAME_LABEL } from '../kinds/endpoint-slice/schema.ts';
 import type { ServicePortSpec, ServiceSpec } from '../kinds/service/schema.ts';
@@ -122,6 +123,7 @@ const build = (
     hosts: hostsOf(name, namespace),
     origin: 'Service' as const,
     ports,
+    ...addressesOf(spec),
   } satisfies MeshService);
   return {
     key,
@@ -130,6 +132,17 @@ const build = (
     leads: keepLeads(before?.leads, leads),
     problems,
   };
+};
+
+const addressesOf = ({
+  type,
+  clusterIP,
+  clusterIPs = [],
+}: ServiceSpec): Pick<MeshService, 'addresses' | 'headless'> => {
+  if (type === 'ExternalName') return {};
+  if (clusterIP === 'None') return { headless: true };
+  const addresses = [...new Set([clusterIP ?? '', ...clusterIPs])].filter((address) => isIP(address) !== 0);
+  return addresses.length > 0 ? { addresses } : {};
 };
 
 /** Their `via` keep identity, so that workloads can keep theirs. */

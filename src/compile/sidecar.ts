@@ -1,5 +1,6 @@
 // The snapshot of a sidecar: its inbound listener, its outbound proxy, its fixed local ports. Used by snapshot.ts.
 import type { Mesh, ScopedPolicy, Workload } from '../model/mesh.ts';
+import { captureAddress } from '../model/name-record.ts';
 import type { LocalPort, ProxyNode } from '../model/node.ts';
 import type { AuthorizationPolicy } from '../model/policy.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type TcpHandler,
 } from '../model/snapshot.ts';
 import { inboundCluster, meshServerName, serviceHost } from './cluster-names.ts';
+import type { Names } from './names.ts';
 import {
   CONNECT_TIMEOUT_MS,
   defaultRoute,
@@ -41,7 +43,7 @@ export interface SidecarParts extends Omit<Snapshot, 'clusters'> {
   readonly own: ReadonlyMap<string, Cluster>;
 }
 
-export const buildSidecar = (mesh: Mesh, node: ProxyNode, outbound: Outbound): SidecarParts => {
+export const buildSidecar = (mesh: Mesh, node: ProxyNode, outbound: Outbound, names: Names): SidecarParts => {
   const parts: Parts = { listeners: new Map(), routes: new Map(), clusters: new Map() };
   if (node.inbound) addInbound(mesh, node, node.inbound, parts);
   if (node.outbound) {
@@ -50,10 +52,10 @@ export const buildSidecar = (mesh: Mesh, node: ProxyNode, outbound: Outbound): S
     const handler = httpHandler(table.name, { explicitProxy: true });
     add(parts, { name: 'outbound', ...node.outbound, direction: 'outbound', chains: [chain('outbound', {}, handler)] });
   }
-  for (const local of node.localPorts) addLocalPort(node, local, outbound, parts);
+  for (const local of [...node.localPorts, ...capturedPorts(node, names)]) addLocalPort(node, local, outbound, parts);
   const { listeners, routes, clusters } = parts;
   const { revision } = mesh;
-  return { revision, listeners, routes, own: clusters, endpoints: outbound.endpoints, secrets: new Map() };
+  return { revision, listeners, routes, own: clusters, endpoints: outbound.endpoints, secrets: new Map(), names };
 };
 
 const add = ({ listeners }: Parts, listener: Listener): void => {
@@ -174,6 +176,21 @@ const policiesFor = (
     .map(({ policy }) => policy);
 
 const DEFAULT_LOCAL = '127.0.0.1';
+
+/** Every port of every service, at the address that the resolver beside this sidecar answers with. */
+const capturedPorts = ({ captureBlock }: ProxyNode, names: Names): LocalPort[] => {
+  if (captureBlock === undefined) return [];
+  return [...names.values()].flatMap(({ name, slot, ports }) =>
+    slot === undefined
+      ? []
+      : ports.map(({ port }) => ({
+          address: captureAddress(captureBlock, slot),
+          port,
+          host: name,
+          servicePort: port,
+        })),
+  );
+};
 
 const addLocalPort = (node: ProxyNode, local: LocalPort, outbound: Outbound, parts: Parts): void => {
   const { address, port, host, servicePort } = local;

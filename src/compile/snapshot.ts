@@ -5,6 +5,7 @@ import type { ProxyNode } from '../model/node.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { buildGateway } from './gateway-snapshot.ts';
 import { keepEqual, keepMap } from './keep.ts';
+import { type Names, openNames } from './names.ts';
 import { type Outbound, openOutbound } from './outbound.ts';
 import { buildSidecar } from './sidecar.ts';
 
@@ -27,6 +28,7 @@ const MAX_NODES = 20_000;
 
 export const openSnapshots = (): Snapshots => {
   const outboundOf = openOutbound();
+  const namesOf = openNames();
   const memos = new Map<string, Memo>();
   return {
     snapshotFor(mesh, node) {
@@ -35,7 +37,9 @@ export const openSnapshots = (): Snapshots => {
       if (before && isSameMesh(before.mesh, mesh)) return before.snapshot;
       const outbound = outboundOf(mesh);
       const memo =
-        node.role === 'gateway' ? gatewayMemo(mesh, node, outbound, before) : sidecarMemo(mesh, node, outbound, before);
+        node.role === 'gateway'
+          ? gatewayMemo(mesh, node, outbound, before)
+          : sidecarMemo(mesh, node, outbound, namesOf(mesh), before);
       memos.delete(node.id);
       memos.set(node.id, memo);
       if (memos.size > MAX_NODES) memos.delete(memos.keys().next().value!);
@@ -49,11 +53,12 @@ const isSameMesh = (a: Mesh, b: Mesh): boolean =>
   a.services === b.services &&
   a.workloads === b.workloads &&
   a.gateways === b.gateways &&
+  a.backendTls === b.backendTls &&
   a.policies === b.policies &&
   a.peerModes === b.peerModes;
 
 const gatewayMemo = (mesh: Mesh, node: ProxyNode, outbound: Outbound, before: Memo | undefined): Memo => {
-  const built = buildGateway(mesh, node, outbound);
+  const built = buildGateway(mesh, node, outbound, before?.snapshot);
   const snapshot = keepSnapshot(before?.snapshot, {
     ...built,
     clusters: keepMap(before?.snapshot.clusters, built.clusters),
@@ -62,8 +67,8 @@ const gatewayMemo = (mesh: Mesh, node: ProxyNode, outbound: Outbound, before: Me
   return { node, mesh, snapshot };
 };
 
-const sidecarMemo = (mesh: Mesh, node: ProxyNode, outbound: Outbound, before: Memo | undefined): Memo => {
-  const { own: built, ...rest } = buildSidecar(mesh, node, outbound);
+const sidecarMemo = (mesh: Mesh, node: ProxyNode, outbound: Outbound, names: Names, before: Memo | undefined): Memo => {
+  const { own: built, ...rest } = buildSidecar(mesh, node, outbound, names);
   const own = keepEqual(before?.own, built);
   const shared = outbound.clusters;
   // The shared part is large: it is put together again only when it or the node's own part changed.
@@ -86,6 +91,7 @@ const keepSnapshot = (previous: Snapshot | undefined, next: Snapshot): Snapshot 
     kept.routes === previous.routes &&
     kept.clusters === previous.clusters &&
     kept.endpoints === previous.endpoints &&
-    kept.secrets === previous.secrets;
+    kept.secrets === previous.secrets &&
+    kept.names === previous.names;
   return same ? previous : kept;
 };

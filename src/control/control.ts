@@ -222,6 +222,7 @@ const EMPTY = (trustDomain: string): Compiled => ({
     services: new Map(),
     workloads: new Map(),
     gateways: new Map(),
+    backendTls: new Map(),
     policies: [],
     peerModes: [],
   },

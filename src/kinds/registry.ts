@@ -3,6 +3,7 @@ import { WeftError } from '../lib/errors.ts';
 import { nearestName } from '../lib/names.ts';
 import { groupOf } from '../model/resource.ts';
 import { authorizationPolicy } from './authorization-policy/schema.ts';
+import { backendTlsPolicy } from './backend-tls-policy/schema.ts';
 import { clientTrafficPolicy } from './client-traffic-policy/schema.ts';
 import { configMap } from './config-map/schema.ts';
 import { endpointSlice } from './endpoint-slice/schema.ts';
@@ -41,6 +42,7 @@ export const kinds: readonly Kind[] = [
   tlsRoute,
   tcpRoute,
   udpRoute,
+  backendTlsPolicy,
   clientTrafficPolicy,
   peerAuthentication,
   authorizationPolicy,

@@ -1,5 +1,5 @@
 // Chance as an argument: the only place that draws random numbers.
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 
 export interface Random {
   /** A number in [0, 1). */
@@ -7,6 +7,9 @@ export interface Random {
 }
 
 export const systemRandom: Random = { next: () => Math.random() };
+
+/** Slower, and nobody can guess what comes next. */
+export const secretRandom: Random = { next: () => randomInt(2 ** 32) / 2 ** 32 };
 
 /** How long to wait after so many failures: doubled each time up to `maxMs`, and at random, so that not all come at once. */
 export const backoffMs = (random: Random, failures: number, firstMs: number, maxMs: number): number =>

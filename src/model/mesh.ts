@@ -5,6 +5,7 @@ import type {
   ClientValidation,
   Endpoint,
   ForwardClientCert,
+  SanMatch,
   TlsParameters,
   TlsSecret,
   ValidationSecret,
@@ -20,6 +21,8 @@ export interface Mesh {
   readonly workloads: ReadonlyMap<string, Workload>;
   /** By `namespace/name`; those of class `weft` whose spec could be used. */
   readonly gateways: ReadonlyMap<string, MeshGateway>;
+  /** How gateways speak TLS to services, by the name of the cluster. */
+  readonly backendTls: ReadonlyMap<string, BackendTls>;
   readonly policies: readonly ScopedPolicy[];
   readonly peerModes: readonly ScopedPeerMode[];
 }
@@ -31,6 +34,10 @@ export interface MeshService {
   readonly hosts: readonly string[];
   readonly origin: 'Service' | 'ServiceEntry';
   readonly ports: readonly ServicePort[];
+  /** Virtual addresses that its user gave it. */
+  readonly addresses?: readonly string[];
+  /** Its name means its endpoints one by one, not the service as a whole. */
+  readonly headless?: true;
 }
 
 export interface ServicePort {
@@ -94,6 +101,17 @@ export interface ClientSettings {
   readonly validation?: Omit<ClientValidation, 'secret'> & { readonly secret: ValidationSecret };
   readonly clientCert?: ForwardClientCert;
 }
+
+export type BackendTls =
+  /** It can't be done as it was asked for: nothing is sent. */
+  | { readonly refused: true }
+  | {
+      readonly refused?: undefined;
+      readonly sni: string;
+      /** Absent: the authorities of the gateway's machine. */
+      readonly ca?: ValidationSecret;
+      readonly subjectAltNames?: readonly SanMatch[];
+    };
 
 /** What a policy reaches: root namespace = the whole mesh, else its namespace, narrowed by labels or a target. */
 export interface PolicyScope {

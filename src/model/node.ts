@@ -31,6 +31,8 @@ export interface ProxyNode {
   /** Where its admin interface answers, on its own machine; absent where it has none. */
   readonly admin?: SocketAddress;
   readonly localPorts: readonly LocalPort[];
+  /** Sidecar: `127.<block>.0.0/16` is its own, and it listens there for the services of the mesh; see `captureAddress`. */
+  readonly captureBlock?: number;
   /** Sidecar: the ports that the workload's program listens on, by name. */
   readonly ports: Readonly<Record<string, number>>;
   /** Sidecar: where the program listens; 127.0.0.1 unless told otherwise. */

@@ -1,5 +1,6 @@
 // Snapshot: what one proxy must do, cut out of the Mesh for one node. Immutable; equal parts keep their identity.
 // The own form sends these objects as they are (JSON); the Envoy form is translated from them in xds/.
+import type { NameRecord } from './name-record.ts';
 import type { ProxyNode } from './node.ts';
 import type { AuthorizationPolicy } from './policy.ts';
 import type { Route } from './route.ts';
@@ -13,6 +14,8 @@ export interface Snapshot {
   /** Keyed by the name of their cluster. */
   readonly endpoints: ReadonlyMap<string, EndpointSet>;
   readonly secrets: ReadonlyMap<string, SnapshotSecret>;
+  /** Sidecars: what the resolver beside them answers, by full name. */
+  readonly names?: ReadonlyMap<string, NameRecord>;
 }
 
 export interface Listener {

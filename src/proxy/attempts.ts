@@ -35,8 +35,27 @@ const CONNECT_ERRORS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the peer's certificate is of another mesh",
   PEER_PROTOCOL: NO_HTTP2,
   ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: NO_HTTP2,
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the peer does not speak TLS',
   PEER_IDENTITY: "the peer's identity is not the expected one",
   NO_IDENTITY: 'this proxy has no identity yet',
+};
+
+/** Of servers with certificates of ordinary authorities. */
+const SERVER_ERRORS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "the server's certificate has ended",
+  CERT_NOT_YET_VALID: "the server's certificate is not valid yet; are the clocks right?",
+  CERT_REVOKED: "the server's certificate was revoked",
+  PEER_IDENTITY: "the server's certificate is for another name",
+  ...Object.fromEntries(
+    [
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    ].map((code) => [code, "the server's certificate is of no known authority"]),
+  ),
+  CERTIFICATE_MISSING: 'certificates that it needs are missing',
+  TLS_INVALID: 'its TLS settings are not valid',
 };
 
 export class Attempts implements Waiter {
@@ -129,7 +148,8 @@ export class Attempts implements Waiter {
       this.retry();
       return;
     }
-    const known = CONNECT_ERRORS[code] ?? 'no connection';
+    const own = this.cluster.cluster.tls.mode === 'simple' ? SERVER_ERRORS[code] : undefined;
+    const known = own ?? CONNECT_ERRORS[code] ?? 'no connection';
     const why = reason === 'timeout' ? 'the connection was not made in time' : known;
     this.#owner.onGivenUp(503, `upstream connect error: ${why}`, 'UF');
   }

@@ -9,6 +9,7 @@ import { Http2Pool } from './pool-http2.ts';
 import type { Origin } from './proxy-protocol/header.ts';
 import { OriginPools } from './proxy-protocol/pools.ts';
 import { Resolution, type Resolve } from './resolver.ts';
+import { secretsFor } from './upstream-tls.ts';
 
 export class ClusterState {
   cluster: Cluster;
@@ -23,6 +24,7 @@ export class ClusterState {
   readonly #resolve: Resolve;
   #resolution: Resolution | undefined;
   #published: readonly Endpoint[] = [];
+  #trust: readonly unknown[] = [];
   /** Of endpoints that are gone and still at work. */
   readonly #leaving = new Set<EndpointPool>();
 
@@ -54,11 +56,14 @@ export class ClusterState {
     return this.balancer.endpoints.reduce((sum, state) => sum + state.active, 0);
   }
 
-  update(cluster: Cluster, published: readonly Endpoint[]): void {
+  /** `trust`: the certificates that connections are made with. */
+  update(cluster: Cluster, published: readonly Endpoint[], trust: readonly unknown[] = []): void {
     const reconnect =
+      trust.some((part, i) => part !== this.#trust[i]) ||
       !isDeepStrictEqual(cluster.tls, this.cluster.tls) ||
       cluster.protocol !== this.cluster.protocol ||
       cluster.proxyProtocol !== this.cluster.proxyProtocol;
+    this.#trust = trust;
     this.cluster = cluster;
     const { discovery } = cluster;
     if (discovery.type === 'dns') this.#follow(discovery.host, discovery.port);
@@ -165,7 +170,7 @@ export class Clusters {
         state = new ClusterState(this.#context, cluster, this.#resolve);
         this.#live.set(cluster.name, state);
       }
-      state.update(cluster, endpoints);
+      state.update(cluster, endpoints, secretsFor(cluster, snapshot.secrets));
     }
   }
 

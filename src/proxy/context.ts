@@ -33,6 +33,8 @@ export interface ProxyLimits {
   readonly maxDiscardBytes: number;
   /** TLS handshakes under way, of all listeners together; more are closed at once. */
   readonly maxHandshakes: number;
+  /** How long a client may be silent where nothing declares its protocol, until the endpoint is given the first word. */
+  readonly detectionTimeoutMs: number;
   /** From the first byte of a connection to the end of its TLS handshake. */
   readonly handshakeTimeoutMs: number;
   /** A request of which no byte moves in either direction. */
@@ -52,6 +54,7 @@ export const DEFAULT_LIMITS: ProxyLimits = {
   maxKeptBytes: 65_536,
   maxDiscardBytes: 262_144,
   maxHandshakes: 2000,
+  detectionTimeoutMs: 300,
   handshakeTimeoutMs: 10_000,
   stallTimeoutMs: 300_000,
   lingerMs: 1000,

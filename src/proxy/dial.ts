@@ -1,6 +1,12 @@
-// Opens connections to endpoints: plain, or mutual TLS with the exact identity checked. Called by pool.ts and tcp.ts.
+// Opens connections to endpoints: plain, TLS, or mutual TLS with the exact identity checked. Called by pool.ts and tcp.ts.
 import { connect as connectPlain, type Socket } from 'node:net';
-import { connect as connectTls, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls';
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createSecureContext,
+  type PeerCertificate,
+  type SecureContext,
+} from 'node:tls';
 import { WeftError } from '../lib/errors.ts';
 import type { Svid, SvidSource } from '../model/identity.ts';
 import type { Cluster, Endpoint } from '../model/snapshot.ts';
@@ -8,6 +14,7 @@ import { altNamesIn, valuesOf } from './alt-names.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import { encodeProxyHeader, NO_ORIGIN, type Origin } from './proxy-protocol/header.ts';
 import { ReadBuffer, SocketWire } from './socket-wire.ts';
+import type { UpstreamTlsContexts } from './upstream-tls.ts';
 import type { Wire, WireUser } from './wire.ts';
 
 const READ_BUFFER_BYTES = 65_536;
@@ -69,40 +76,59 @@ const checkIdentity =
     return new WeftError('PEER_IDENTITY', `expected the peer ${expected}, but it is ${uris.join(', ') || 'nameless'}`);
   };
 
+const placeOf = ({ address, port }: Endpoint): string => `${address} ${port}`;
+
 interface Opened {
   readonly socket: Socket;
   /** Undefined where Node can't read into it: TLS over a socket of one's own. */
   readonly readBuffer: ReadBuffer | undefined;
 }
 
-export const openDialer = (deadlines: Deadlines, svid: SvidSource | undefined): Dialer => {
+export const openDialer = (
+  deadlines: Deadlines,
+  svid: SvidSource | undefined,
+  servers: UpstreamTlsContexts,
+): Dialer => {
   const context = svid ? new ClientContext(svid) : undefined;
+
+  /** Undefined: plain text. */
+  const tlsOptions = (endpoint: Endpoint, cluster: Cluster): ConnectionOptions | undefined => {
+    const { tls } = cluster;
+    if (tls.mode === 'simple') return servers.optionsFor(cluster, tls, placeOf(endpoint));
+    if (tls.mode === 'none' || !endpoint.mesh) return undefined;
+    if (!context) throw new WeftError('NO_IDENTITY', 'this proxy has no identity yet, so it can not call mesh peers');
+    if (!endpoint.identity) throw new WeftError('PEER_IDENTITY', 'the endpoint has no identity to be checked against');
+    return {
+      secureContext: context.get(),
+      servername: tls.sni,
+      rejectUnauthorized: true,
+      checkServerIdentity: checkIdentity(endpoint.identity),
+    };
+  };
 
   const open = (endpoint: Endpoint, cluster: Cluster, { isHttp, origin }: DialPurpose): Opened => {
     const readBuffer = new ReadBuffer(READ_BUFFER_BYTES);
-    const alpn = isHttp ? ALPN[cluster.protocol] : undefined;
     const { address: host, port } = endpoint;
     const target = { host, port, noDelay: true, allowHalfOpen: true, onread: readBuffer.onread };
     const header = cluster.proxyProtocol && encodeProxyHeader(cluster.proxyProtocol, origin ?? NO_ORIGIN);
-    if (cluster.tls.mode === 'none' || !endpoint.mesh) {
+    const secure = tlsOptions(endpoint, cluster);
+    if (!secure) {
       const socket = connectPlain(target);
       if (header) socket.write(header);
       return { socket, readBuffer };
     }
-    if (!context) throw new WeftError('NO_IDENTITY', 'this proxy has no identity yet, so it can not call mesh peers');
-    if (!endpoint.identity) throw new WeftError('PEER_IDENTITY', 'the endpoint has no identity to be checked against');
-    const options = {
-      secureContext: context.get(),
-      servername: cluster.tls.sni,
-      ...(alpn && { ALPNProtocols: [alpn] }),
-      rejectUnauthorized: true,
-      checkServerIdentity: checkIdentity(endpoint.identity),
-    };
-    if (!header) return { socket: connectTls({ ...target, ...options }), readBuffer };
+    const own = isHttp ? ALPN[cluster.protocol] : undefined;
+    const alpn = (cluster.tls.mode === 'simple' && cluster.tls.alpn) || (own ? [own] : []);
+    const options = { ...secure, ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }) };
     const { onread: _, ...rest } = target;
-    const plain = connectPlain(rest);
-    plain.write(header);
-    return { socket: connectTls({ ...options, socket: plain }), readBuffer: undefined };
+    let over: Socket | undefined;
+    if (header) {
+      over = connectPlain(rest);
+      over.write(header);
+    }
+    const socket = connectTls(over ? { ...options, socket: over } : { ...target, ...options });
+    if (cluster.tls.mode === 'simple') servers.follow(cluster, cluster.tls, placeOf(endpoint), socket);
+    return { socket, readBuffer: over ? undefined : readBuffer };
   };
 
   return {

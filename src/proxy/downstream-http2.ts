@@ -177,8 +177,8 @@ class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
       if (message.upgrade === 'websocket') this.#ownKey = addWebSocketKey(message.headers);
     }
     const hasBody = !end && !this.#tunnels;
-    if (hasBody) message.chunked = message.contentLength < 0;
-    else if (message.contentLength < 0 && TAKES_BODY.has(message.method)) message.contentLength = 0;
+    message.chunked = hasBody && message.contentLength < 0;
+    if (!hasBody && message.contentLength < 0 && TAKES_BODY.has(message.method)) message.contentLength = 0;
     if (http.handler.edge) message.scheme = this.info.tls === 'none' ? 'http' : 'https';
     this.#context.stats.begin(http.direction);
     this.#exchange = new Exchange(this.#context, this, http, message, hasBody);

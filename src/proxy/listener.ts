@@ -6,16 +6,17 @@ import type { Listener } from '../model/snapshot.ts';
 import { withReadBuffer } from './accepted-socket.ts';
 import { type Bound, type BoundAddress, bindProblem } from './bound.ts';
 import type { ChainRef, LiveChain, PreparedTcp } from './chain.ts';
-import { chooseChain, needsFirstLook } from './choose-chain.ts';
+import { chooseChain, hasServerFirst, needsFirstLook } from './choose-chain.ts';
 import type { ClientConnection } from './client-stream.ts';
 import { type ConnectionInfo, connectionInfoOf } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Downstream } from './downstream.ts';
 import { Http2Downstream } from './downstream-http2.ts';
 import type { SelfPeer } from './events.ts';
+import { readFirstBytes } from './first-bytes.ts';
 import type { Origin } from './proxy-protocol/header.ts';
 import { readProxyHeader } from './proxy-protocol/read.ts';
-import { type FirstLook, sniff } from './sniff.ts';
+import { type FirstLook, sniffHttp, sniffTls } from './sniff.ts';
 import { type ReadBuffer, SocketWire } from './socket-wire.ts';
 import { TcpSession } from './tcp.ts';
 import { NOBODY, type Wire } from './wire.ts';
@@ -33,6 +34,7 @@ export class BoundListener implements Bound {
   readonly #http = new Set<ClientConnection>();
   #chains: readonly LiveChain[];
   #looks: boolean;
+  #serverFirst: boolean;
   /** Connections since it was bound. */
   total = 0;
   #stopped: Promise<void> | undefined;
@@ -44,6 +46,7 @@ export class BoundListener implements Bound {
     this.listener = listener;
     this.#chains = chains;
     this.#looks = needsFirstLook(listener.chains);
+    this.#serverFirst = hasServerFirst(listener.chains);
     this.#server = createServer(
       { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true },
       (socket) => this.#accept(socket),
@@ -102,6 +105,7 @@ export class BoundListener implements Bound {
     this.listener = listener;
     this.#chains = chains;
     this.#looks = needsFirstLook(listener.chains);
+    this.#serverFirst = hasServerFirst(listener.chains);
   }
 
   /** Takes who waits to be accepted, then closes the port; what is open goes on. Resolves when the port is free. */
@@ -170,11 +174,6 @@ export class BoundListener implements Bound {
     this.#dispatch(socket, PLAIN_LOOK, undefined, undefined, better?.readBuffer);
   }
 
-  #look(socket: Socket, origin: Origin | undefined, early: Buffer | undefined): void {
-    if (!this.#looks) this.#dispatch(socket, PLAIN_LOOK, origin, early);
-    else sniff(this.#context, socket, early, (look, bytes) => this.#dispatch(socket, look, origin, bytes));
-  }
-
   #track(socket: Socket): void {
     const { stats } = this.#context;
     stats.connections++;
@@ -189,6 +188,23 @@ export class BoundListener implements Bound {
       this.#onEmpty?.();
       this.#onEmpty = undefined;
     });
+  }
+
+  #look(socket: Socket, origin: Origin | undefined, early: Buffer | undefined): void {
+    if (!this.#looks) {
+      this.#dispatch(socket, PLAIN_LOOK, origin, early);
+      return;
+    }
+    const silence = this.#silence(() => {
+      const live = chooseChain(this.#chains, { ...PLAIN_LOOK, isHttp: false });
+      const info = connectionInfoOf(socket, '', undefined, origin);
+      this.#giveFirstWord(live, socket, info, (bytes) => this.#look(socket, origin, bytes));
+    });
+    sniffTls(this.#context, socket, early, silence, (look, bytes) => this.#dispatch(socket, look, origin, bytes));
+  }
+
+  #silence(onSilence: () => void) {
+    return this.#serverFirst ? { afterMs: this.#context.limits.detectionTimeoutMs, onSilence } : undefined;
   }
 
   #dispatch(
@@ -206,7 +222,7 @@ export class BoundListener implements Bound {
     const { terminator } = live;
     if (!live.chain.tls || look.transport === 'plain') {
       const info = connectionInfoOf(socket, look.serverName, undefined, origin);
-      this.#start(live.ref, socket, info, bytes, readBuffer);
+      this.#enter(live, look, socket, info, bytes, readBuffer);
       return;
     }
     if (!terminator) {
@@ -218,10 +234,50 @@ export class BoundListener implements Bound {
     terminator.secure(socket, {
       onSecure: (secured, peer) => {
         const info = connectionInfoOf(secured, look.serverName, peer, origin);
-        this.#start(live.ref, secured, info, undefined, undefined);
+        this.#enter(live, look, secured, info, undefined, undefined);
       },
       onRefused: (reason) => this.#context.log.warn('a TLS client was refused', { peer: before.peerAddress, reason }),
     });
+  }
+
+  /** Past TLS: where nothing declares what is spoken, the first bytes say it. */
+  #enter(
+    live: LiveChain,
+    look: FirstLook,
+    socket: Socket,
+    info: ConnectionInfo,
+    bytes: Buffer | undefined,
+    readBuffer?: ReadBuffer,
+  ): void {
+    // Over TLS callers may have said it before.
+    if (!live.chain.match.protocol || ('alpnProtocol' in socket && socket.alpnProtocol)) {
+      this.#start(live.ref, socket, info, bytes, readBuffer);
+      return;
+    }
+    const other = chooseChain(this.#chains, { ...look, isHttp: false });
+    const silence = this.#silence(() =>
+      this.#giveFirstWord(other, socket, info, (early) => this.#enter(live, look, socket, info, early)),
+    );
+    sniffHttp(this.#context, socket, bytes, silence, (isHttp, read) => {
+      const found = isHttp ? live : other;
+      if (found) this.#start(found.ref, socket, info, read, undefined);
+      else socket.destroy();
+    });
+  }
+
+  /** To the endpoint, as the client is silent; unless it speaks before. */
+  #giveFirstWord(
+    live: LiveChain | undefined,
+    socket: Socket,
+    info: ConnectionInfo,
+    onClientFirst: (bytes: Buffer) => void,
+  ): void {
+    const current = live?.ref.current;
+    if (current?.type !== 'tcp') {
+      readFirstBytes(this.#context, socket, undefined, { parse: (bytes) => bytes, onRead: onClientFirst });
+      return;
+    }
+    this.#startTcp(current, new SocketWire(socket, NOBODY), info, undefined, onClientFirst);
   }
 
   #start(
@@ -248,10 +304,16 @@ export class BoundListener implements Bound {
     if (!wire.paused) socket.resume();
   }
 
-  #startTcp(tcp: PreparedTcp, wire: Wire, info: ConnectionInfo, bytes: Buffer | undefined): void {
+  #startTcp(
+    tcp: PreparedTcp,
+    wire: Wire,
+    info: ConnectionInfo,
+    bytes: Buffer | undefined,
+    onClientFirst?: (bytes: Buffer) => void,
+  ): void {
     const { direction, pick, cluster, authorize, policyPort, handler } = tcp;
     const { idleTimeoutMs, service } = handler;
-    const plan = { direction, pick, cluster, authorize, policyPort, idleTimeoutMs, service };
+    const plan = { direction, pick, cluster, authorize, policyPort, idleTimeoutMs, service, onClientFirst };
     new TcpSession(this.#context, wire, info, this.#self, plan, bytes).start();
   }
 }

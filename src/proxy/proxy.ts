@@ -32,6 +32,7 @@ import { type Resolve, resolveBySystem } from './resolver.ts';
 import { withoutKey } from './shown-svid.ts';
 import { TrafficCounts } from './traffic-counts.ts';
 import { UdpListener } from './udp/listener.ts';
+import { UpstreamTlsContexts } from './upstream-tls.ts';
 
 export interface ProxyOptions {
   readonly node: ProxyNode;
@@ -100,6 +101,7 @@ class LiveProxy implements Proxy {
   readonly ready: Promise<void>;
   readonly #context: ProxyContext;
   readonly #clusters: Clusters;
+  readonly #servers = new UpstreamTlsContexts();
   readonly #counts = new TrafficCounts();
   readonly #openedAt: number;
   readonly #self: SelfPeer;
@@ -138,7 +140,7 @@ class LiveProxy implements Proxy {
       ids: new IdSource(random),
       deadlines,
       flushes: new FlushQueue(),
-      dialer: this.#counts.counting(openDialer(deadlines, svid)),
+      dialer: this.#counts.counting(openDialer(deadlines, svid, this.#servers)),
       stats: new ProxyStats(),
       claimPort: options.claimPort,
       draining: false,
@@ -159,6 +161,7 @@ class LiveProxy implements Proxy {
 
   async #apply(snapshot: Snapshot): Promise<Problem[]> {
     if (this.#closed || this.#leaves) return [];
+    this.#servers.use(snapshot.secrets);
     this.#clusters.update(snapshot);
     const preparation = new Preparation(this.#context, this.#clusters, snapshot, this.#tables);
     const { problems } = preparation;

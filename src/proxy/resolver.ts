@@ -45,7 +45,11 @@ export class Resolution {
   async #look(): Promise<void> {
     let next = REFRESH_MS;
     try {
-      const addresses = [...(await this.#resolve(this.host))].sort();
+      const { captureBlock } = this.#context.node;
+      const found = await this.#resolve(this.host);
+      // A system that asks the resolver beside this proxy is led to this proxy's own listeners.
+      const addresses = found.filter((address) => !address.startsWith(`127.${captureBlock}.`)).sort();
+      if (addresses.length < found.length) throw new Error('the name leads back to this proxy');
       const now = addresses.join(',');
       if (!this.#closed && now !== this.#last && addresses.length > 0) this.#onAddresses(addresses);
       this.#last = now;

@@ -41,6 +41,7 @@ export class SocketWire implements Wire {
     this.socket = socket;
     this.user = user;
     this.#readBuffer = readBuffer;
+    this.ended = socket.readableEnded;
     if (readBuffer) readBuffer.wire = this;
     else socket.on('data', (chunk: Buffer) => this.receive(chunk, chunk.length));
     socket.on('end', () => {

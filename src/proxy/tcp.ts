@@ -6,11 +6,12 @@ import type { Authorization, Decision } from '../policy/authorization.ts';
 import type { ClusterState } from './clusters.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
+import { Deadline } from './deadlines.ts';
 import type { CancelDial } from './dial.ts';
 import { makeEvent, type SelfPeer } from './events.ts';
 import type { PoolEndpoint } from './pool.ts';
 import { Tunnel } from './tunnel.ts';
-import type { Wire, WireUser } from './wire.ts';
+import { NOBODY, type Wire, type WireUser } from './wire.ts';
 
 export interface TcpPlan {
   readonly direction: Listener['direction'];
@@ -20,6 +21,11 @@ export interface TcpPlan {
   readonly policyPort: number;
   readonly idleTimeoutMs: number;
   readonly service: ServiceRef | undefined;
+  /**
+   * The client was silent, so the endpoint may speak first. Called when the client does instead, with what it says: the
+   * session is then over without an event, and the wire as it was.
+   */
+  readonly onClientFirst?: ((bytes: Buffer) => void) | undefined;
   /** What the caller of CONNECT is told; nothing where bytes speak for themselves. */
   readonly onReady?: () => void;
   /** Has to end the connection. */
@@ -46,6 +52,10 @@ export class TcpSession implements WireUser {
   #received = 0;
   #sent = 0;
   #over = false;
+  /** Nobody has spoken yet, and either side may. */
+  #waits: boolean;
+  #waitingUpstream: Wire | undefined;
+  readonly #deadline: Deadline;
 
   constructor(context: ProxyContext, wire: Wire, info: ConnectionInfo, self: SelfPeer, plan: TcpPlan, early?: Buffer) {
     this.#context = context;
@@ -57,8 +67,11 @@ export class TcpSession implements WireUser {
     this.#startMs = context.clock.now();
     this.#started = context.deadlines.now();
     wire.user = this;
+    this.#deadline = new Deadline(() => this.#onSilence());
+    this.#waits = plan.onClientFirst !== undefined;
     // Held back until there is an upstream.
     wire.pause();
+    if (this.#waits) wire.resume();
   }
 
   start(): void {
@@ -72,6 +85,11 @@ export class TcpSession implements WireUser {
         localPort: plan.policyPort,
         sni: this.#info.sni,
       });
+      if (this.#decision.verdict === 'deny' && this.#waits) {
+        // What the client says yet may be allowed.
+        this.#waitFor(this.#context.limits.handshakeTimeoutMs);
+        return;
+      }
       if (this.#decision.verdict === 'deny') {
         this.#refuse(403, 'RBAC: access denied', 'RBAC');
         return;
@@ -127,13 +145,64 @@ export class TcpSession implements WireUser {
 
   #connected(upstream: Wire): void {
     this.#cancel = undefined;
+    if (!this.#waits) {
+      this.#join(upstream, undefined);
+      return;
+    }
+    this.#waitingUpstream = upstream;
+    this.#waitFor(this.#plan.idleTimeoutMs);
+    upstream.user = {
+      onData: (buffer, start, end) => this.#join(upstream, upstream.keep(buffer, start, end)),
+      onEnd: () => this.#join(upstream, undefined),
+      onDrain: () => {},
+      onClose: () => this.#join(upstream, undefined),
+    };
+  }
+
+  #waitFor(ms: number): void {
+    const { deadlines } = this.#context;
+    deadlines.set(this.#deadline, deadlines.now() + ms);
+  }
+
+  #onSilence(): void {
+    this.#dropUpstream();
+    if (this.#decision?.verdict === 'deny') this.#refuse(403, 'RBAC: access denied', 'RBAC');
+    else this.#refuse(408, 'nobody spoke', 'SI');
+  }
+
+  /** Whatever there is of a way to the endpoint. */
+  #dropUpstream(): void {
+    const upstream = this.#waitingUpstream;
+    if (!upstream && !this.#cancel) return;
+    this.#endpoint!.active--;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#waitingUpstream = undefined;
+    upstream?.destroy();
+  }
+
+  /** The client spoke first: who made the session goes on with what it said. */
+  #standBack(bytes: Buffer): void {
+    this.#over = true;
+    this.#context.deadlines.remove(this.#deadline);
+    this.#dropUpstream();
+    this.#wire.user = NOBODY;
+    this.#wire.pause();
+    this.#plan.onClientFirst!(bytes);
+  }
+
+  #join(upstream: Wire, fromUpstream: Buffer | undefined): void {
+    if (this.#over) return;
+    this.#waits = false;
+    this.#waitingUpstream = undefined;
+    this.#context.deadlines.remove(this.#deadline);
     this.#plan.onReady?.();
     const early = this.#early;
     this.#early = undefined;
     new Tunnel(this.#context.deadlines, this.#wire, upstream, {
       idleTimeoutMs: this.#plan.idleTimeoutMs,
       fromClient: early,
-      fromUpstream: undefined,
+      fromUpstream,
       onDone: ({ received, sent, end }) => {
         this.#endpoint!.active--;
         this.#received = received;
@@ -156,27 +225,33 @@ export class TcpSession implements WireUser {
 
   onData(buffer: Buffer, start: number, end: number): void {
     const kept = this.#wire.keep(buffer, start, end);
+    if (this.#waits) {
+      this.#standBack(kept);
+      return;
+    }
     this.#early = this.#early ? Buffer.concat([this.#early, kept]) : kept;
     this.#wire.pause();
   }
 
-  onEnd(): void {}
+  onEnd(): void {
+    if (!this.#waits) return;
+    this.#waits = false;
+    if (this.#waitingUpstream) this.#join(this.#waitingUpstream, undefined);
+  }
 
   onDrain(): void {}
 
   onClose(): void {
     if (this.#over) return;
     this.#flags.push('DC');
-    if (this.#cancel) {
-      this.#cancel();
-      this.#endpoint!.active--;
-    }
+    this.#dropUpstream();
     this.#finish();
   }
 
   #finish(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#context.deadlines.remove(this.#deadline);
     const decision = this.#decision;
     const policy: TrafficEvent['policy'] = decision && {
       verdict: decision.verdict,

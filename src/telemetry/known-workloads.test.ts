@@ -45,6 +45,7 @@ const meshOf = (...workloads: [string, Workload][]): Mesh => ({
   ]),
   workloads: new Map(workloads),
   gateways: new Map(),
+  backendTls: new Map(),
   policies: [],
   peerModes: [],
 });

@@ -2,6 +2,7 @@
 // the client.
 
 import { messageOf } from '../lib/errors.ts';
+import type { NameRecord } from '../model/name-record.ts';
 import type { Cluster, EndpointSet, Listener, RouteTable, Snapshot, SnapshotSecret } from '../model/snapshot.ts';
 import { decodeOwn, OWN_TYPES, SNAPSHOT_NAME } from './own-form.ts';
 import { OWN } from './type-urls.ts';
@@ -64,6 +65,7 @@ export class SnapshotAssembly {
       clusters: part<Cluster>(OWN.cluster, last?.clusters),
       endpoints: part<EndpointSet>(OWN.endpoints, last?.endpoints),
       secrets: part<SnapshotSecret>(OWN.secret, last?.secrets),
+      names: part<NameRecord>(OWN.names, last?.names),
     };
     this.#changed.clear();
     return this.#last;

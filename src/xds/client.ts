@@ -12,7 +12,7 @@ import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { SnapshotAssembly } from './assembly.ts';
 import { encodeNode } from './node-metadata.ts';
-import { OWN_TYPES } from './own-form.ts';
+import { AGENT_TYPES, OWN_TYPES } from './own-form.ts';
 import { HEALTH_TYPE, OWN, PRESENCE_TYPE } from './type-urls.ts';
 import { decodeDeltaResponse, encodeDeltaRequest } from './wire.ts';
 
@@ -27,6 +27,8 @@ export interface XdsClientOptions {
   readonly log: Log;
   /** Takes one whole state; problems of severity error refuse it. Absent: presence and health only. */
   readonly onSnapshot?: (snapshot: Snapshot) => readonly Problem[] | Promise<readonly Problem[]>;
+  /** Only the names of the mesh come in these snapshots: for the agent beside an Envoy. */
+  readonly namesOnly?: boolean;
   readonly onConnected?: () => void;
   /** `reason`: what the control plane said, or why it can't be reached. */
   readonly onDisconnected?: (reason: string) => void;
@@ -105,8 +107,8 @@ class ReconnectingClient implements XdsClient {
   }
 
   #subscribe(call: Call): void {
-    const { node, onSnapshot } = this.#options;
-    const types = onSnapshot ? OWN_TYPES : [PRESENCE_TYPE];
+    const { node, onSnapshot, namesOnly } = this.#options;
+    const types = onSnapshot ? (namesOnly ? AGENT_TYPES : OWN_TYPES) : [PRESENCE_TYPE];
     types.forEach((typeUrl, i) => {
       const initialVersions = this.#assembly.versions(typeUrl);
       const first = i === 0 && { node: { id: node.id, metadata: encodeNode(node) } };

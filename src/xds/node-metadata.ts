@@ -1,7 +1,7 @@
 // ProxyNode as xDS node metadata, strictly checked when it comes in. Encoded by the client and Envoy's bootstrap, decoded
 // by the server:
 //   NAME, NAMESPACE, SERVICE_ACCOUNT, LABELS        as Istio's agents name them
-//   WEFT   { engine, inbound, outbound, admin, localPorts, ports, appAddress, gateway, bindAddress }
+//   WEFT   { engine, inbound, outbound, admin, localPorts, captureBlock, ports, appAddress, gateway, bindAddress }
 //   WEFT_REGISTERS: false                           this stream is not the workload's presence (Envoy beside its agent)
 import { isIP } from 'node:net';
 import { WeftError } from '../lib/errors.ts';
@@ -97,6 +97,13 @@ const localPortsOf = (value: JsonValue | undefined): LocalPort[] => {
   return value.map((item, i) => localPortOf(item, `metadata.WEFT.localPorts[${i}]`));
 };
 
+const blockOf = (value: JsonValue): number => {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 254) {
+    throw invalid('metadata.WEFT.captureBlock', 'is not a number from 1 to 254');
+  }
+  return value;
+};
+
 interface NodeIdParts {
   role: ProxyNode['role'];
   address: string;
@@ -128,6 +135,7 @@ export const encodeNode = (node: ProxyNode, options: { registers?: boolean } = {
     ...(node.inbound && { inbound: { ...node.inbound } }),
     ...(node.outbound && { outbound: { ...node.outbound } }),
     ...(node.admin && { admin: { ...node.admin } }),
+    ...(node.captureBlock !== undefined && { captureBlock: node.captureBlock }),
     ...(node.gateway && { gateway: node.gateway }),
     ...(node.bindAddress && { bindAddress: node.bindAddress }),
   },
@@ -185,6 +193,7 @@ export const decodeNode = ({ id, metadata }: WireNode): DecodedNode => {
     localPorts: localPortsOf(own.localPorts),
     ports: recordOf(own.ports, 'metadata.WEFT.ports', PORT_NAME, (value, field) => portOf(value, field)),
     appAddress: addressOf(own.appAddress, 'metadata.WEFT.appAddress'),
+    ...(own.captureBlock !== undefined && { captureBlock: blockOf(own.captureBlock) }),
     ...(own.gateway !== undefined && { gateway: gatewayNameOf(own.gateway) }),
     ...(own.bindAddress !== undefined && { bindAddress: addressOf(own.bindAddress, 'metadata.WEFT.bindAddress') }),
   };

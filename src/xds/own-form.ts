@@ -1,6 +1,7 @@
 // The own form of a snapshot: the model's objects as JSON, and a last resource that closes each push. Used by the server
 // to encode and by the client to decode.
 import { WeftError } from '../lib/errors.ts';
+import type { NameRecord } from '../model/name-record.ts';
 import type { Cluster, EndpointSet, Listener, RouteTable, Snapshot, SnapshotSecret } from '../model/snapshot.ts';
 import { type EncodedResource, encodeResource, type Form, memoizeEncoding, type ResourceSet } from './form.ts';
 import { OWN } from './type-urls.ts';
@@ -12,8 +13,12 @@ export const OWN_TYPES: readonly string[] = [
   OWN.secret,
   OWN.routes,
   OWN.listener,
+  OWN.names,
   OWN.snapshot,
 ];
+
+/** Of an agent beside an Envoy, which has its own configuration from the server. */
+export const AGENT_TYPES: readonly string[] = [OWN.names, OWN.snapshot];
 
 /** The name of the one resource of the closing type. */
 export const SNAPSHOT_NAME = 'snapshot';
@@ -34,6 +39,7 @@ export const openOwnForm = (): Form => {
   const secrets = memoizeEncoding<SnapshotSecret>(named(OWN.secret));
   const routes = memoizeEncoding<RouteTable>(named(OWN.routes));
   const listeners = memoizeEncoding<Listener>(named(OWN.listener));
+  const names = memoizeEncoding<NameRecord>(named(OWN.names));
   const closings = new WeakMap<Snapshot, ResourceSet>();
   let closed = 0;
   const closing = (snapshot: Snapshot): ResourceSet => {
@@ -68,6 +74,8 @@ export const openOwnForm = (): Form => {
           return routes(snapshot.routes);
         case OWN.listener:
           return listeners(snapshot.listeners);
+        case OWN.names:
+          return snapshot.names ? names(snapshot.names) : NONE;
         case OWN.snapshot:
           return closing(snapshot);
         default:

@@ -11,7 +11,7 @@ import type { SnapshotFeed } from '../model/snapshot.ts';
 import { openEnvoyForm } from './envoy-form/form.ts';
 import type { Form } from './form.ts';
 import { decodeNode } from './node-metadata.ts';
-import { openOwnForm } from './own-form.ts';
+import { OWN_TYPES, openOwnForm } from './own-form.ts';
 import { type DiscoveryRequest, deltaProtocol, type Protocol, stateProtocol } from './protocol.ts';
 import { DiscoveryStream, type TypeStatus } from './stream.ts';
 import { HEALTH_TYPE } from './type-urls.ts';
@@ -205,7 +205,8 @@ class Client {
       this.#node = node;
       if (registers && this.#peer !== undefined) await this.#register(node, this.#peer);
       if (this.#closed) return;
-      this.#stream = this.#openStream(node);
+      // An agent beside an Envoy is of the same node, and speaks the own form as every agent does.
+      this.#stream = this.#openStream(node, node.engine === 'weft' || OWN_TYPES.includes(request.typeUrl));
       this.#call.sendMetadata(new Metadata());
       options.log.debug('a proxy connected', { node: node.id, protocol: this.#protocol.name });
       for (const each of [request, ...this.#early.splice(0)]) this.#guard(() => this.#handle(each));
@@ -221,11 +222,11 @@ class Client {
     else this.#session = session;
   }
 
-  #openStream(node: ProxyNode): DiscoveryStream {
+  #openStream(node: ProxyNode, isOwn: boolean): DiscoveryStream {
     const { feed, clock, log } = this.#server.options;
     return new DiscoveryStream({
       protocol: this.#protocol,
-      form: node.engine === 'envoy' ? this.#server.envoyForm : this.#server.ownForm,
+      form: isOwn ? this.#server.ownForm : this.#server.envoyForm,
       secrets: this.#peer !== undefined,
       current: () => feed.current(node),
       write: (message) => void this.#call.write(message),

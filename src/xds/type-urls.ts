@@ -18,6 +18,7 @@ export const OWN = {
   secret: `${PREFIX}weft.v1.TlsSecret`,
   listener: `${PREFIX}weft.v1.Listener`,
   routes: `${PREFIX}weft.v1.RouteTable`,
+  names: `${PREFIX}weft.v1.NameRecord`,
   /** Ends every push: what came before it makes one whole snapshot. */
   snapshot: `${PREFIX}weft.v1.Snapshot`,
 } as const;

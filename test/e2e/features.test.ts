@@ -4,6 +4,7 @@ import { findEnvoy } from '../../src/envoy/find.ts';
 import { type Bench, openBench } from './features/bench.ts';
 import { eventCases } from './features/event-cases.ts';
 import { gatewayCases } from './features/gateway-cases.ts';
+import { nameCases } from './features/name-cases.ts';
 import { policyCases } from './features/policy-cases.ts';
 import { registryCases } from './features/registry-cases.ts';
 import { type Features, openFeatures } from './features/setup.ts';
@@ -21,6 +22,7 @@ const groups = {
   gateway: gatewayCases,
   policy: policyCases,
   registry: registryCases,
+  names: nameCases,
   traffic: trafficCases,
   events: eventCases,
 };

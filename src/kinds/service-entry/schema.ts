@@ -30,7 +30,9 @@ const MAX_UINT32 = 2 ** 32 - 1;
 
 const spec = object('What it is.', {
   'hosts!': list('The DNS names that it is called by.', item(), { minItems: 1, maxItems: 256 }),
-  addresses: list('Virtual addresses; not used by explicit proxies.', item({ maxLength: 64 }), { maxItems: 256 }),
+  addresses: list('Virtual addresses, to which names resolve; not used by explicit proxies.', item({ maxLength: 64 }), {
+    maxItems: 256,
+  }),
   ports: keyed(
     'The ports that it offers.',
     ['name'],

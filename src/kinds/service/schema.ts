@@ -23,6 +23,7 @@ export interface ServiceSpec {
   readonly selector?: Readonly<Record<string, string>>;
   readonly ports?: readonly ServicePortSpec[];
   readonly clusterIP?: string;
+  readonly clusterIPs?: readonly string[];
   readonly externalName?: string;
   readonly externalIPs?: readonly string[];
   readonly publishNotReadyAddresses?: boolean;
@@ -58,8 +59,10 @@ const spec = object('What is wanted of it.', {
       nodePort: port('Port on each Kubernetes node; not used outside Kubernetes.'),
     }),
   ),
-  clusterIP: text('A virtual address, or None for a headless service; not used outside Kubernetes.'),
-  clusterIPs: list('Virtual addresses; not used outside Kubernetes.', item()),
+  clusterIP: text(
+    'A virtual address, or None for a headless service, whose name means its endpoints one by one. Names resolve to it.',
+  ),
+  clusterIPs: list('Virtual addresses, to which names resolve.', item()),
   ipFamilies: list('Address families; not used outside Kubernetes.', item({ enum: ['IPv4', 'IPv6', ''] })),
   ipFamilyPolicy: text('How many address families; not used outside Kubernetes.'),
   externalName: text('The DNS name that an ExternalName service stands for.'),

@@ -2,6 +2,7 @@
 import type { Svid } from '../../model/identity.ts';
 import type { ProxyNode } from '../../model/node.ts';
 import type { Cluster, Endpoint, Listener, Snapshot } from '../../model/snapshot.ts';
+import type { DnsCounts } from '../dns/counts.ts';
 import type { HistogramData } from '../histogram.ts';
 import type { PartVersions } from './versions.ts';
 
@@ -90,4 +91,6 @@ export interface ProxyInspection {
   readonly clusters: readonly ClusterInspection[];
   readonly directions: readonly DirectionInspection[];
   readonly svid: Omit<Svid, 'keyPem'> | undefined;
+  /** Of the resolver beside it. */
+  readonly dns?: Readonly<DnsCounts>;
 }

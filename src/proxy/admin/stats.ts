@@ -102,12 +102,30 @@ const clusterStats = ({ cluster, endpoints, attempts, active, counts, times }: C
   ]),
 ];
 
+/** The first three as Istio's agent names them. */
+const dnsStats = (counts: NonNullable<ProxyInspection['dns']>): Stat[] =>
+  under('dns', 'dns', {}, [
+    ['requests_total', 'counter', counts.requests],
+    ['upstream_requests_total', 'counter', counts.upstreamRequests],
+    ['upstream_failures_total', 'counter', counts.upstreamFailures],
+    ['upstream_overflows_total', 'counter', counts.overflows],
+    ['upstream_strays_total', 'counter', counts.strays],
+    ['requests_cached_total', 'counter', counts.fromCache],
+    ['requests_invalid_total', 'counter', counts.invalid],
+    ['requests_local_total', 'counter', counts.local],
+    ['requests_tcp_total', 'counter', counts.requestsOverTcp],
+    ['responses_nxdomain_total', 'counter', counts.nxdomain],
+    ['responses_servfail_total', 'counter', counts.servfail],
+    ['responses_truncated_total', 'counter', counts.truncated],
+  ]);
+
 /** All counts, by name. */
 export const statsOf = (proxy: ProxyInspection): Stat[] =>
   [
     ...proxy.clusters.flatMap(clusterStats),
     ...proxy.directions.flatMap(directionStats),
     ...proxy.listeners.flatMap(listenerStats),
+    ...(proxy.dns ? dnsStats(proxy.dns) : []),
     ...under('listener_manager', 'listener_manager', {}, [['total_listeners_active', 'gauge', proxy.listeners.length]]),
     ...under('cluster_manager', 'cluster_manager', {}, [['active_clusters', 'gauge', proxy.clusters.length]]),
     ...under('server', 'server', {}, [

@@ -15,13 +15,13 @@ import { answerBlock } from './head-block.ts';
 import { HeaderBlock } from './header-block.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
-import { Outbox } from './outbox.ts';
+import { type Flushes, Outbox } from './outbox.ts';
 import { SendQueue } from './send-queue.ts';
 import { CONNECTION_WINDOW, DEFAULT_WINDOW, MAX_STREAMS, type Role, STREAM_WINDOW } from './settings.ts';
 import { NOBODY, Stream, type StreamHost } from './stream.ts';
 
 /** What it needs of the proxy. */
-export type Http2Context = Pick<ProxyContext, 'limits' | 'deadlines' | 'flushes' | 'http2Parser'>;
+export type Http2Context = Pick<ProxyContext, 'limits' | 'deadlines' | 'http2Parser'> & { flushes: Flushes };
 
 const TOO_LARGE = new Refusal(431, 'the request head is too large');
 const TOO_SHORT = new Refusal(400, 'the body is shorter than Content-Length');

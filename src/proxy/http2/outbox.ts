@@ -1,8 +1,13 @@
 // Everything that an HTTP/2 connection writes: small frames gathered into one write per turn, large DATA passed on uncopied.
 // Called by connection.ts and stream.ts.
-import type { FlushQueue } from '../http1/flush-queue.ts';
+import type { Flushable } from '../http1/flush-queue.ts';
 import type { Lender, Wire } from '../wire.ts';
 import { DATA, END_STREAM, FRAME_BYTES, frameHead } from './frames.ts';
+
+/** Calls `flush` at the end of the turn, see flush-queue.ts. */
+export interface Flushes {
+  add(item: Flushable): void;
+}
 
 const SMALL_BYTES = 4096;
 // Node sends strings of up to 16 KiB from the stack, without allocating.
@@ -14,14 +19,14 @@ export class Outbox {
   /** Frames of DATA, so far. */
   dataFrames = 0;
   readonly #wire: Wire;
-  readonly #queue: FlushQueue;
+  readonly #queue: Flushes;
   #queued = false;
   #text = '';
   /** The last DATA, not framed yet: the end of its stream may follow. */
   #held = '';
   #heldId = 0;
 
-  constructor(wire: Wire, queue: FlushQueue) {
+  constructor(wire: Wire, queue: Flushes) {
     this.#wire = wire;
     this.#queue = queue;
   }

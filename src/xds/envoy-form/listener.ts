@@ -41,11 +41,19 @@ const DIRECTION: Readonly<Record<Listener['direction'], TrafficDirection>> = {
 /** How long the first bytes may take: as the own engine has it for request heads. */
 const FIRST_BYTES_MS = 10_000;
 
+/** Over TLS callers say it: Envoy does not look at what it decrypts. */
+const HTTP_BY_ALPN = ['http/1.0', 'http/1.1', 'h2'];
+const HTTP_BY_BYTES = ['http/1.0', 'http/1.1', 'h2c'];
+
+/** How long clients may be silent until they are taken for those who wait for the other side to speak. */
+const SILENCE_MS = 3_000;
+
 const matchOf = ({ match, tls }: FilterChain): ChainMatch => {
   const transport = tls ? 'tls' : match.transport;
   return {
     transportProtocol: transport === 'tls' ? 'tls' : transport === 'plain' ? 'raw_buffer' : '',
     serverNames: [...match.serverNames],
+    applicationProtocols: match.protocol ? [...(transport === 'tls' ? HTTP_BY_ALPN : HTTP_BY_BYTES)] : [],
   };
 };
 
@@ -83,10 +91,11 @@ const distinctChains = (chains: readonly FilterChain[]): FilterChain[] => {
   const kept: FilterChain[] = [];
   for (const chain of chains) {
     const { transportProtocol } = matchOf(chain);
+    const kind = `${transportProtocol} ${chain.match.protocol ?? ''}`;
     const names = chain.match.serverNames.length > 0 ? chain.match.serverNames : [''];
-    const free = names.filter((name) => !taken.has(`${transportProtocol} ${name}`));
+    const free = names.filter((name) => !taken.has(`${kind} ${name}`));
     if (free.length === 0) continue;
-    for (const name of free) taken.add(`${transportProtocol} ${name}`);
+    for (const name of free) taken.add(`${kind} ${name}`);
     const serverNames = free.filter((name) => name !== '');
     kept.push(free.length === names.length ? chain : { ...chain, match: { ...chain.match, serverNames } });
   }
@@ -95,6 +104,11 @@ const distinctChains = (chains: readonly FilterChain[]): FilterChain[] => {
 
 const needsFirstBytes = (chains: readonly FilterChain[]): boolean =>
   chains.some((chain) => chain.tls || chain.match.transport || chain.match.serverNames.length > 0);
+
+const detects = (chains: readonly FilterChain[]): boolean => chains.some(({ match }) => match.protocol !== undefined);
+
+/** Clients that have to send a PROXY protocol header may not go on without by being silent. */
+const waitsForServers = ({ chains, proxyProtocol }: Listener): boolean => detects(chains) && !proxyProtocol;
 
 /** What is read before a chain is chosen, in this order. */
 const listenerFiltersOf = ({ chains, proxyProtocol }: Listener): ListenerFilters => [
@@ -106,6 +120,7 @@ const listenerFiltersOf = ({ chains, proxyProtocol }: Listener): ListenerFilters
       ]
     : []),
   ...(needsFirstBytes(chains) ? [configured('envoy.filters.listener.tls_inspector', TlsInspectorSchema, {})] : []),
+  ...(detects(chains) ? [configured('envoy.filters.listener.http_inspector', HttpInspectorSchema, {})] : []),
 ];
 
 const encodeOuter = (listener: Listener, context: ListenerContext): EncodedResource =>
@@ -116,7 +131,8 @@ const encodeOuter = (listener: Listener, context: ListenerContext): EncodedResou
     // Else a port that another program of the same user has would be shared with it, without a word.
     enableReusePort: false,
     listenerFilters: listenerFiltersOf(listener),
-    listenerFiltersTimeout: duration(FIRST_BYTES_MS),
+    listenerFiltersTimeout: duration(waitsForServers(listener) ? SILENCE_MS : FIRST_BYTES_MS),
+    continueOnListenerFiltersTimeout: waitsForServers(listener),
     filterChains: distinctChains(listener.chains).map((chain) => chainOf(listener, chain, context)),
   });
 

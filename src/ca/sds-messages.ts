@@ -1,5 +1,6 @@
 // The few discovery and secret messages that SDS needs, by hand, so that the agent loads no Envoy types. Field numbers:
 // envoy/service/discovery/v3/discovery.proto, envoy/extensions/transport_sockets/tls/v3/{secret,common}.proto.
+import * as tls from 'node:tls';
 import { bytesField, bytesOf, readFields, textOf } from '../lib/protobuf.ts';
 import type { Svid } from '../model/identity.ts';
 
@@ -8,6 +9,7 @@ const SECRET_TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.
 /** The names that Weft's Envoy configuration asks for. */
 export const SVID_SECRET = 'default';
 export const BUNDLE_SECRET = 'ROOTCA';
+export const SYSTEM_SECRET = 'SYSTEM';
 
 export interface SecretRequest {
   /** State of the world: all names wanted. Incremental: the names added. */
@@ -58,6 +60,18 @@ export const decodeStateRequest = decodeRequest({ names: 3, nonce: 5, error: 6 }
 export const decodeDeltaRequest = decodeRequest({ names: 3, dropped: 4, nonce: 6, error: 7 });
 
 const inlineSource = (text: string): Buffer => bytesField(2, text);
+
+/** The authorities that this machine trusts; where it has none, or the runtime can't tell, those of the runtime. */
+const systemRoots = (): string => {
+  const roots = tls.getCACertificates?.('system') ?? [];
+  return (roots.length > 0 ? roots : tls.rootCertificates).join('\n');
+};
+
+/** Read when it is first asked for: most proxies never need it. */
+export const systemSecret = (): NamedSecret => {
+  const validation = bytesField(1, inlineSource(systemRoots()));
+  return { name: SYSTEM_SECRET, bytes: Buffer.concat([bytesField(1, SYSTEM_SECRET), bytesField(4, validation)]) };
+};
 
 /** The secrets of an SVID by name: key and chain, and the roots that peers are checked against. */
 export const secretsOf = (svid: Svid): NamedSecret[] => {

@@ -21,7 +21,9 @@ import {
   encodeStateResponse,
   type NamedSecret,
   type SecretRequest,
+  SYSTEM_SECRET,
   secretsOf,
+  systemSecret,
 } from './sds-messages.ts';
 
 export interface SdsServerOptions {
@@ -67,6 +69,7 @@ class SecretStream {
   /** By name, to leave out of an incremental answer what has not changed. */
   readonly #sent = new Map<string, Buffer>();
   #version = 0;
+  #system: NamedSecret | undefined;
 
   constructor(call: Call, form: Form, source: SvidSource, log: Log) {
     this.#call = call;
@@ -91,7 +94,9 @@ class SecretStream {
   }
 
   send(svid: Svid): void {
-    const present = secretsOf(svid).filter((secret) => this.#wanted.has(secret.name));
+    if (this.#wanted.has(SYSTEM_SECRET)) this.#system ??= systemSecret();
+    const all = [...secretsOf(svid), ...(this.#system ? [this.#system] : [])];
+    const present = all.filter((secret) => this.#wanted.has(secret.name));
     const changed = present.filter((secret) => !this.#sent.get(secret.name)?.equals(secret.bytes));
     if (changed.length === 0) return;
     for (const secret of changed) this.#sent.set(secret.name, secret.bytes);
@@ -154,7 +159,7 @@ const openSocketDirectory = (socketPath: string): void => {
   rmSync(socketPath, { force: true });
 };
 
-/** Serves `default` (key and chain) and `ROOTCA` (the trust bundle). Throws SOCKET_PATH_TOO_LONG or SDS_UNAVAILABLE. */
+/** Serves `default` (key and chain), `ROOTCA` (the trust bundle) and `SYSTEM` (what this machine trusts). Throws SOCKET_PATH_TOO_LONG or SDS_UNAVAILABLE. */
 export const openSdsServer = async ({ socketPath, source, log }: SdsServerOptions): Promise<SdsServer> => {
   openSocketDirectory(socketPath);
   const server = new Server({ 'grpc.max_receive_message_length': 1024 * 1024, 'grpc.max_concurrent_streams': 100 });

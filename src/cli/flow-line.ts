@@ -58,7 +58,8 @@ export interface Outcome {
 
 /** What became of it, in words: `allowed`, `denied by AuthorizationPolicy shop/front`, `failed: no route (NR)`. */
 export const outcomeOf = (event: TrafficEvent): Outcome => {
-  const { policy, flags, http } = event;
+  const { policy, flags, http, tlsRefusal } = event;
+  if (tlsRefusal) return { state: 'bad', text: `TLS refused: ${tlsRefusal.reason}` };
   if (policy?.verdict === 'deny') {
     const kind = policy.names.length === 1 ? 'AuthorizationPolicy' : 'AuthorizationPolicies';
     return {

@@ -47,6 +47,8 @@ export interface TrafficEvent {
   /** Attempts made at the upstream; 1 without retries, 0 when none was made. */
   readonly attempts: number;
   readonly tls: 'mutual' | 'simple' | 'none';
+  /** A client whose TLS handshake failed: why, and the JA4 fingerprint of its ClientHello, which tells its program apart. */
+  readonly tlsRefusal?: { readonly reason: string; readonly ja4: string };
   /** Set where authorization decided: the policies that allowed or denied it. */
   readonly policy?: { readonly verdict: 'allow' | 'deny'; readonly names: readonly string[]; readonly reason: string };
 }

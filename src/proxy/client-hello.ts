@@ -92,32 +92,42 @@ const parseServerName = (extension: Buffer): string | undefined => {
   return list.ok && list.left === 0 && type === HOST_NAME && NAME.test(name) ? name : undefined;
 };
 
-const parseExtensions = (extensions: Buffer): HelloResult => {
-  const reader = new Reader(extensions);
-  let serverName: string | undefined;
-  while (reader.left > 0) {
-    const type = reader.number(2);
-    const data = reader.vector(2);
-    if (!reader.ok) return 'invalid';
-    if (type !== SERVER_NAME) continue;
-    if (serverName !== undefined) return 'invalid';
-    serverName = parseServerName(data);
-    if (serverName === undefined) return 'invalid';
+export interface HelloParts {
+  readonly version: number;
+  /** Two bytes each. */
+  readonly suites: Buffer;
+  readonly extensions: readonly { readonly type: number; readonly data: Buffer }[];
+}
+
+/** What is in a ClientHello; `bytes`: everything that the client has sent so far. */
+export const readClientHello = (bytes: Buffer): HelloParts | 'more' | 'invalid' => {
+  const message = joinRecords(bytes);
+  if (typeof message === 'string') return message;
+  const reader = new Reader(message);
+  const version = reader.number(2);
+  reader.take(32);
+  const session = reader.vector(1);
+  const suites = reader.vector(2);
+  const compression = reader.vector(1);
+  if (!reader.ok || session.length > 32 || suites.length < 2 || compression.length < 1) return 'invalid';
+  const extensions: { type: number; data: Buffer }[] = [];
+  if (reader.left === 0) return { version, suites, extensions };
+  const list = new Reader(reader.vector(2));
+  if (!reader.ok || reader.left > 0) return 'invalid';
+  while (list.left > 0) {
+    const [type, data] = [list.number(2), list.vector(2)];
+    if (!list.ok) return 'invalid';
+    extensions.push({ type, data });
   }
-  return { serverName: serverName ?? '' };
+  return { version, suites, extensions };
 };
 
 /** `bytes`: everything that the client has sent so far. */
 export const parseClientHello = (bytes: Buffer): HelloResult => {
-  const message = joinRecords(bytes);
-  if (typeof message === 'string') return message;
-  const reader = new Reader(message);
-  reader.take(2 + 32);
-  const session = reader.vector(1);
-  const ciphers = reader.vector(2);
-  const compression = reader.vector(1);
-  if (!reader.ok || session.length > 32 || ciphers.length < 2 || compression.length < 1) return 'invalid';
-  if (reader.left === 0) return { serverName: '' };
-  const extensions = reader.vector(2);
-  return reader.ok && reader.left === 0 ? parseExtensions(extensions) : 'invalid';
+  const hello = readClientHello(bytes);
+  if (typeof hello === 'string') return hello;
+  const [name, ...more] = hello.extensions.filter(({ type }) => type === SERVER_NAME);
+  if (!name) return { serverName: '' };
+  const serverName = more.length > 0 ? undefined : parseServerName(name.data);
+  return serverName === undefined ? 'invalid' : { serverName };
 };

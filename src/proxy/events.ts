@@ -23,6 +23,7 @@ export interface Finished {
   readonly attempts: number;
   readonly policy: TrafficEvent['policy'] | undefined;
   readonly http: TrafficEvent['http'] | undefined;
+  readonly tlsRefusal?: TrafficEvent['tlsRefusal'];
 }
 
 /** The node as a peer; one object for as long as its identity is the same. */
@@ -94,5 +95,6 @@ export const makeEvent = (context: ProxyContext, self: EventPeer, finished: Fini
   if (route !== undefined) event.route = route;
   if (cluster !== undefined) event.cluster = cluster;
   if (policy) event.policy = policy;
+  if (finished.tlsRefusal) event.tlsRefusal = finished.tlsRefusal;
   return event;
 };

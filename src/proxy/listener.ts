@@ -1,6 +1,7 @@
 // One bound port: accepts connections and gives each to the filter chain that matches. Owned by proxy.ts.
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import type { TrafficEvent } from '../model/event.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Listener } from '../model/snapshot.ts';
 import { withReadBuffer } from './accepted-socket.ts';
@@ -12,14 +13,19 @@ import { type ConnectionInfo, connectionInfoOf } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Downstream } from './downstream.ts';
 import { Http2Downstream } from './downstream-http2.ts';
-import type { SelfPeer } from './events.ts';
+import { makeEvent, type SelfPeer } from './events.ts';
 import { readFirstBytes } from './first-bytes.ts';
+import type { HandshakeUser } from './handshakes.ts';
+import { ja4Of } from './ja4.ts';
 import type { Origin } from './proxy-protocol/header.ts';
 import { readProxyHeader } from './proxy-protocol/read.ts';
 import { type FirstLook, sniffHttp, sniffTls } from './sniff.ts';
 import { type ReadBuffer, SocketWire } from './socket-wire.ts';
 import { TcpSession } from './tcp.ts';
 import { NOBODY, type Wire } from './wire.ts';
+
+/** As Envoy flags what a client does wrong. */
+const TLS_REFUSED: readonly string[] = ['DPE'];
 
 const PLAIN_LOOK: FirstLook = { transport: 'plain', serverName: '' };
 
@@ -230,14 +236,45 @@ export class BoundListener implements Bound {
       return;
     }
     if (bytes) socket.unshift(bytes);
-    const before = connectionInfoOf(socket, look.serverName, undefined, origin);
-    terminator.secure(socket, {
+    const refused = connectionInfoOf(socket, look.serverName, undefined, origin);
+    const started = this.#context.deadlines.now();
+    const user: HandshakeUser = {
       onSecure: (secured, peer) => {
         const info = connectionInfoOf(secured, look.serverName, peer, origin);
         this.#enter(live, look, secured, info, undefined, undefined);
       },
-      onRefused: (reason) => this.#context.log.warn('a TLS client was refused', { peer: before.peerAddress, reason }),
-    });
+      onRefused: (reason) => this.#tellRefused(live, refused, started, { reason, ja4: bytes ? ja4Of(bytes) : '' }),
+    };
+    terminator.secure(socket, user, look.serverName);
+  }
+
+  #tellRefused(
+    { chain }: LiveChain,
+    info: ConnectionInfo,
+    started: number,
+    tlsRefusal: NonNullable<TrafficEvent['tlsRefusal']>,
+  ): void {
+    const context = this.#context;
+    const durationMs = context.deadlines.now() - started;
+    context.onEvent(
+      makeEvent(context, this.#self.get(context), {
+        startMs: context.clock.now() - durationMs,
+        durationMs,
+        direction: this.listener.direction,
+        info,
+        service: chain.handler.service,
+        endpoint: undefined,
+        cluster: undefined,
+        route: undefined,
+        bytesReceived: 0,
+        bytesSent: 0,
+        flags: TLS_REFUSED,
+        attempts: 0,
+        policy: undefined,
+        http: undefined,
+        tlsRefusal,
+      }),
+    );
   }
 
   /** Past TLS: where nothing declares what is spoken, the first bytes say it. */

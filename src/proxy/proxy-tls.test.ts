@@ -32,11 +32,15 @@ interface TlsClient {
   /** Of the server's certificate; Node gives it out once. */
   names: string | undefined;
   serial: string | undefined;
+  /** That the server has given. */
+  sessions: Buffer[];
 }
 
 const tlsClient = async (port: number, options: ConnectionOptions): Promise<TlsClient> => {
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
   const peer = new RawPeer(socket);
+  const sessions: Buffer[] = [];
+  socket.on('session', (session) => sessions.push(session));
   let secure = false;
   let certificate: X509Certificate | undefined;
   socket.once('secureConnect', () => {
@@ -44,7 +48,7 @@ const tlsClient = async (port: number, options: ConnectionOptions): Promise<TlsC
     certificate = socket.getPeerX509Certificate();
   });
   await until(() => secure || peer.closed, 'the handshake ends');
-  return { peer, socket, names: certificate?.subjectAltName, serial: certificate?.serialNumber };
+  return { peer, socket, names: certificate?.subjectAltName, serial: certificate?.serialNumber, sessions };
 };
 
 const credentials = (by: FakeAuthority, uris: string[]) => {
@@ -347,4 +351,57 @@ test('TLS is passed through by its server name, untouched', async (t) => {
   assert.equal(names, 'DNS:through.example');
   assert.equal(await peer.rest(), 'inside');
   assert.equal((await proxy.event(0)).protocol, 'tcp');
+});
+
+test('a refused client is told of: why, and what its program looks like', async (t) => {
+  const { proxy } = await withInbound(t);
+  const { peer } = await tlsClient(proxy.port(), { servername: SNI, ...credentials(stranger, [spiffeId('b')]) });
+  await until(() => peer.closed, 'the client is refused');
+  const { tlsRefusal, flags, protocol, tls } = await proxy.event(0);
+  assert.deepEqual([flags, protocol, tls], [['DPE'], 'tcp', 'none']);
+  assert.equal(tlsRefusal?.reason, "the client's certificate is of no known authority");
+  assert.match(tlsRefusal.ja4, /^t13d[0-9]{4}00_[0-9a-f]{12}_[0-9a-f]{12}$/);
+});
+
+test('handshakes at once have a bound, and slow ones an end', async (t) => {
+  const { proxy } = await withInbound(t, false, { maxHandshakes: 1, handshakeTimeoutMs: 300 });
+  const hello = await helloOf(SNI);
+  const slow = await rawClient(proxy.port());
+  slow.socket.write(hello);
+  const second = await rawClient(proxy.port());
+  await until(() => slow.text !== '', 'the first handshake is under way');
+  second.socket.write(hello);
+  await until(() => second.ended || second.closed, 'the second is closed');
+  assert.equal((await proxy.event(0)).tlsRefusal?.reason, 'too many handshakes at once');
+  await until(() => slow.ended || slow.closed, 'the first is closed');
+  assert.equal((await proxy.event(1)).tlsRefusal?.reason, 'the handshake was not done in time');
+});
+
+/** The first bytes of a client of node:tls. */
+const helloOf = async (servername: string): Promise<Buffer> => {
+  const server = await rawServer();
+  const client = connect({ port: server.port, host: '127.0.0.1', servername });
+  client.on('error', () => {});
+  const peer = await server.peer(0);
+  await until(() => peer.text.length > 5, 'the hello comes');
+  client.destroy();
+  await server.close();
+  return Buffer.from(peer.text, 'latin1');
+};
+
+test('sessions are resumed, also after a certificate was renewed', async (t) => {
+  const backend = await rawServer();
+  const first = terminating(backend.port, ['a.test', 'b.test']);
+  const proxy = await startProxy(first);
+  t.after(async () => {
+    await proxy.close();
+    await backend.close();
+  });
+  const client = await tlsClient(proxy.port(), { servername: 'a.test' });
+  await until(() => client.sessions.length > 0, 'a session is given');
+  const renewed = terminating(backend.port, ['a.test', 'b.test']);
+  assert.deepEqual(await proxy.proxy.apply({ ...renewed, revision: 2 }), []);
+  const again = await tlsClient(proxy.port(), { servername: 'a.test', session: client.sessions[0]! });
+  assert.equal(again.socket.isSessionReused(), true);
+  for (const { peer } of [client, again]) peer.destroy();
 });

@@ -1,6 +1,7 @@
 // Which certificates a TLS server shows for a server name: those that fit, RSA and ECDSA side by side. Called by terminate.ts.
 import { X509Certificate } from 'node:crypto';
-import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf, WeftError } from '../lib/errors.ts';
 import type { TlsSecret } from '../model/snapshot.ts';
 import { altNamesIn, valuesOf } from './alt-names.ts';
@@ -36,45 +37,36 @@ const distinctTypes = (certificates: readonly Certificate[]): Certificate[] => {
   return [...byType.values()];
 };
 
-const credentials = (certificates: readonly Certificate[]): SecureContextOptions => {
-  const shown = distinctTypes(certificates);
-  return { key: shown.map(({ secret }) => secret.keyPem), cert: shown.map(({ secret }) => secret.chainPem) };
-};
-
 export interface ServerCertificates {
-  /** For clients that ask for no name, or for one that no certificate has. */
-  readonly fallback: SecureContextOptions;
-  contextFor(serverName: string): SecureContext;
+  /** Keys and chains that are shown together; the first for clients that ask for no name that a certificate has. */
+  readonly sets: readonly SecureContextOptions[];
+  /** Which of them. */
+  indexFor(serverName: string): number;
 }
 
-/** Exact names come before wildcards, earlier certificates before later ones. Throws CERTIFICATE_INVALID, TLS_INVALID. */
-export const prepareCertificates = (
-  secrets: readonly TlsSecret[],
-  options: SecureContextOptions,
-): ServerCertificates => {
+/** Exact names come before wildcards, earlier certificates before later ones. Throws CERTIFICATE_INVALID. */
+export const prepareCertificates = (secrets: readonly TlsSecret[]): ServerCertificates => {
   if (secrets.length === 0) throw new WeftError('CERTIFICATE_MISSING', 'a TLS listener has no certificate');
   const certificates = secrets.map(read);
   const byName = new Map<string, Certificate[]>();
   for (const certificate of certificates) {
     for (const name of certificate.names) byName.set(name, [...(byName.get(name) ?? []), certificate]);
   }
-  const build = (some: readonly Certificate[]): SecureContext => {
-    try {
-      return createSecureContext({ ...options, ...credentials(some) });
-    } catch (error) {
-      throw new WeftError('TLS_INVALID', `the TLS settings can not be used: ${messageOf(error)}`, {
-        hint: 'check the names of suites and curves, and the authorities',
-      });
-    }
-  };
-  const contexts = new Map([...byName].map(([name, some]) => [name, build(some)]));
-  const fallback = build(certificates);
+  const lists = [distinctTypes(certificates)];
+  const indexes = new Map<string, number>();
+  for (const [name, some] of byName) {
+    const shown = distinctTypes(some);
+    const known = lists.findIndex((list) => isDeepStrictEqual(list, shown));
+    indexes.set(name, known < 0 ? lists.push(shown) - 1 : known);
+  }
   return {
-    fallback: { ...options, ...credentials(certificates) },
-    contextFor(serverName) {
-      const name = serverName.toLowerCase();
-      const parent = name.indexOf('.');
-      return contexts.get(name) ?? (parent > 0 ? contexts.get(`*${name.slice(parent)}`) : undefined) ?? fallback;
+    sets: lists.map((list) => ({
+      key: list.map(({ secret }) => secret.keyPem),
+      cert: list.map(({ secret }) => secret.chainPem),
+    })),
+    indexFor(serverName) {
+      const dot = serverName.indexOf('.');
+      return indexes.get(serverName) ?? (dot > 0 ? indexes.get(`*${serverName.slice(dot)}`) : undefined) ?? 0;
     },
   };
 };

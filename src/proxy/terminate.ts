@@ -4,6 +4,7 @@ import { randomBytes, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket, TlsOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
+import { messageOf, WeftError } from '../lib/errors.ts';
 import { parseSpiffeId, type SvidSource } from '../model/identity.ts';
 import type {
   ClientValidation,
@@ -23,7 +24,7 @@ import { prepareCertificates } from './server-certificates.ts';
 export interface Terminator {
   readonly mode: DownstreamTls['mode'];
   /** Takes a paused socket whose first bytes were pushed back; tells its user of the end of the handshake. */
-  secure(socket: Socket, user: HandshakeUser): void;
+  secure(socket: Socket, user: HandshakeUser, serverName: string): void;
 }
 
 export interface MeshTerminator extends Terminator {
@@ -133,22 +134,36 @@ const checkOf = ({ optional, acceptInvalid = false, subjectAltNames }: ClientVal
 
 const uriNames = (own: X509Certificate | undefined): string[] => valuesOf(altNamesIn(own?.subjectAltName), 'URI');
 
-const serverOptions = ({ tls, secrets, authorities, alpn }: ServerPlan, ticketKeys: Buffer): TlsOptions => {
+/** One server for each set of certificates: the name asked for is known before the handshake begins. */
+interface Servers {
+  readonly all: readonly Handshakes[];
+  for(serverName: string): Handshakes;
+}
+
+const openServers = (
+  context: ProxyContext,
+  { tls, secrets, authorities, alpn }: ServerPlan,
+  ticketKeys: Buffer,
+): Servers => {
   const { clientValidation } = tls;
-  const context: SecureContextOptions = {
+  const options: TlsOptions = {
     ...parameterOptions(tls),
     ...(authorities && { ca: authorities.caPem, ...(authorities.crlPem !== undefined && { crl: authorities.crlPem }) }),
-    // A resumed session is not checked against the authorities and lists of today.
-    ...(clientValidation && { secureOptions: NO_TICKET }),
-  };
-  const certificates = prepareCertificates(secrets, context);
-  return {
-    ...certificates.fallback,
-    ticketKeys,
-    SNICallback: (name, done) => done(null, certificates.contextFor(name)),
     ...alpnOptions(tls.alpn ?? alpn),
-    ...(clientValidation && { requestCert: true, rejectUnauthorized: false }),
+    ticketKeys,
+    // A resumed session is not checked against the authorities and lists of today.
+    ...(clientValidation && { requestCert: true, rejectUnauthorized: false, secureOptions: NO_TICKET }),
   };
+  const check = clientValidation ? checkOf(clientValidation) : anyClient;
+  const certificates = prepareCertificates(secrets);
+  try {
+    const all = certificates.sets.map((set) => new Handshakes(context, { ...options, ...set }, check));
+    return { all, for: (serverName) => all[certificates.indexFor(serverName)]! };
+  } catch (error) {
+    throw new WeftError('TLS_INVALID', `the TLS settings can not be used: ${messageOf(error)}`, {
+      hint: 'check the names of suites and curves, and the authorities',
+    });
+  }
 };
 
 const TICKET_KEY_BYTES = 48;
@@ -160,26 +175,21 @@ export const serverTerminator = (context: ProxyContext, first: ServerPlan): Serv
   let ticketKeys = randomBytes(TICKET_KEY_BYTES);
   let madeAt = context.deadlines.now();
   let plan = first;
-  const open = (next: ServerPlan): Handshakes => {
-    const { clientValidation } = next.tls;
-    const check = clientValidation ? checkOf(clientValidation) : anyClient;
-    return new Handshakes(context, serverOptions(next, ticketKeys), check);
-  };
-  let handshakes = open(first);
+  let servers = openServers(context, first, ticketKeys);
   return {
     mode: 'terminate',
-    secure(socket, user) {
+    secure(socket, user, serverName) {
       const now = context.deadlines.now();
       if (now - madeAt > TICKET_KEY_LIFE_MS) {
         [ticketKeys, madeAt] = [randomBytes(TICKET_KEY_BYTES), now];
-        handshakes.setTicketKeys(ticketKeys);
+        for (const one of servers.all) one.setTicketKeys(ticketKeys);
       }
-      handshakes.start(socket, user);
+      servers.for(serverName).start(socket, user);
     },
     update(next) {
       if (isDeepStrictEqual(next, plan)) return;
       // Handshakes that are under way end where they began.
-      handshakes = open(next);
+      servers = openServers(context, next, ticketKeys);
       plan = next;
     },
   };

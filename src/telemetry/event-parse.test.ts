@@ -28,6 +28,7 @@ const whole = {
   cluster: 'c',
   attempts: 2,
   tls: 'none',
+  tlsRefusal: { reason: 'no suite in common', ja4: 't13d1516h2_8daaf6152771_e5627efa2ab1' },
   policy: { verdict: 'allow', names: ['a/b'], reason: 'x' },
 };
 

@@ -69,6 +69,11 @@ const policyOf = (value: unknown): NonNullable<TrafficEvent['policy']> => {
   return { verdict, names: listOf(fields.names), reason: textOf(fields.reason) };
 };
 
+const refusalOf = (value: unknown): NonNullable<TrafficEvent['tlsRefusal']> => {
+  const fields = fieldsOf(value);
+  return { reason: textOf(fields.reason), ja4: textOf(fields.ja4, 40) };
+};
+
 /** What a proxy says of itself is what its certificate says; what it says of the other side is its testimony. */
 const ownSide = (peer: EventPeer, sender: SenderPeer): EventPeer => ({
   ...peer,
@@ -105,6 +110,8 @@ export const parseEvent = (value: unknown, sender: SenderPeer): TrafficEvent | u
     ...(cluster && { cluster }),
     attempts: countOf(fields.attempts),
     tls: oneOf(fields.tls, TLS_MODES, 'none'),
+    ...(typeof fields.tlsRefusal === 'object' &&
+      fields.tlsRefusal !== null && { tlsRefusal: refusalOf(fields.tlsRefusal) }),
     ...(typeof fields.policy === 'object' && fields.policy !== null && { policy: policyOf(fields.policy) }),
   };
 };

@@ -42,7 +42,7 @@ export class OpensslAuthority {
 
   issue({ subject = '/CN=test', names, key = 'ec', authority = false }: IssueOptions): Issued {
     const serial = (4096 + this.#serial++).toString(16).toUpperCase();
-    const request = ['-nodes', '-subj', subject, '-keyout', 'one.key', '-out', 'one.csr'];
+    const request = ['-utf8', '-nodes', '-subj', subject, '-keyout', 'one.key', '-out', 'one.csr'];
     this.#run('req', '-config', 'config', '-new', '-newkey', ...KEY[key], ...request);
     this.#write(
       'extensions',

@@ -35,6 +35,11 @@ const withoutHttp = (event: Partial<TrafficEvent>): TrafficEvent => {
 
 const events: Record<string, TrafficEvent> = {
   'a request that passed': base,
+  'a client that was refused': withoutHttp({
+    protocol: 'tcp',
+    flags: ['DPE'],
+    tlsRefusal: { reason: 'the client has no certificate', ja4: 't13d' },
+  }),
   'a request that a policy allowed': { ...base, ...policy('allow', 'default/reviews') },
   'a request that one policy denied': { ...base, ...status(403), ...policy('deny', 'default/reviews') },
   'a request that no policy of two allowed': {

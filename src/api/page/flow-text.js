@@ -30,7 +30,8 @@ export const statusText = ({ http }) => {
 };
 
 /** What became of it: `{ state: 'good' | 'bad' | 'between', text }`. */
-export const outcomeOf = ({ policy, flags = [], http }) => {
+export const outcomeOf = ({ policy, flags = [], http, tlsRefusal }) => {
+  if (tlsRefusal) return { state: 'bad', text: `TLS refused: ${tlsRefusal.reason}` };
   if (policy?.verdict === 'deny') {
     const kind = policy.names.length === 1 ? 'AuthorizationPolicy' : 'AuthorizationPolicies';
     const text = policy.names.length ? `denied by ${kind} ${policy.names.join(', ')}` : `denied: ${policy.reason}`;

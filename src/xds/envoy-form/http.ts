@@ -16,7 +16,7 @@ import {
 import { HeaderMutationSchema as EarlyMutationSchema } from '../../gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
 import { UuidRequestIdConfigSchema } from '../../gen/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import { UNSENT_HEADER } from '../../model/http.ts';
-import type { HttpHandler } from '../../model/snapshot.ts';
+import type { ForwardClientCert, HttpHandler } from '../../model/snapshot.ts';
 import type { AccessLogInit } from './access-log.ts';
 import { timedOutCall, webFilter } from './grpc.ts';
 import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
@@ -118,6 +118,30 @@ const filtersOf = ({ handler, authorizes, inner }: HttpOptions): NonNullable<Man
   configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
 ];
 
+const MESH_PEERS: ForwardClientCert = { mode: 'sanitize-set', details: ['uri'] };
+const NOBODY: ForwardClientCert = { mode: 'sanitize', details: [] };
+
+const FORWARD_MODES: Readonly<Record<ForwardClientCert['mode'], ForwardCert>> = {
+  sanitize: ForwardCert.SANITIZE,
+  'forward-only': ForwardCert.FORWARD_ONLY,
+  'append-forward': ForwardCert.APPEND_FORWARD,
+  'sanitize-set': ForwardCert.SANITIZE_SET,
+  'always-forward-only': ForwardCert.ALWAYS_FORWARD_ONLY,
+};
+
+const forwarding = ({ mode, details }: ForwardClientCert): Manager => ({
+  forwardClientCertDetails: FORWARD_MODES[mode],
+  ...((mode === 'append-forward' || mode === 'sanitize-set') && {
+    setCurrentClientCertDetails: {
+      cert: details.includes('cert'),
+      chain: details.includes('chain'),
+      subject: details.includes('subject'),
+      uri: details.includes('uri'),
+      dns: details.includes('dns'),
+    },
+  }),
+});
+
 export const httpManager = (options: HttpOptions) => {
   const { handler, routes, mesh, inner, statPrefix, accessLog } = options;
   const { explicitProxy } = handler;
@@ -130,8 +154,7 @@ export const httpManager = (options: HttpOptions) => {
     ...edgeFields(handler.edge),
     // The id is the caller's or a random one, without a meaning inside.
     requestIdExtension: { typedConfig: pack(UuidRequestIdConfigSchema, { packTraceReason: false }) },
-    forwardClientCertDetails: mesh ? ForwardCert.SANITIZE_SET : ForwardCert.SANITIZE,
-    ...(mesh && { setCurrentClientCertDetails: { uri: true } }),
+    ...forwarding(handler.clientCert ?? (mesh ? MESH_PEERS : NOBODY)),
     serverHeaderTransformation: ServerHeader.PASS_THROUGH,
     commonHttpProtocolOptions: { idleTimeout: duration(handler.idleTimeoutMs) },
     requestHeadersTimeout: duration(handler.headTimeoutMs),

@@ -79,17 +79,17 @@ export const startRequests = (port: number, path = '/') => {
 };
 
 /** A Service without a selector and where it is. */
-export const backend = (name: string, port: number): string => `
+export const backend = (name: string, port: number, protocol = 'http'): string => `
 apiVersion: v1
 kind: Service
 metadata: { name: ${name}, namespace: default }
-spec: { ports: [{ name: http, port: 80 }] }
+spec: { ports: [{ name: ${protocol}, port: 80 }] }
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: { name: ${name}, namespace: default, labels: { kubernetes.io/service-name: ${name} } }
 addressType: IPv4
-ports: [{ name: http, port: ${port} }]
+ports: [{ name: ${protocol}, port: ${port} }]
 endpoints: [{ addresses: [${LOOPBACK}] }]
 `;
 

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect as connectHttp2, createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { backend, gatewayOf, httpListener, openGatewayFolder, routeTo, stopGateway } from '../e2e/gateway.ts';
 
@@ -25,15 +27,15 @@ class Sender {
   sentBytes = 0;
   readonly #piece = Buffer.alloc(MIB);
 
-  async run(socket: Socket): Promise<void> {
+  async run(to: Writable): Promise<void> {
     let queued = 0;
-    while (queued < SIZE_BYTES && !socket.destroyed) {
+    while (queued < SIZE_BYTES && !to.destroyed) {
       const size = Math.min(MIB, SIZE_BYTES - queued);
       queued += size;
-      const isTaken = socket.write(this.#piece.subarray(0, size), () => {
+      const isTaken = to.write(this.#piece.subarray(0, size), () => {
         this.sentBytes += size;
       });
-      if (!isTaken) await once(socket, 'drain');
+      if (!isTaken) await once(to, 'drain');
     }
   }
 }
@@ -103,11 +105,11 @@ const listen = async (t: TestContext, serve: (socket: Socket) => void): Promise<
 };
 
 /** A gateway before the backend; the check of its memory ends it. */
-const startGateway = async (t: TestContext, backendPort: number) => {
+const startGateway = async (t: TestContext, backendPort: number, protocol = 'http') => {
   const folder = await openGatewayFolder(t, 'weft');
   const port = await folder.freePort();
   folder.write('gateway.yaml', gatewayOf(httpListener(port)), routeTo('big', '/big'));
-  folder.write('big.yaml', backend('big', backendPort));
+  folder.write('big.yaml', backend('big', backendPort, protocol));
   const running = await folder.serve(port);
   const stop = async () => {
     for (const { pid } of folder.processes()) {
@@ -169,6 +171,50 @@ test('2 GiB to a backend that stalls', { timeout: 120_000 }, async (t) => {
   await sender.run(socket);
   const [answer] = (await answered) as [Buffer];
   assert.match(answer.toString('latin1'), /^HTTP\/1\.1 200 .*\r\n\r\ndone$/s);
+  check(reader);
+  await gateway.stop();
+});
+
+/** A program of HTTP/2, and a client's stream to it through the gateway. */
+const overHttp2 = async (t: TestContext, method: string, serve: (stream: ServerHttp2Stream) => void) => {
+  const server = createHttp2Server().on('stream', (stream: ServerHttp2Stream) => serve(stream.on('error', () => {})));
+  server.listen(0, LOOPBACK);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const gateway = await startGateway(t, (server.address() as AddressInfo).port, 'h2c');
+  const session = connectHttp2(`http://${LOOPBACK}:${gateway.port}`);
+  t.after(() => session.destroy());
+  const stream = session.request({ ':method': method, ':path': '/big' }, { endStream: method === 'GET' });
+  return { gateway, stream };
+};
+
+test('2 GiB to a client that stalls, over HTTP/2 all the way', { timeout: 120_000 }, async (t) => {
+  const sender = new Sender();
+  const reader = new StallingReader(sender);
+  const { gateway, stream } = await overHttp2(t, 'GET', (at) => {
+    at.respond({ ':status': 200, 'content-length': SIZE_BYTES });
+    void sender.run(at).then(() => at.end());
+  });
+  stream.on('data', (data: Buffer) => {
+    if (reader.take(data.length, () => stream.resume())) stream.pause();
+  });
+  await once(stream, 'end');
+  check(reader);
+  await gateway.stop();
+});
+
+test('2 GiB to a backend that stalls, over HTTP/2 all the way', { timeout: 120_000 }, async (t) => {
+  const sender = new Sender();
+  const reader = new StallingReader(sender);
+  const { gateway, stream } = await overHttp2(t, 'POST', (at) => {
+    at.on('data', (data: Buffer) => {
+      if (reader.take(data.length, () => at.resume())) at.pause();
+    });
+    at.on('end', () => at.end('done'));
+  });
+  await sender.run(stream);
+  stream.end();
+  assert.equal(String((await once(stream, 'data'))[0]), 'done');
   check(reader);
   await gateway.stop();
 });

@@ -13,6 +13,7 @@ import { BlockRange, type Fault, faultOf, priorityFault } from './frame-rules.ts
 import * as h2 from './frames.ts';
 import { answerBlock } from './head-block.ts';
 import { HeaderBlock } from './header-block.ts';
+import { ChunkStore } from './held-bytes.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import { type Flushes, Outbox } from './outbox.ts';
@@ -33,6 +34,7 @@ const BLOCK_FACTOR = 2;
 export class Http2Connection implements WireUser, FrameSink, StreamHost, ControlHost {
   readonly wire: Wire;
   readonly outbox: Outbox;
+  readonly chunks = new ChunkStore();
   readonly encoder = new HpackEncoder();
   sendWindow = DEFAULT_WINDOW;
   readonly #context: Http2Context;
@@ -573,7 +575,10 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     else this.#control.refund(WASTED_STREAM);
     if (!this.#control.open) return;
     if (wasFull && this.#role === 'client') this.#owner.onMoreStreams();
-    if (this.#streams.size === 0) this.#owner.onIdle();
+    if (this.#streams.size === 0) {
+      this.chunks.clear();
+      this.#owner.onIdle();
+    }
     this.#control.endWhenDone();
   }
 

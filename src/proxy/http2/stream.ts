@@ -4,6 +4,7 @@ import type { Lender, Wire } from '../wire.ts';
 import type { Http2Stream, Http2StreamUser } from './contract.ts';
 import { headersText, NO_ERROR } from './frames.ts';
 import { answerBlock, requestBlock, trailersBlock } from './head-block.ts';
+import { type ChunkStore, HeldBytes } from './held-bytes.ts';
 import type { HpackEncoder } from './hpack-encoder.ts';
 import type { Outbox } from './outbox.ts';
 import { STREAM_WINDOW } from './settings.ts';
@@ -13,6 +14,7 @@ export interface StreamHost {
   readonly wire: Wire;
   readonly outbox: Outbox;
   readonly encoder: HpackEncoder;
+  readonly chunks: ChunkStore;
   /** What the peer takes of all streams together. */
   sendWindow: number;
   /** Something of it waits: `pump` is called when there is room. */
@@ -30,10 +32,6 @@ export const NOBODY: Http2StreamUser = {
   onDrain: () => {},
   onReset: () => {},
 };
-
-const NOTHING: Buffer[] = [];
-const SMALL_BYTES = 4096;
-const CHUNK_BYTES = 16_384;
 
 export class Stream implements Http2Stream {
   readonly id: number;
@@ -65,11 +63,8 @@ export class Stream implements Http2Stream {
   /** When something of it was last sent, or began to wait. */
   movedAtMs = 0;
   readonly #host: StreamHost;
-  #pending = NOTHING;
-  #pendingBytes = 0;
-  /** Room behind the last of `#pending`, for small pieces. */
-  #tail: Buffer | undefined;
-  #tailEnd = 0;
+  /** Undefined while nothing waits. */
+  #held: HeldBytes | undefined;
   #ending = false;
   #trailers: readonly string[] | undefined;
   /** Reset as soon as everything was sent. */
@@ -90,11 +85,11 @@ export class Stream implements Http2Stream {
   }
 
   get waits(): boolean {
-    return this.#pendingBytes > 0;
+    return this.#held !== undefined;
   }
 
   get blocked(): boolean {
-    return !this.closed && (this.#pendingBytes > 0 || this.wire.blocked);
+    return !this.closed && (this.#held !== undefined || this.wire.blocked);
   }
 
   request(message: RequestMessage, end: boolean): void {
@@ -120,78 +115,52 @@ export class Stream implements Http2Stream {
 
   body(from: Lender | undefined, buffer: Buffer, start: number, end: number): void {
     if (this.closed || this.#ending) return;
-    const at = this.#pendingBytes === 0 ? this.#send(from, buffer, start, end) : start;
-    if (at < end) this.#keep(from, buffer, at, end);
+    const at = this.#held ? start : start + this.send(from, buffer, start, end);
+    if (at < end) this.#hold(buffer, at, end);
   }
 
-  /** Sends what the windows allow; returns where it stopped. */
-  #send(from: Lender | undefined, buffer: Buffer, start: number, end: number): number {
+  /** Sends what the windows allow; returns how much that was. */
+  send(from: Lender | undefined, buffer: Buffer, start: number, end: number): number {
     const host = this.#host;
     const size = Math.min(end - start, this.sendWindow, host.sendWindow);
-    if (size <= 0) return start;
+    if (size <= 0) return 0;
     this.sendWindow -= size;
     host.sendWindow -= size;
     host.outbox.data(this.id, from, buffer, start, start + size);
-    return start + size;
+    return size;
   }
 
-  #keep(from: Lender | undefined, buffer: Buffer, start: number, end: number): void {
-    const size = end - start;
-    if (this.#pendingBytes === 0) {
-      this.#pending = [];
+  #hold(buffer: Buffer, start: number, end: number): void {
+    if (!this.#held) {
+      this.#held = new HeldBytes(this.#host.chunks);
       this.#host.onWaiting(this);
     }
-    this.#pendingBytes += size;
-    if (size > SMALL_BYTES) {
-      this.#pending.push(from ? from.keep(buffer, start, end) : buffer.subarray(start, end));
-      this.#tail = undefined;
-      return;
-    }
-    // Small pieces together, or the memory around them would be a multiple of theirs.
-    if (!this.#tail || this.#tail.length - this.#tailEnd < size) {
-      this.#tail = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-      this.#tailEnd = 0;
-      this.#pending.push(this.#tail.subarray(0, 0));
-    }
-    const last = this.#pending.pop()!;
-    const first = this.#tailEnd - last.length;
-    buffer.copy(this.#tail, this.#tailEnd, start, end);
-    this.#tailEnd += size;
-    this.#pending.push(this.#tail.subarray(first, this.#tailEnd));
+    this.#held.add(buffer, start, end);
   }
 
   /** Sends what waits, `share` bytes at most; tells the user when nothing waits any more. True when something was sent. */
   pump(share: number): boolean {
-    const before = this.#pendingBytes;
-    if (before === 0) return false;
-    let left = Math.min(share, this.#pendingBytes);
+    const held = this.#held;
+    if (!held) return false;
+    const before = held.size;
+    let left = Math.min(share, before);
     while (left > 0) {
-      const first = this.#pending[0]!;
-      const sent = this.#send(undefined, first, 0, Math.min(left, first.length));
-      if (sent === 0) return this.#pendingBytes < before;
+      const sent = held.take(left, this);
+      if (sent === 0) return held.size < before;
       left -= sent;
-      this.#pendingBytes -= sent;
-      if (sent < first.length) this.#pending[0] = first.subarray(sent);
-      else this.#pending.shift();
     }
-    if (this.#pendingBytes > 0) return true;
-    this.#dropPending();
+    if (held.size > 0) return true;
+    this.#held = undefined;
     if (this.#ending) this.#sendEnd();
     if (!this.wire.blocked) this.user.onDrain();
     return true;
-  }
-
-  #dropPending(): void {
-    this.#pending = NOTHING;
-    this.#pendingBytes = 0;
-    this.#tail = undefined;
   }
 
   end(trailers?: readonly string[]): void {
     if (this.closed || this.#ending) return;
     this.#ending = true;
     this.#trailers = trailers;
-    if (this.#pendingBytes === 0) this.#sendEnd();
+    if (!this.#held) this.#sendEnd();
   }
 
   #sendEnd(): void {
@@ -228,7 +197,7 @@ export class Stream implements Http2Stream {
   /** Nothing goes either way any more; called by the connection. */
   close(): void {
     this.closed = true;
-    this.#dropPending();
+    this.#held = undefined;
     this.resume();
   }
 }

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Snapshot } from '../../src/model/snapshot.ts';
 import { type EngineName, gatewaySnapshot, openEnginePair } from './engine-pair.ts';
 import { cluster, forward, route } from './envoy-mesh.ts';
+import { exchangeHttp2 } from './strict-http2.ts';
 import { Malformed, readMessage } from './strict-reader.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -140,6 +141,12 @@ const statusOf = (answer: string | undefined): string => answer?.split(' ')[1] ?
 export interface StrictBench {
   /** What the backend read of these bytes; where it read nothing, the status of the answer, or `closed`. */
   request(engine: EngineName, bytes: string): Promise<string>;
+  /**
+   * As `request`, for frames behind an HTTP/2 preface and SETTINGS. `waits`: the case is about stream 1, which comes to an
+   * end; else about the connection. Where it was not passed on: a status, `reset`, `closed` (the connection), `refuses` (what
+   * is asked next), or `goes on`.
+   */
+  http2(engine: EngineName, bytes: string, waits: boolean): Promise<string>;
   /** What the client of these answers read. */
   answer(engine: EngineName, answer: RawAnswer, method: string): Promise<string>;
   close(): Promise<void>;
@@ -167,6 +174,13 @@ export const openStrictBench = async (): Promise<StrictBench> => {
       const { seen } = backend;
       const refused = final === seen.length && final > 0 ? [] : [statusOf(answers.at(-1))];
       return shorten([...seen, ...refused].join(' ++ '));
+    },
+    async http2(engine, bytes, waits) {
+      backend.begin();
+      const { stream, connection } = await exchangeHttp2(engines.ports[engine], bytes, waits);
+      const seen = waits ? backend.seen : [];
+      const refused = connection ?? (stream === '200' && seen.length > 0 ? undefined : stream);
+      return shorten([...seen, refused].filter((part) => part !== undefined).join(' ++ ')) || 'goes on';
     },
     async answer(engine, answer, method) {
       backend.begin(answer);

@@ -6,7 +6,7 @@ import { chunkCases, codingCases, lengthCases } from './strictness-framing.ts';
 import { lineCases, requestLineCases } from './strictness-heads.ts';
 
 /** Where Envoy's verdict is another one, there is a reason. */
-type Verdicts =
+export type Verdicts =
   | { readonly weft: string; readonly envoy?: undefined; readonly why?: undefined }
   | { readonly weft: string; readonly envoy: string; readonly why: string };
 

@@ -543,10 +543,15 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
 
   onLocalReset(stream: Stream, code: number): void {
     if (stream.closed) return;
+    this.#resetLocally(stream, code);
+    this.#control.refund(WASTED_STREAM);
+  }
+
+  #resetLocally(stream: Stream, code: number): void {
     this.outbox.add(h2.resetText(stream.id, code));
     if (!stream.remoteEnded) this.#reset.add(stream.id);
     stream.user = NOBODY;
-    this.#close(stream);
+    this.#close(stream, code);
   }
 
   // --- the end of streams
@@ -559,9 +564,10 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
   #streamError(stream: Stream, code: number, reason: string): void {
     const { user } = stream;
     const isUnanswered = this.#role === 'client' && !stream.answered;
-    this.onLocalReset(stream, code);
+    if (!stream.closed) this.#resetLocally(stream, code);
     if (isUnanswered) user.onBadAnswer?.(reason);
     else user.onReset(code, false);
+    // A peer can have a stream reset as well as reset it, and as often.
     this.#control.charge(WASTED_STREAM);
   }
 

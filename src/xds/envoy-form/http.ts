@@ -160,7 +160,12 @@ export const httpManager = (options: HttpOptions) => {
     requestHeadersTimeout: duration(handler.headTimeoutMs),
     streamIdleTimeout: duration(0),
     httpProtocolOptions: { acceptHttp10: true, enableTrailers: true },
-    http2ProtocolOptions: { allowConnect: true },
+    http2ProtocolOptions: {
+      allowConnect: true,
+      maxConcurrentStreams: 100,
+      // A malformed request ends its own stream, not those of others beside it.
+      overrideStreamErrorOnInvalidHttpMessage: true,
+    },
     // The same spelling for policies, routes and upstream as the own engine makes: see policy/path.
     normalizePath: true,
     mergeSlashes: false,

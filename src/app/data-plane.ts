@@ -101,7 +101,7 @@ class DataPlane {
     this.#log = log;
     this.#clock = systemClock;
     this.#dns = names?.dns;
-    this.#node = { ...nodeOf(options, names?.captureBlock), ...(engine.admin && { admin: engine.admin }) };
+    this.#node = { ...nodeOf(options, names?.captureBlock), admin: engine.admin };
     this.#svid = svid;
     this.#engine = engine;
     const { apply } = engine;

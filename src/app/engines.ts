@@ -18,6 +18,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { openEventSender } from '../telemetry/sender.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
 import type { Drainable } from './drain.ts';
+import { openEnvoyAdmin } from './envoy-admin.ts';
 import type { Membership } from './membership.ts';
 import { type Concurrency, coresOf, drainableOf, openOwnProxy } from './own-proxy.ts';
 import { type AdminSettings, openProxyAdmin } from './proxy-admin.ts';
@@ -28,8 +29,8 @@ export interface Engine extends Drainable {
   readonly apply?: (snapshot: Snapshot) => Promise<readonly Problem[]>;
   /** When it serves its first configuration. */
   readonly ready: Promise<void>;
-  /** Where its admin interface answers; absent where it has none that others may use. */
-  readonly admin?: SocketAddress;
+  /** Where its admin interface answers. */
+  readonly admin: SocketAddress;
   close(): Promise<void>;
 }
 
@@ -141,8 +142,23 @@ export const startEnvoy = async (
 
 /** Envoy, fed by the control plane itself; this process gives it its certificates and keeps it running. */
 export const openEnvoyDataPlane = async (options: EngineOptions): Promise<Engine> => {
-  const { node, membership, svid } = options;
+  const { node, membership, svid, log } = options;
   const control = parseHostPort(membership.control);
   if (!control) throw new WeftError('USAGE', `"${membership.control}" is not host:port`, { at: '--control' });
-  return startEnvoy(node, { ...control, tls: true }, svid, options);
+  const envoy = await startEnvoy(node, { ...control, tls: true }, svid, options);
+  const admin = await openEnvoyAdmin(() => envoy, options.adminPort, log).catch(async (error: unknown) => {
+    await envoy.close();
+    throw error;
+  });
+  return {
+    ready: envoy.ready,
+    admin: { address: admin.address, port: admin.port },
+    isReady: () => envoy.isReady(),
+    setHealthy: (isHealthy) => envoy.setHealthy(isHealthy),
+    drain: (timeoutMs) => envoy.drain(timeoutMs),
+    close: async () => {
+      await envoy.close();
+      await admin.close();
+    },
+  };
 };

@@ -3,8 +3,9 @@ import { type Clock, systemClock } from '../lib/clock.ts';
 import { isWeftError } from '../lib/errors.ts';
 import { formatHostPort } from '../lib/host-port.ts';
 import type { LevelSwitch, Log } from '../lib/log.ts';
-import { type Admin, openAdmin } from '../proxy/admin/admin.ts';
+import { openAdmin } from '../proxy/admin/admin.ts';
 import type { AdminControl } from '../proxy/admin/page.ts';
+import type { Admin } from '../proxy/admin/server.ts';
 import type { Dns } from '../proxy/dns/dns.ts';
 import type { RunningProxy } from '../proxy/proxy.ts';
 
@@ -32,8 +33,21 @@ const controlOf = (proxy: RunningProxy, clock: Clock): AdminControl => ({
   quit: () => process.kill(process.pid, 'SIGTERM'),
 });
 
-/** Throws PORT_TAKEN and its like for a port that the user chose. */
-export const openProxyAdmin = async (
+/** Where an admin interface answers. Throws PORT_TAKEN and its like for a port that the user chose. */
+export const openOnUsualPort = async (
+  chosen: number | undefined,
+  log: Log,
+  open: (port: number) => Promise<Admin>,
+): Promise<Admin> => {
+  const admin = await open(chosen ?? USUAL_PORT).catch((error: unknown) => {
+    if (chosen !== undefined || !isWeftError(error, 'PORT_TAKEN')) throw error;
+    return open(0);
+  });
+  log.info('admin interface', { address: formatHostPort(admin.address, admin.port) });
+  return admin;
+};
+
+export const openProxyAdmin = (
   proxy: RunningProxy,
   { adminPort, logLevel, dns }: AdminSettings,
   log: Log,
@@ -41,11 +55,5 @@ export const openProxyAdmin = async (
 ): Promise<Admin> => {
   const control = controlOf(proxy, clock);
   const inspect = async () => ({ ...(await proxy.inspect()), ...(dns && { dns: dns.counts }) });
-  const open = (port: number) => openAdmin({ inspect, clock, logLevel, control, port });
-  const admin = await open(adminPort ?? USUAL_PORT).catch((error: unknown) => {
-    if (adminPort !== undefined || !isWeftError(error, 'PORT_TAKEN')) throw error;
-    return open(0);
-  });
-  log.info('admin interface', { address: formatHostPort(admin.address, admin.port) });
-  return admin;
+  return openOnUsualPort(adminPort, log, (port) => openAdmin({ inspect, clock, logLevel, control, port }));
 };

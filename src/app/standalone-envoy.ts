@@ -15,10 +15,12 @@ import { formatSpiffeId } from '../model/identity.ts';
 import type { SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Cluster, Listener, Snapshot } from '../model/snapshot.ts';
+import type { Admin } from '../proxy/admin/server.ts';
 import { telemetryServices } from '../telemetry/ingest.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
 import { openXdsServer, type XdsServer } from '../xds/server.ts';
 import { ENVOY } from '../xds/type-urls.ts';
+import { openEnvoyAdmin } from './envoy-admin.ts';
 import { coresOf } from './own-proxy.ts';
 import { requireFreePort } from './ports.ts';
 import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
@@ -109,6 +111,7 @@ class EnvoyGateway implements StandaloneEngine {
   readonly #server: GrpcServer;
   readonly #log: Log;
   readonly #plain = openPlainClusters();
+  readonly #admin: Admin;
   #envoy: Envoy | undefined;
   #revision = 0;
   #served: ReadonlyMap<string, Listener> = new Map();
@@ -121,6 +124,7 @@ class EnvoyGateway implements StandaloneEngine {
     feed: Feed;
     xds: XdsServer;
     server: GrpcServer;
+    admin: Admin;
   }) {
     this.#options = parts.options;
     this.#found = parts.found;
@@ -128,7 +132,12 @@ class EnvoyGateway implements StandaloneEngine {
     this.#feed = parts.feed;
     this.#xds = parts.xds;
     this.#server = parts.server;
+    this.#admin = parts.admin;
     this.#log = parts.options.log;
+  }
+
+  get envoy(): Envoy | undefined {
+    return this.#envoy;
   }
 
   async apply(snapshot: Snapshot): Promise<readonly Problem[]> {
@@ -227,6 +236,7 @@ class EnvoyGateway implements StandaloneEngine {
     await this.#envoy?.close();
     this.#xds.close();
     await this.#server.close();
+    await this.#admin.close();
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }
@@ -254,10 +264,15 @@ export const openStandaloneEnvoy = async (options: StandaloneEngineOptions): Pro
   });
   const logs = telemetryServices({ hub: { add: (event) => events?.add(event) }, peerOf, log: log.child('access-log') });
   const services = [xds.authenticated, ...(events ? logs : logs.map(unread))];
+  let server: GrpcServer | undefined;
   try {
-    const server = await openGrpcServer(`unix:${socketOf(dir)}`, services);
-    return new EnvoyGateway({ options, found, dir, feed, xds, server });
+    server = await openGrpcServer(`unix:${socketOf(dir)}`, services);
+    let gateway: EnvoyGateway | undefined;
+    const admin = await openEnvoyAdmin(() => gateway?.envoy, options.adminPort, log);
+    gateway = new EnvoyGateway({ options, found, dir, feed, xds, server, admin });
+    return gateway;
   } catch (error) {
+    await server?.close();
     rmSync(dir, { recursive: true, force: true });
     throw error;
   }

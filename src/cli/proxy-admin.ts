@@ -19,7 +19,7 @@ const unreachable = (at: string, why: string, cause?: unknown): WeftError =>
 export const badAnswer = (at: string, why: string, cause?: unknown): WeftError =>
   new WeftError('PROXY_ANSWER', `what answers is not the admin interface of a Weft proxy: ${why}`, {
     at,
-    hint: "the proxy's log names its address; --engine envoy is not supported here yet",
+    hint: "the proxy's log names its address",
     cause,
   });
 
@@ -78,7 +78,7 @@ export const findAdmin = async ({ metadata }: Resource): Promise<SocketAddress> 
   if (told === undefined) {
     throw new WeftError('PROXY_ADMIN_UNKNOWN', 'its proxy tells of no admin interface', {
       at,
-      hint: 'proxies with --engine envoy are not supported here yet; a workload written by hand has no proxy',
+      hint: 'a workload written by hand has no proxy',
     });
   }
   const admin = parseAdminAddress(told);

@@ -1,7 +1,8 @@
 // The tables of `weft proxy-config`, from what a proxy's admin interface says. Called by proxy-config.ts.
+import { X509Certificate } from 'node:crypto';
 import type { Route, RouteAction, RouteMatch } from '../model/route.ts';
 import type { Cluster, FilterChain, Listener, RouteTable, WeightedCluster } from '../model/snapshot.ts';
-import { formatAddress } from './admin-json.ts';
+import { formatAddress, type JsonObject, textAt } from './admin-json.ts';
 import type { TextColumn } from './text-table.ts';
 
 export interface Rows {
@@ -124,29 +125,32 @@ export const endpointRows = (statuses: readonly ClusterStatus[]): Rows => ({
   ),
 });
 
-interface ShownCertificate {
-  readonly path: string;
-  readonly serial_number: string;
-  readonly days_until_expiration: string;
-  readonly valid_from: string;
-  readonly expiration_time: string;
-}
-
-export interface ShownCertificates {
-  readonly ca_cert: readonly ShownCertificate[];
-  readonly cert_chain: readonly ShownCertificate[];
-}
-
-export const secretRows = (certificates: readonly ShownCertificates[], nowMs: number): Rows => {
-  const row = (type: string) => (one: ShownCertificate) => {
-    const isValid = Date.parse(one.valid_from) <= nowMs && nowMs < Date.parse(one.expiration_time);
-    return [one.path, type, isValid, one.serial_number, one.expiration_time, one.valid_from];
+/** The certificates of a secret, in the form of either engine. */
+const certificatesOf = (secret: JsonObject): (readonly [type: string, pem: string])[] => {
+  const inline = (...path: readonly string[]): string => {
+    const bytes = textAt(secret, ...path, 'inline_bytes');
+    return bytes === '' ? textAt(secret, ...path, 'inline_string') : Buffer.from(bytes, 'base64').toString('latin1');
   };
-  return {
-    columns: columnsOf('Name', 'Type', 'Valid', 'Serial number', 'Not after', 'Not before'),
-    rows: certificates.flatMap(({ cert_chain, ca_cert }) => [
-      ...cert_chain.map(row('Cert Chain')),
-      ...ca_cert.map(row('CA')),
-    ]),
-  };
+  return [
+    ['Cert Chain', textAt(secret, 'chainPem') || inline('tls_certificate', 'certificate_chain')],
+    ['CA', textAt(secret, 'trustedPem') || inline('validation_context', 'trusted_ca')],
+  ];
 };
+
+const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+const timeOf = (date: Date): string => `${date.toISOString().slice(0, 19)}Z`;
+
+export const secretRows = (secrets: readonly JsonObject[], nowMs: number): Rows => ({
+  columns: columnsOf('Name', 'Type', 'Valid', 'Serial number', 'Not after', 'Not before'),
+  rows: secrets.flatMap((secret) =>
+    certificatesOf(secret).flatMap(([type, pem]) =>
+      (pem.match(PEM) ?? []).map((one) => {
+        const { validFromDate, validToDate, serialNumber } = new X509Certificate(one);
+        const isValid = validFromDate.getTime() <= nowMs && nowMs < validToDate.getTime();
+        const times = [timeOf(validToDate), timeOf(validFromDate)];
+        return [textAt(secret, 'name'), type, isValid, serialNumber.toLowerCase(), ...times];
+      }),
+    ),
+  ),
+});

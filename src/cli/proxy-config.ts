@@ -20,7 +20,6 @@ import {
   listenerRows,
   type Rows,
   routeRows,
-  type ShownCertificates,
   secretRows,
 } from './proxy-config-rows.ts';
 import { paintWith } from './state-colour.ts';
@@ -50,7 +49,10 @@ const listIn = <T>(holder: unknown, name: string, admin: SocketAddress): readonl
 /** What stands in one list of the configuration dump, out of its envelopes. */
 const readDump = async (admin: SocketAddress, resource: string, path: readonly string[]): Promise<JsonObject[]> => {
   const page = `/config_dump?resource=${resource}`;
-  const configs = listIn<unknown>(await readAdmin(admin, page), 'configs', admin);
+  const answer = await readAdmin(admin, page);
+  // Envoy leaves an empty list out.
+  const isEmpty = isObject(answer) && Object.keys(answer).length === 0;
+  const configs = isEmpty ? [] : listIn<unknown>(answer, 'configs', admin);
   return configs.flatMap((config) => {
     const inside = at(config, ...path);
     return isObject(inside) ? [inside] : [];
@@ -82,9 +84,8 @@ const parts: Readonly<Record<string, ReadPart>> = {
     return { json, table: () => endpointRows(json) };
   },
   secrets: async (admin) => {
-    const certificates = listIn<ShownCertificates>(await readAdmin(admin, '/certs'), 'certificates', admin);
     const json = await readDump(admin, 'dynamic_active_secrets', ['secret']);
-    return { json, table: () => secretRows(certificates, systemClock.now()) };
+    return { json, table: () => secretRows(json, systemClock.now()) };
   },
 };
 

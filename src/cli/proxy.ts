@@ -44,11 +44,6 @@ interface ProxyFlags extends DnsFlags, JoinOptions, DrainFlags {
 const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
   terminal.endsWithReader = false;
   const { log, logLevel } = switchedLog('proxy', flags.quiet ? 'warn' : 'info');
-  if (flags.adminPort !== undefined && flags.engine === 'envoy') {
-    throw new WeftError('USAGE', '--admin-port is not supported with --engine envoy yet', {
-      hint: 'leave it out: that Envoy has its admin interface on a unix socket of its own',
-    });
-  }
   if (flags.resources !== undefined) {
     if (flags.role !== 'gateway') {
       throw new WeftError('USAGE', '--resources is for gateways', {

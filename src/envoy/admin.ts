@@ -1,12 +1,13 @@
-// The few calls to Envoy's admin interface that its supervisor makes.
+// Calls to Envoy's admin interface, which is on a private socket: the supervisor's own, and those that app passes on.
 import { request } from 'node:http';
 import type { AdminAddress } from './bootstrap.ts';
 
 const TIMEOUT_MS = 2_000;
-const MAX_BODY_BYTES = 4 * 1024 * 1024;
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 export interface AdminAnswer {
   readonly status: number;
+  readonly type: string;
   readonly body: string;
 }
 
@@ -15,13 +16,18 @@ export const callAdmin = (admin: AdminAddress, method: 'GET' | 'POST', path: str
   new Promise((resolve, reject) => {
     const target = 'socketPath' in admin ? admin : { host: admin.address, port: admin.port };
     const call = request({ ...target, method, path, agent: false, timeout: TIMEOUT_MS }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        body += chunk;
-        if (body.length > MAX_BODY_BYTES) call.destroy(new Error('the answer of the admin interface is too long'));
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size > MAX_BODY_BYTES) call.destroy(new Error('the answer of the admin interface is too long'));
       });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+      response.on('end', () => {
+        const { statusCode = 0, headers } = response;
+        const type = headers['content-type'] ?? 'text/plain';
+        resolve({ status: statusCode, type, body: Buffer.concat(chunks).toString('utf8') });
+      });
       response.on('error', reject);
     });
     call.on('timeout', () => call.destroy(new Error('the admin interface does not answer')));

@@ -6,7 +6,7 @@ import { type Control, openControl } from '../../src/control/control.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { ProxyNode } from '../../src/model/node.ts';
-import type { Admin } from '../../src/proxy/admin/admin.ts';
+import type { Admin } from '../../src/proxy/admin/server.ts';
 import { storeKey } from '../../src/store/store.ts';
 import { openTestApi, type TestApi } from '../fakes/api.ts';
 import { openServer } from '../fakes/http-server.ts';
@@ -134,10 +134,4 @@ test('each way in which it can fail is told apart', async () => {
   await other.close();
   const gone = await weft('proxy-config', 'listeners', '--admin', `127.0.0.1:${other.port}`);
   match(gone.err, /the proxy's admin interface does not listen \(PROXY_UNREACHABLE\)/);
-});
-
-test('a proxy with --engine envoy takes no admin port', async () => {
-  const { code, err } = await weft('proxy', '--role', 'gateway', '--engine', 'envoy', '--admin-port', '0');
-  equal(code, 2);
-  match(err, /--admin-port is not supported with --engine envoy yet \(USAGE\)/);
 });

@@ -22,8 +22,9 @@ import { isWeftError } from '../../lib/errors.ts';
 import { type LevelSwitch, switchedLog } from '../../lib/log.ts';
 import type { Endpoint } from '../../model/snapshot.ts';
 import type { ProxyOptions } from '../proxy.ts';
-import { type Admin, openAdmin } from './admin.ts';
+import { openAdmin } from './admin.ts';
 import type { AdminControl } from './page.ts';
+import type { Admin } from './server.ts';
 
 interface Reply {
   readonly status: number;

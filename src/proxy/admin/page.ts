@@ -23,6 +23,8 @@ export interface Asked {
 export interface Answer {
   readonly status?: number;
   readonly type?: string;
+  /** The methods that it takes, where another one came. */
+  readonly allow?: string;
   readonly body: string;
 }
 

@@ -1,5 +1,6 @@
 // What TLS clients and servers of every kind get from a gateway: certificates, the snapshot, and a client. For engines-tls.test.ts.
 import { type ConnectionOptions, connect } from 'node:tls';
+import type { AuthorizationPolicy } from '../../src/model/policy.ts';
 import type {
   ClientValidation,
   Cluster,
@@ -17,7 +18,7 @@ const LOOPBACK = '127.0.0.1';
 
 const CLIENT_SUBJECT = '/C=DE/O=Weft \\/ "Shop", Inc./CN=client é';
 const CLIENT_NAMES =
-  'DNS:a.client.test,DNS:b.client.test,URI:spiffe://elsewhere/client,email:one@client.test,IP:10.1.2.3';
+  'DNS:a.client.test,DNS:b.client.test,URI:spiffe://cluster.local/ns/shop/sa/client,email:one@client.test,IP:10.1.2.3';
 
 export const makeCredentials = () => {
   const authority = new OpensslAuthority('authority');
@@ -54,10 +55,18 @@ const needs = (rest: Partial<ClientValidation> = {}): ClientValidation => ({
   ...rest,
 });
 
+/** The client's URI is no identity of the mesh, though it looks like one. */
+const MEMBERS: AuthorizationPolicy = {
+  name: 'shop/members',
+  action: 'ALLOW',
+  rules: [{ from: [{ principals: { any: [{ type: 'present' }], none: [] } }], to: [], when: [] }],
+};
+
 interface ChainSettings extends TlsParameters {
   readonly secrets?: readonly string[];
   readonly clientValidation?: ClientValidation;
   readonly clientCert?: ForwardClientCert;
+  readonly authorization?: readonly AuthorizationPolicy[];
 }
 
 /** By server name. */
@@ -71,12 +80,13 @@ const CHAINS: Readonly<Record<string, ChainSettings>> = {
   'needs.test': { clientValidation: needs() },
   'may.test': { clientValidation: needs({ optional: true }) },
   'insecure.test': { clientValidation: needs({ optional: true, acceptInvalid: true }) },
+  'member.test': { clientValidation: needs(), authorization: [MEMBERS] },
   'listed.test': { clientValidation: needs({ secret: 'authority-and-list' }) },
   'dns.test': {
     clientValidation: needs({ subjectAltNames: [{ name: 'DNS', type: 'exact', value: 'b.client.test' }] }),
   },
   'uri.test': {
-    clientValidation: needs({ subjectAltNames: [{ name: 'URI', type: 'prefix', value: 'spiffe://elsewhere/' }] }),
+    clientValidation: needs({ subjectAltNames: [{ name: 'URI', type: 'prefix', value: 'spiffe://cluster.local/' }] }),
   },
   'email.test': {
     clientValidation: needs({ subjectAltNames: [{ name: 'EMAIL', type: 'suffix', value: '@client.test' }] }),
@@ -87,7 +97,7 @@ const CHAINS: Readonly<Record<string, ChainSettings>> = {
   },
   'part.test': { clientValidation: needs({ subjectAltNames: [{ name: 'DNS', type: 'regex', value: 'client' }] }) },
   'contains.test': {
-    clientValidation: needs({ subjectAltNames: [{ name: 'URI', type: 'contains', value: 'where' }] }),
+    clientValidation: needs({ subjectAltNames: [{ name: 'URI', type: 'contains', value: 'shop' }] }),
   },
   'other.test': {
     clientValidation: needs({ subjectAltNames: [{ name: 'URI', type: 'exact', value: 'a.client.test' }] }),
@@ -100,14 +110,17 @@ const CHAINS: Readonly<Record<string, ChainSettings>> = {
   ),
 };
 
-const chainOf = ([name, { secrets = ['any'], clientCert, ...tls }]: [string, ChainSettings]): FilterChain => ({
+const chainOf = ([name, { secrets = ['any'], clientCert, authorization = [], ...tls }]: [
+  string,
+  ChainSettings,
+]): FilterChain => ({
   name,
   match: { transport: 'tls', serverNames: [name] },
   tls: { mode: 'terminate', secrets, ...tls },
   handler: {
     type: 'http',
     routes: 'all',
-    authorization: [],
+    authorization,
     explicitProxy: false,
     edge: false,
     ...(clientCert && { clientCert }),

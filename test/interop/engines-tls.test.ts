@@ -94,7 +94,7 @@ const elementOf = ({ client }: Credentials): string => {
   const hash = createHash('sha256').update(certificate.raw).digest('hex');
   const cert = pem(certificate.toString());
   const subject = 'CN=client \\C3\\A9,O=Weft / \\"Shop\\"\\, Inc.,C=DE';
-  const names = 'URI=spiffe://elsewhere/client;DNS=a.client.test;DNS=b.client.test';
+  const names = 'URI=spiffe://cluster.local/ns/shop/sa/client;DNS=a.client.test;DNS=b.client.test';
   return `By=spiffe://gateway/own;Hash=${hash};Cert="${cert}";Chain="${cert}";Subject="${subject}";${names}`;
 };
 
@@ -148,6 +148,10 @@ for (const [name, openEngine] of Object.entries({ weft: openWeft, envoy: openRea
         }
       });
     }
+
+    it('takes nobody for a member of the mesh by the certificate of an ordinary authority', async () => {
+      assert.equal((await asked('member.test', { as: credentials.client }))?.status, 403);
+    });
 
     it('shows RSA or ECDSA as the client is able, and wildcards for one label', async () => {
       const old = (ciphers: string): Asked => ({ options: { maxVersion: 'TLSv1.2', ciphers } });

@@ -78,13 +78,13 @@ const afterProxyHeader = (version: NonNullable<Cluster['proxyProtocol']>, socket
   });
 
 /** Mutual TLS for endpoints that say so, plain text for all others. */
-const transportOf = ({ tls, proxyProtocol }: Cluster): Init<typeof ClusterSchema> => {
+const transportOf = ({ tls, protocol, proxyProtocol }: Cluster): Init<typeof ClusterSchema> => {
   const after = (socket: typeof plainText) => (proxyProtocol ? afterProxyHeader(proxyProtocol, socket) : socket);
   if (tls.mode === 'none') return proxyProtocol ? { transportSocket: after(plainText) } : {};
-  if (tls.mode === 'simple') return { transportSocket: after(upstreamTls(tls)) };
+  if (tls.mode === 'simple') return { transportSocket: after(upstreamTls(tls, protocol)) };
   return {
     transportSocketMatches: [
-      { name: 'mesh', match: { mesh: true }, transportSocket: after(upstreamTls(tls)) },
+      { name: 'mesh', match: { mesh: true }, transportSocket: after(upstreamTls(tls, protocol)) },
       { name: 'plain', match: {}, transportSocket: after(plainText) },
     ],
   };

@@ -13,7 +13,7 @@ import { type EncodedResource, type Form, memoizeEncoding, type ResourceSet } fr
 import { ENVOY } from '../type-urls.ts';
 import { encodeCluster, encodeInternalCluster } from './cluster.ts';
 import { encodeEndpoints } from './endpoints.ts';
-import { encodeListener, explicitHandlers } from './listener.ts';
+import { encodeListener, explicitHandlers, policiesOf } from './listener.ts';
 import { httpRbacOfRoutes } from './rbac.ts';
 import { openRouteContexts, type RouteContext } from './route-context.ts';
 import { isAuthorizing, routesName } from './route-names.ts';
@@ -163,7 +163,7 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
             name,
             context,
             authorization: handler.authorization,
-            encodePolicies: (policies) => httpRbacOfRoutes(policies, port),
+            encodePolicies: (policies) => httpRbacOfRoutes(policiesOf(chain, policies), port),
           }));
         }),
       );

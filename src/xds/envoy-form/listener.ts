@@ -8,6 +8,7 @@ import { ListenerSchema } from '../../gen/envoy/config/listener/v3/listener_pb.j
 import { HttpInspectorSchema } from '../../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import { ProxyProtocolSchema } from '../../gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
 import { TlsInspectorSchema } from '../../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import type { AuthorizationPolicy } from '../../model/policy.ts';
 import type { FilterChain, HttpHandler, Listener } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
@@ -21,6 +22,7 @@ import { tcpProxy } from './tcp.ts';
 import { downstreamTls } from './tls.ts';
 import { internalName } from './tunnels.ts';
 import { encodeUdpListener } from './udp.ts';
+import { withoutIdentity } from './without-identity.ts';
 
 export interface ListenerContext {
   readonly trustDomain: string;
@@ -57,6 +59,13 @@ const matchOf = ({ match, tls }: FilterChain): ChainMatch => {
   };
 };
 
+/** Who shows a certificate of an ordinary authority is nobody of the mesh. */
+export const policiesOf = (
+  { tls }: FilterChain,
+  policies: readonly AuthorizationPolicy[],
+): readonly AuthorizationPolicy[] =>
+  tls?.mode === 'terminate' && tls.clientValidation ? withoutIdentity(policies) : policies;
+
 const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerContext): EnvoyChain['filters'] => {
   const { handler } = chain;
   const { direction } = listener;
@@ -71,7 +80,7 @@ const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerCont
   if (handler.type === 'udp') return [];
   const { targets, idleTimeoutMs } = handler;
   return [
-    ...tcpRbac(handler.authorization, context.policyPort(chain), direction),
+    ...tcpRbac(policiesOf(chain, handler.authorization), context.policyPort(chain), direction),
     tcpProxy({ targets, idleTimeoutMs, statPrefix: direction, accessLog: tcpAccessLog(log) }),
   ];
 };

@@ -21,6 +21,7 @@ import {
 import type { StringMatcherSchema } from '../../gen/envoy/type/matcher/v3/string_pb.js';
 import {
   type ClientValidation,
+  type Cluster,
   type DownstreamTls,
   isTlsSecret,
   type SanMatch,
@@ -144,8 +145,12 @@ const meshUpstream = (sni: string, identities: readonly string[]) => {
   });
 };
 
-const simpleUpstream = (tls: SimpleTls) => {
-  const { sni, ca, certificate, alpn = [] } = tls;
+/** What is offered where a cluster's TLS does not say. */
+const UPSTREAM_ALPN: Partial<Record<Cluster['protocol'], string>> = { http1: 'http/1.1', http2: 'h2' };
+
+const simpleUpstream = (tls: SimpleTls, protocol: Cluster['protocol']) => {
+  const own = UPSTREAM_ALPN[protocol];
+  const { sni, ca, certificate, alpn = own ? [own] : [] } = tls;
   const names = tls.subjectAltNames ?? [{ name: 'DNS', type: 'exact', value: sni } as const];
   return configured('envoy.transport_sockets.tls', UpstreamTlsContextSchema, {
     sni,
@@ -160,8 +165,8 @@ const simpleUpstream = (tls: SimpleTls) => {
   });
 };
 
-export const upstreamTls = (tls: Exclude<UpstreamTls, { mode: 'none' }>) =>
-  tls.mode === 'mesh' ? meshUpstream(tls.sni, tls.identities) : simpleUpstream(tls);
+export const upstreamTls = (tls: Exclude<UpstreamTls, { mode: 'none' }>, protocol: Cluster['protocol']) =>
+  tls.mode === 'mesh' ? meshUpstream(tls.sni, tls.identities) : simpleUpstream(tls, protocol);
 
 const inline = (text: string) => ({ specifier: { case: 'inlineString', value: text } }) as const;
 

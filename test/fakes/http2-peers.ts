@@ -44,6 +44,7 @@ export class EchoUser implements Http2StreamUser {
 
   constructor(stream: Http2Stream, message: RequestMessage, end: boolean) {
     this.#stream = stream;
+    if (message.expectContinue) stream.interim(answerOf(100));
     if (!end) {
       stream.answer(answerOf(200), message.method === 'HEAD');
       return;

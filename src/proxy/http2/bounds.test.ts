@@ -40,6 +40,9 @@ const FLOODS: Readonly<Record<string, string>> = {
   'malformed requests': oddIds(300)
     .map((id) => headers(id, [':method', 'GET']))
     .join(''),
+  'streams that it makes us reset': oddIds(300)
+    .map((id) => headers(id, requestFields('POST'), false) + h2.windowText(id, 0))
+    .join(''),
   PINGs: frame(h2.PING, 0, 0, '12345678').repeat(2000),
   SETTINGS: settings([4, 1]).repeat(2000),
   'empty DATA': headers(1, requestFields('POST'), false) + frame(h2.DATA, 0, 1).repeat(5000),

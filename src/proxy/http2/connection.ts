@@ -578,7 +578,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     stream.close();
     if (this.wire.blocked) this.#undrained++;
     if (code >= 0) stream.user.onReset(code, unprocessed);
-    else this.#control.refund(WASTED_STREAM);
+    else if (stream.localEnded) this.#control.refund(WASTED_STREAM);
     if (!this.#control.open) return;
     if (wasFull && this.#role === 'client') this.#owner.onMoreStreams();
     if (this.#streams.size === 0) {

@@ -25,6 +25,7 @@ import { telemetryServices } from '../telemetry/ingest.ts';
 import { knownWorkloads } from '../telemetry/known-workloads.ts';
 import { openXdsServer } from '../xds/server.ts';
 import { openDataDir, writeControlInfo } from './data-dir.ts';
+import { GATEWAYS_PATH, gatewayListHandler } from './gateway-list.ts';
 import { kubeconfigOf } from './kubeconfig.ts';
 import { announceFailure, announceReady, onEnd } from './process.ts';
 import { gatewayCheck, joinVerifier } from './service-accounts.ts';
@@ -159,7 +160,10 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       secure: { address: options.bindAddress, port: options.apiPort, certPem: chainPem, keyPem },
       browser: { address: LOOPBACK, port: options.browserPort },
       page: join(import.meta.dirname, '..', 'api', 'page'),
-      extra: new Map([['/weft/v1/', flowsHandler(hub)]]),
+      extra: new Map([
+        [GATEWAYS_PATH, gatewayListHandler(() => control.gateways())],
+        ['/weft/v1/', flowsHandler(hub)],
+      ]),
       version: programVersion(),
       clock,
       log: log.child('api'),

@@ -1,10 +1,12 @@
 // Reads the admin interface of a proxy on this machine: which address, whose it is, and its JSON. Used by proxy-config.ts.
 import { request } from 'node:http';
+import type { Client } from '../client/client.ts';
 import { ADMIN_ANNOTATION, REGISTERED_BY_ANNOTATION } from '../kinds/workload-entry/schema.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
 import { formatHostPort, parseHostPort } from '../lib/host-port.ts';
 import type { SocketAddress } from '../model/node.ts';
 import type { Resource } from '../model/resource.ts';
+import { listAt, textAt } from './admin-json.ts';
 
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -70,7 +72,20 @@ export const parseAdminAddress = (text: string): SocketAddress | undefined => {
   return parts && parts.port > 0 && isLoopback(parts.host) ? { address: parts.host, port: parts.port } : undefined;
 };
 
-/** Where the proxy of a workload answers; made sure that it is that one, as ports change hands. */
+/** Makes sure that it is this proxy that answers there, as ports change hands. */
+const verified = async (at: string, told: string, id: string | undefined): Promise<SocketAddress> => {
+  const admin = parseAdminAddress(told);
+  if (!admin) throw badAnswer(at, `its admin interface "${told}" is not a loopback address with a port`);
+  const info = (await readAdmin(admin, '/server_info')) as { node?: { id?: unknown } } | null;
+  const found = info?.node?.id;
+  if (found !== id) {
+    const where = `is not on this machine: another proxy (${String(found)}) has that address here`;
+    throw unreachable(`${at}, ${told}`, where);
+  }
+  return admin;
+};
+
+/** Where the proxy of a workload answers. */
 export const findAdmin = async ({ metadata }: Resource): Promise<SocketAddress> => {
   const { name, namespace, annotations = {} } = metadata;
   const at = `workload ${namespace}/${name}`;
@@ -81,12 +96,22 @@ export const findAdmin = async ({ metadata }: Resource): Promise<SocketAddress> 
       hint: 'a workload written by hand has no proxy',
     });
   }
-  const admin = parseAdminAddress(told);
-  if (!admin) throw badAnswer(at, `${ADMIN_ANNOTATION} "${told}" is not a loopback address with a port`);
-  const info = (await readAdmin(admin, '/server_info')) as { node?: { id?: unknown } } | null;
-  const id = info?.node?.id;
-  if (id !== annotations[REGISTERED_BY_ANNOTATION]) {
-    throw unreachable(`${at}, ${told}`, `is not on this machine: another proxy (${String(id)}) has that address here`);
-  }
-  return admin;
+  return verified(at, told, annotations[REGISTERED_BY_ANNOTATION]);
+};
+
+/** Where a gateway of this name answers: in the namespace, or the only one of all. Undefined: there is none. */
+export const findGatewayAdmin = async (
+  client: Client,
+  name: string,
+  namespace: string,
+): Promise<SocketAddress | undefined> => {
+  // Of a control plane that is older than this page there is nothing to learn.
+  const answer = await client.getJson('/weft/v1/gateways').catch(() => undefined);
+  const named = listAt(answer, 'items').filter((one) => textAt(one, 'name') === name);
+  const chosen =
+    named.find((one) => textAt(one, 'namespace') === namespace) ?? (named.length === 1 ? named[0] : undefined);
+  const told = textAt(chosen, 'admin');
+  return told === ''
+    ? undefined
+    : verified(`gateway ${textAt(chosen, 'namespace')}/${name}`, told, textAt(chosen, 'id'));
 };

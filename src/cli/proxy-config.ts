@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { workloadEntry } from '../kinds/workload-entry/schema.ts';
 import { systemClock } from '../lib/clock.ts';
-import { WeftError } from '../lib/errors.ts';
+import { isWeftError, WeftError } from '../lib/errors.ts';
 import { formatHostPort } from '../lib/host-port.ts';
 import { nearestName } from '../lib/names.ts';
 import type { SocketAddress } from '../model/node.ts';
@@ -11,7 +11,7 @@ import { newCommand } from './command.ts';
 import { addConnectionOptions, type ConnectionOptions, namespaceOption, withClient } from './connect.ts';
 import { orNotFound } from './not-found.ts';
 import { requireFormat } from './output-format.ts';
-import { badAnswer, findAdmin, parseAdminAddress, readAdmin } from './proxy-admin.ts';
+import { badAnswer, findAdmin, findGatewayAdmin, parseAdminAddress, readAdmin } from './proxy-admin.ts';
 import { envoyClusterRows, envoyListenerRows, envoyRouteRows } from './proxy-config-envoy.ts';
 import {
   type ClusterStatus,
@@ -113,8 +113,16 @@ const chosenAdmin = (text: string): SocketAddress => {
 const adminOfWorkload = async (name: string, options: Options, terminal: Terminal): Promise<SocketAddress> => {
   let admin: SocketAddress | undefined;
   await withClient(options, terminal, async ({ client, namespace }) => {
-    const found = client.get(workloadEntry, name, { namespace });
-    admin = await findAdmin(await orNotFound(client, workloadEntry, name, namespace, found));
+    const found = await client.get(workloadEntry, name, { namespace }).catch((error: unknown) => {
+      if (!isWeftError(error, 'API_NOT_FOUND')) throw error;
+      return error;
+    });
+    if (!(found instanceof Error)) admin = await findAdmin(found);
+    else {
+      admin = await findGatewayAdmin(client, name, namespace);
+      // Says which names there are.
+      if (!admin) await orNotFound(client, workloadEntry, name, namespace, Promise.reject(found));
+    }
   });
   return admin!;
 };
@@ -152,9 +160,9 @@ export const command = (terminal: Terminal): Command =>
     newCommand('proxy-config', 'Shows what a proxy on this machine has in use now.', [
       'weft proxy-config listeners reviews-v1',
       'weft proxy-config endpoints reviews-v1 -o json',
-      'weft proxy-config routes --admin 127.0.0.1:15000',
+      'weft proxy-config routes gateway',
     ])
-      .argument('[words...]', 'listeners, routes, clusters, endpoints or secrets; then a workload')
+      .argument('[words...]', 'listeners, routes, clusters, endpoints or secrets; then a workload or a gateway')
       .usage('[options] listeners|routes|clusters|endpoints|secrets WORKLOAD'),
   )
     .addOption(namespaceOption())

@@ -6,6 +6,7 @@ import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { TrafficEvent } from '../model/event.ts';
 import type { Mesh } from '../model/mesh.ts';
+import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Resource } from '../model/resource.ts';
 import type { SnapshotFeed } from '../model/snapshot.ts';
@@ -33,6 +34,8 @@ export interface Control {
   problems(): readonly Problem[];
   readonly feed: SnapshotFeed;
   readonly workloads: Workloads;
+  /** The gateway processes that are connected. */
+  gateways(): readonly ProxyNode[];
   /** The policies that denied a request, for proxies that only say that it was denied. */
   denialPolicies(event: TrafficEvent): string[];
   close(): Promise<void>;
@@ -196,6 +199,10 @@ class ControlLoop implements Control {
     this.#problemLog.update(this.#compiled.problems);
     this.#statuses.write(this.#compiled.statuses.values());
     return true;
+  }
+
+  gateways(): readonly ProxyNode[] {
+    return this.#registry.gateways.map(({ node }) => node);
   }
 
   #gatewayAddresses() {

@@ -1,6 +1,7 @@
 // `weft proxy-config` against a running proxy whose control plane knows where its admin interface is.
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { GATEWAYS_PATH, gatewayListHandler } from '../../src/app/gateway-list.ts';
 import { openProxyAdmin } from '../../src/app/proxy-admin.ts';
 import { type Control, openControl } from '../../src/control/control.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -53,7 +54,7 @@ let proxy: ProxyUnderTest;
 let admin: Admin;
 
 before(async () => {
-  api = await openTestApi();
+  api = await openTestApi(new Map([[GATEWAYS_PATH, gatewayListHandler(() => control.gateways())]]));
   control = await openControl({ store: api.store, trustDomain: 'cluster.local', clock: systemClock, log: silentLog });
   const svid = new FakeAuthority().source('spiffe://cluster.local/ns/default/sa/reviews');
   const first = snapshot({
@@ -67,6 +68,9 @@ before(async () => {
   const at = { address: admin.address, port: admin.port };
   control.workloads.connect({ ...nodeNamed('reviews-v1'), admin: at });
   control.workloads.connect({ ...nodeNamed('reviews-v2'), admin: at });
+  // As far as the page can tell, a gateway with that proxy; and one whose port another proxy has now.
+  control.workloads.connect({ ...nodeNamed('reviews-v1'), role: 'gateway', name: 'edge', admin: at });
+  control.workloads.connect({ ...nodeNamed('other'), role: 'gateway', admin: at });
   control.workloads.connect(nodeNamed('by-envoy'));
   for (const name of ['reviews-v1', 'reviews-v2', 'by-envoy']) {
     await registered(name);
@@ -104,6 +108,15 @@ for (const [part, table] of Object.entries(TABLES)) {
     ok(!json.out.includes('PRIVATE KEY'));
   });
 }
+
+test('a gateway is found by the name of its process', async () => {
+  for (const namespace of ['default', 'elsewhere']) {
+    const shown = await weft('proxy-config', 'listeners', 'edge', '-n', namespace);
+    deepEqual([shown.code, shown.err], [0, '']);
+    match(shown.out, TABLES.listeners!);
+  }
+  match((await weft('proxy-config', 'listeners', 'other')).err, /another proxy .* has that address here/);
+});
 
 test('each way in which it can fail is told apart', async () => {
   const other = await openServer((_, res) => res.end('hello'));

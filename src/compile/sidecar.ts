@@ -115,6 +115,8 @@ const appCluster = (port: number, address: string, protocol: Cluster['protocol']
   name: inboundCluster(port),
   discovery: { type: 'static', endpoints: [{ address, port, mesh: false, weight: 1, health: 'healthy' }] },
   protocol,
+  // A port that says nothing may well be asked for gRPC: whoever calls it that way knows.
+  ...(protocol === 'http1' && { keepsVersion: true }),
   tls: { mode: 'none' },
   loadBalancing: 'round-robin',
   connectTimeoutMs: CONNECT_TIMEOUT_MS,

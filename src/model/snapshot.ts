@@ -192,6 +192,8 @@ export interface Cluster {
     | { readonly type: 'dns'; readonly host: string; readonly port: number };
   /** `http2`: over TLS by ALPN `h2`, in plain text by prior knowledge. */
   readonly protocol: 'http1' | 'http2' | 'tcp' | 'udp';
+  /** With `http1`: requests that came over HTTP/2 go over HTTP/2, as the caller knows what the endpoint speaks. */
+  readonly keepsVersion?: true;
   /** Each connection begins with this PROXY protocol header, before TLS. An HTTP connection then serves one client's connection only. */
   readonly proxyProtocol?: 'v1' | 'v2';
   readonly tls: UpstreamTls;

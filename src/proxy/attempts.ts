@@ -10,6 +10,8 @@ import type { UpstreamStream } from './upstream-stream.ts';
 export interface AttemptOwner {
   /** The client's connection. */
   readonly origin: Origin;
+  /** That the client speaks. */
+  readonly version: 'http1' | 'http2';
   /** The request is to be written now. */
   onReady(stream: UpstreamStream): void;
   /** No further attempt can be made. */
@@ -109,7 +111,7 @@ export class Attempts implements Waiter {
     state.total++;
     this.cluster.attempts++;
     this.count++;
-    this.#pool = this.cluster.poolOf(state, this.#owner.origin);
+    this.#pool = this.cluster.poolOf(state, this.#owner.origin, this.#owner.version);
     this.#pool.acquire(this, fresh);
   }
 

@@ -17,6 +17,7 @@ export interface LocalAnswer {
 export interface ClientStream {
   readonly info: ConnectionInfo;
   readonly self: SelfPeer;
+  readonly version: 'http1' | 'http2';
   /** Whose buffers the pieces of the request's body are in. */
   readonly lender: Lender;
   /** A read is being handed over; more of it may follow at once. */

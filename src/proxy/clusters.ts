@@ -10,6 +10,7 @@ import type { Origin } from './proxy-protocol/header.ts';
 import { OriginPools } from './proxy-protocol/pools.ts';
 import { Resolution, type Resolve } from './resolver.ts';
 import { secretsFor } from './upstream-tls.ts';
+import { VersionPools } from './version-pools.ts';
 
 export class ClusterState {
   cluster: Cluster;
@@ -41,8 +42,15 @@ export class ClusterState {
   }
 
   /** For requests of one client's connection; all share the pool where no PROXY protocol header tells of it. */
-  poolOf(state: PoolEndpoint, origin: Origin): EndpointPool {
+  poolOf(state: PoolEndpoint, origin: Origin, version: 'http1' | 'http2'): EndpointPool {
     const kind = this.cluster.protocol === 'http2' ? Http2Pool : Http1Pool;
+    if (!this.cluster.proxyProtocol && this.cluster.keepsVersion) {
+      state.pool ??= new VersionPools(
+        this.cluster,
+        (own, cluster) => new (own === 'http2' ? Http2Pool : Http1Pool)(this.#context, state, cluster),
+      );
+      return (state.pool as VersionPools).of(version);
+    }
     if (!this.cluster.proxyProtocol) {
       state.pool ??= new kind(this.#context, state, this.cluster);
       return state.pool;
@@ -62,6 +70,7 @@ export class ClusterState {
       trust.some((part, i) => part !== this.#trust[i]) ||
       !isDeepStrictEqual(cluster.tls, this.cluster.tls) ||
       cluster.protocol !== this.cluster.protocol ||
+      cluster.keepsVersion !== this.cluster.keepsVersion ||
       cluster.proxyProtocol !== this.cluster.proxyProtocol;
     this.#trust = trust;
     this.cluster = cluster;

@@ -103,6 +103,7 @@ export class Http2Downstream implements ClientConnection, Http2Owner {
 }
 
 class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
+  readonly version = 'http2';
   readonly reading = false;
   readonly #context: ProxyContext;
   readonly #owner: Http2Downstream;

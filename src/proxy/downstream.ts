@@ -41,6 +41,7 @@ export class Downstream implements ClientConnection, ClientStream, TunnelClient,
   readonly #outlet: Outlet;
   readonly info: ConnectionInfo;
   readonly self: SelfPeer;
+  readonly version = 'http1';
   readonly needsSwitch = false;
   /** What has taken over the wire: HTTP/2, or requests inside a CONNECT tunnel. */
   inner: ClientConnection | undefined;

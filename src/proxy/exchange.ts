@@ -134,6 +134,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.answer(action.status, action.type === 'direct' ? action.body : '', undefined, headers);
   }
 
+  get version(): 'http1' | 'http2' {
+    return this.#down.version;
+  }
+
   get origin(): Origin {
     return this.#down.info;
   }

@@ -1,6 +1,7 @@
 // Both versions of HTTP on either side, in all pairs and through both engines, with Node's own as the peers.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { Listener } from '../../src/model/snapshot.ts';
 import { ENGINES, type Engine, openEngine } from '../fakes/each-engine.ts';
@@ -37,7 +38,29 @@ const gateway = (port: number): Listener => ({
   ],
 });
 
-const snapshotFor = (programs: Readonly<Record<Version, Program>>) => (port: (name: string) => number) => ({
+/** `same` takes both versions, and is asked in the client's. */
+const CLUSTERS = [...VERSIONS, 'same'] as const;
+
+type Programs = Readonly<Record<Version, Program>>;
+
+/** Leads each connection to the program that speaks its version. */
+const openSplitter = async (programs: Programs): Promise<Server> => {
+  const server = createServer((socket) => {
+    socket
+      .on('error', () => {})
+      .once('data', (first: Buffer) => {
+        const { port } = programs[first.toString('latin1').startsWith('PRI ') ? 'http2' : 'http1'];
+        const program = connect(port, '127.0.0.1').on('error', () => {});
+        program.write(first);
+        socket.pipe(program).pipe(socket);
+      });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+};
+
+const snapshotFor = (programs: Programs, both: number) => (port: (name: string) => number) => ({
   listeners: new Map([['gateway', gateway(port('gateway'))]]),
   routes: new Map([
     [
@@ -45,7 +68,7 @@ const snapshotFor = (programs: Readonly<Record<Version, Program>>) => (port: (na
       {
         name: 'all',
         tunnels: [],
-        virtualHosts: VERSIONS.map((name) => ({
+        virtualHosts: CLUSTERS.map((name) => ({
           name,
           domains: [`${name}.test`],
           routes: [route({ action: forward([name, 1]) })],
@@ -54,10 +77,11 @@ const snapshotFor = (programs: Readonly<Record<Version, Program>>) => (port: (na
     ],
   ]),
   clusters: new Map(
-    VERSIONS.map((protocol) => {
-      const { port } = programs[protocol];
+    CLUSTERS.map((name) => {
+      const port = name === 'same' ? both : programs[name].port;
       const endpoint = { address: '127.0.0.1', port, mesh: false, weight: 1, health: 'healthy' as const };
-      return [protocol, cluster(protocol, { protocol, discovery: { type: 'static', endpoints: [endpoint] } })];
+      const speaks = name === 'same' ? { keepsVersion: true as const } : { protocol: name };
+      return [name, cluster(name, { ...speaks, discovery: { type: 'static', endpoints: [endpoint] } })];
     }),
   ),
 });
@@ -149,16 +173,26 @@ const CASES: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
 for (const engineName of ENGINES) {
   describe(`HTTP/1.1 and HTTP/2 through the engine ${engineName}`, () => {
     let engine: Engine;
+    let splitter: Server;
     const programs = {} as Record<Version, Program>;
     before(async () => {
       for (const version of VERSIONS) programs[version] = await openProgram(version);
-      engine = await openEngine(engineName, ['gateway'], snapshotFor(programs));
+      splitter = await openSplitter(programs);
+      const both = (splitter.address() as AddressInfo).port;
+      engine = await openEngine(engineName, ['gateway'], snapshotFor(programs, both));
     });
     after(async () => {
       await engine?.close();
+      splitter?.close();
       for (const version of VERSIONS) programs[version]?.close();
     });
     for (const from of VERSIONS) {
+      it(`${from} stays what it is where the endpoint takes both`, async (t) => {
+        const client = versionClient(from, engine.port('gateway'));
+        t.after(() => client.close());
+        const reply = await client.ask({ host: 'same.test', path: '/echo' });
+        assert.equal(echoed(reply).version, from === 'http1' ? '1.1' : '2.0');
+      });
       for (const to of VERSIONS) {
         describe(`${from} to ${to}`, () => {
           let client: VersionClient;

@@ -10,6 +10,7 @@ import { encodeText, TextReader, trailersFrame, type WebType, wantsText, webType
 const OWN: Lender = { keep: (buffer, start, end) => buffer.subarray(start, end), leaveBuffer: () => {} };
 
 export class GrpcWebClient implements ClientStream {
+  readonly version = 'http2';
   readonly #down: ClientStream;
   readonly #reader: TextReader | undefined;
   readonly #text: boolean;

@@ -97,12 +97,20 @@ const limitsOf = ({ maxConnections, maxPendingRequests }: Cluster): Init<typeof 
   },
 });
 
-const protocolOf = ({
-  protocol,
-}: Cluster): NonNullable<Init<typeof HttpProtocolOptions_ExplicitHttpConfigSchema>['protocolConfig']> =>
-  protocol === 'http2'
-    ? { case: 'http2ProtocolOptions', value: { allowConnect: true } }
-    : { case: 'httpProtocolOptions', value: { enableTrailers: true } };
+const http1 = { enableTrailers: true };
+const http2 = { allowConnect: true };
+
+const versionOf = ({ protocol, keepsVersion }: Cluster): Init<typeof HttpProtocolOptionsSchema> => {
+  if (keepsVersion) {
+    const value = { httpProtocolOptions: http1, http2ProtocolOptions: http2 };
+    return { upstreamProtocolOptions: { case: 'useDownstreamProtocolConfig', value } };
+  }
+  const value: Init<typeof HttpProtocolOptions_ExplicitHttpConfigSchema> =
+    protocol === 'http2'
+      ? { protocolConfig: { case: 'http2ProtocolOptions', value: http2 } }
+      : { protocolConfig: { case: 'httpProtocolOptions', value: http1 } };
+  return { upstreamProtocolOptions: { case: 'explicitHttpConfig', value } };
+};
 
 export const clusterInit = (cluster: Cluster): Init<typeof ClusterSchema> => ({
   name: cluster.name,
@@ -117,7 +125,7 @@ export const clusterInit = (cluster: Cluster): Init<typeof ClusterSchema> => ({
   typedExtensionProtocolOptions: {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
       commonHttpProtocolOptions: { idleTimeout: duration(cluster.idleTimeoutMs) },
-      upstreamProtocolOptions: { case: 'explicitHttpConfig', value: { protocolConfig: protocolOf(cluster) } },
+      ...versionOf(cluster),
     }),
   },
 });

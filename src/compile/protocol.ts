@@ -19,3 +19,7 @@ export const protocolOf = (appProtocol: string | undefined, portName: string | u
   const word = appProtocol ? declared : declared.split('-', 1)[0]!;
   return (Object.hasOwn(WORDS, declared) && WORDS[declared]) || (Object.hasOwn(WORDS, word) && WORDS[word]) || 'tcp';
 };
+
+/** `{undeclared: true}` for a port that says nothing of its protocol, in words or by its name. */
+export const undeclaredOf = (appProtocol: string | undefined, portName: string | undefined): { undeclared?: true } =>
+  appProtocol || portName ? {} : { undeclared: true };

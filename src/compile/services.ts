@@ -9,7 +9,7 @@ import type { Endpoint } from '../model/snapshot.ts';
 import type { Input } from './input.ts';
 import { keepEqual, sameItems } from './keep.ts';
 import { notSupported, problemOf, warning } from './problem.ts';
-import { protocolOf } from './protocol.ts';
+import { protocolOf, undeclaredOf } from './protocol.ts';
 import type { Selection } from './selection.ts';
 import type { WorkloadPart, WorkloadService } from './workloads.ts';
 
@@ -167,7 +167,8 @@ const buildPort = (
   const { spec, key } = input;
   const protocol: ServicePort['protocol'] =
     portSpec.protocol === 'UDP' ? 'udp' : protocolOf(portSpec.appProtocol, portSpec.name);
-  const base = { name: portSpec.name ?? '', port: portSpec.port, protocol, routes: [] };
+  const undeclared = protocol === 'udp' ? {} : undeclaredOf(portSpec.appProtocol, portSpec.name);
+  const base = { name: portSpec.name ?? '', port: portSpec.port, protocol, ...undeclared, routes: [] };
   if (spec.type === 'ExternalName' && spec.externalName) {
     return { ...base, endpoints: [], dns: { host: spec.externalName.toLowerCase(), port: portSpec.port } };
   }
@@ -179,7 +180,8 @@ const buildPort = (
       unresolved++;
       continue;
     }
-    if (protocol !== 'udp') leads.push({ workload, via: { service: key, port: portSpec.port, protocol, targetPort } });
+    if (protocol !== 'udp')
+      leads.push({ workload, via: { service: key, port: portSpec.port, protocol, ...undeclared, targetPort } });
     if (workload.starting && !spec.publishNotReadyAddresses) continue;
     endpoints.push(workload.endpoint(targetPort, protocol === 'udp' ? 'udp' : undefined));
   }

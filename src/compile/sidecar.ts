@@ -1,5 +1,5 @@
 // The snapshot of a sidecar: its inbound listener, its outbound proxy, its fixed local ports. Used by snapshot.ts.
-import type { Mesh, ScopedPolicy, Workload } from '../model/mesh.ts';
+import type { Mesh, ScopedPolicy, ServicePort, Workload } from '../model/mesh.ts';
 import { captureAddress } from '../model/name-record.ts';
 import type { LocalPort, ProxyNode } from '../model/node.ts';
 import type { AuthorizationPolicy } from '../model/policy.ts';
@@ -106,7 +106,7 @@ const addInbound = (mesh: Mesh, node: ProxyNode, address: { address: string; por
       tunnels: [],
     });
   }
-  const chains = self.services.map((via) => serviceChain(mesh, self, via));
+  const chains = self.services.flatMap((via) => serviceChains(mesh, self, via));
   if (firstPort !== undefined) chains.push(...fallbackChains(mesh, self, firstPort));
   add(parts, { name: 'inbound', ...address, direction: 'inbound', chains });
 };
@@ -125,19 +125,20 @@ const appCluster = (port: number, address: string, protocol: Cluster['protocol']
   maxPendingRequests: MAX_PENDING,
 });
 
-const serviceChain = (mesh: Mesh, self: Self, via: Workload['services'][number]): FilterChain => {
+const serviceChains = (mesh: Mesh, self: Self, via: Workload['services'][number]): FilterChain[] => {
   const service = mesh.services.get(via.service);
   const host = service ? serviceHost(service) : via.service;
   const ref = service && { namespace: service.namespace, name: service.name, port: via.port };
   const target = service?.origin === 'Service' ? [`Service/${service.name}`] : [];
   const serverName = meshServerName(via.port, host);
-  const handler = portHandler(via.protocol, via.targetPort, policiesFor(mesh.policies, self, target), ref);
-  return chain(serverName, { transport: 'tls', serverNames: [serverName] }, handler, { mode: 'mesh' });
+  const match = { transport: 'tls', serverNames: [serverName] } as const;
+  const authorization = policiesFor(mesh.policies, self, target);
+  return portChains(serverName, match, via, inboundHandlers(via.targetPort, authorization, ref), { mode: 'mesh' });
 };
 
 /** For callers that name no service: what they reach is the first port, under the policies of every service on it. */
-const fallbackChains = (mesh: Mesh, self: Self, port: number): FilterChain[] => {
-  const here = self.services.filter(({ targetPort }) => targetPort === port);
+const fallbackChains = (mesh: Mesh, self: Self, targetPort: number): FilterChain[] => {
+  const here = self.services.filter((via) => via.targetPort === targetPort);
   const targets = here.flatMap(({ service }) => {
     const found = mesh.services.get(service);
     return found?.origin === 'Service' ? [`Service/${found.name}`] : [];
@@ -145,22 +146,40 @@ const fallbackChains = (mesh: Mesh, self: Self, port: number): FilterChain[] => 
   const [first] = here;
   const found = first && mesh.services.get(first.service);
   const ref = found && { namespace: found.namespace, name: found.name, port: first.port };
-  const handler = portHandler(first?.protocol ?? 'http', port, policiesFor(mesh.policies, self, targets), ref);
+  const port = first ?? { protocol: 'http', undeclared: true };
+  const handlers = inboundHandlers(targetPort, policiesFor(mesh.policies, self, targets), ref);
   // Mutual TLS is taken in every mode: sidecars always offer it.
-  const chains = [chain('mesh', { transport: 'tls' }, handler, { mode: 'mesh' })];
-  if (peerModeOf(mesh.peerModes, self, port) !== 'STRICT') chains.push(chain('plain', { transport: 'plain' }, handler));
+  const chains = portChains('mesh', { transport: 'tls' }, port, handlers, { mode: 'mesh' });
+  if (peerModeOf(mesh.peerModes, self, targetPort) !== 'STRICT')
+    chains.push(...portChains('plain', { transport: 'plain' }, port, handlers));
   return chains;
 };
 
-const portHandler = (
-  protocol: 'http' | 'http2' | 'tcp',
+interface Handlers {
+  readonly http: HttpHandler;
+  readonly tcp: TcpHandler;
+}
+
+const inboundHandlers = (
   port: number,
   authorization: readonly AuthorizationPolicy[],
   service: ServiceRef | undefined,
-): FilterChain['handler'] => {
+): Handlers => {
   const rest = { authorization, ...(service ? { service } : {}) };
   const cluster = inboundCluster(port);
-  return protocol === 'tcp' ? tcpHandler(cluster, rest) : httpHandler(cluster, rest);
+  return { http: httpHandler(cluster, rest), tcp: tcpHandler(cluster, rest) };
+};
+
+/** One chain for what a port's protocol is; for an undeclared one, a second for what turns out to be something else. */
+const portChains = (
+  name: string,
+  match: Partial<FilterChain['match']>,
+  { protocol, undeclared }: Pick<ServicePort, 'protocol' | 'undeclared'>,
+  { http, tcp }: Handlers,
+  tls?: FilterChain['tls'],
+): FilterChain[] => {
+  if (!undeclared) return [chain(name, match, protocol === 'tcp' ? tcp : http, tls)];
+  return [chain(name, { ...match, protocol: 'http' }, http, tls), chain(`${name}/tcp`, match, tcp, tls)];
 };
 
 /** Policies that reach a workload; `targets` are the services that it stands for here. */
@@ -199,10 +218,8 @@ const addLocalPort = (node: ProxyNode, local: LocalPort, outbound: Outbound, par
   const name = address === DEFAULT_LOCAL ? `local/${port}` : `local/${address}:${port}`;
   const found = outbound.find(node.namespace, host, servicePort);
   // A port of a service that isn't there yet is bound all the same, and closes what connects.
-  let handler: FilterChain['handler'] = tcpHandler(
-    found?.cluster.name ?? INVALID_CLUSTER,
-    found ? { service: found.ref } : {},
-  );
+  const tcp = tcpHandler(found?.cluster.name ?? INVALID_CLUSTER, found ? { service: found.ref } : {});
+  let chains = [chain(name, {}, tcp)];
   if (found && (found.cluster.protocol === 'http1' || found.cluster.protocol === 'http2')) {
     const virtualHost = {
       name: `${found.ref.namespace}/${found.ref.name}:${servicePort}`,
@@ -211,7 +228,8 @@ const addLocalPort = (node: ProxyNode, local: LocalPort, outbound: Outbound, par
       service: found.ref,
     };
     parts.routes.set(name, { name, virtualHosts: [virtualHost], tunnels: [] });
-    handler = httpHandler(name);
+    const undeclared = found.port.undeclared ? { undeclared: true as const } : {};
+    chains = portChains(name, {}, { protocol: 'http', ...undeclared }, { http: httpHandler(name), tcp });
   }
-  add(parts, { name, address, port, direction: 'outbound', chains: [chain(name, {}, handler)] });
+  add(parts, { name, address, port, direction: 'outbound', chains });
 };

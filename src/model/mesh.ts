@@ -45,6 +45,8 @@ export interface ServicePort {
   readonly port: number;
   /** From appProtocol, then from the port's name (`http`, `grpc-api`, `tcp`…), else `http` for what is undeclared and `tcp` for other words; `udp` for UDP ports. */
   readonly protocol: 'http' | 'http2' | 'tcp' | 'udp';
+  /** Nothing declares it: what is not HTTP by its first bytes is passed on as it comes. */
+  readonly undeclared?: true;
   readonly endpoints: readonly Endpoint[];
   /** ServiceEntry with resolution DNS: the name that proxies resolve. */
   readonly dns?: { readonly host: string; readonly port: number };
@@ -67,6 +69,8 @@ export interface Workload {
     readonly service: string;
     readonly port: number;
     readonly protocol: 'http' | 'http2' | 'tcp';
+    /** As the service port's. */
+    readonly undeclared?: true;
     readonly targetPort: number;
   }[];
 }

@@ -25,6 +25,7 @@ import {
   PLAIN_IDLE_MS,
 } from './outbound.ts';
 import { peerModeOf } from './peer-modes.ts';
+import { protocolOf } from './protocol.ts';
 import { matchesLabels } from './selection.ts';
 
 /** Longer than callers keep an unused connection, so that the caller closes first. */
@@ -95,7 +96,7 @@ const addInbound = (mesh: Mesh, node: ProxyNode, address: { address: string; por
   const known = mesh.workloads.get(`${node.namespace}/${node.name}`);
   const self: Self = known ?? { namespace: node.namespace, labels: node.labels, services: [] };
   // In the order that its user gave, which the metadata of an Envoy does not keep.
-  const [firstPort] = Object.values(known?.ports ?? node.ports);
+  const [first] = Object.entries(known?.ports ?? node.ports);
   for (const port of new Set([...self.services.map(({ targetPort }) => targetPort), ...Object.values(node.ports)])) {
     const isHttp2 = self.services.some(({ targetPort, protocol }) => targetPort === port && protocol === 'http2');
     const cluster = appCluster(port, node.appAddress, isHttp2 ? 'http2' : 'http1');
@@ -107,7 +108,7 @@ const addInbound = (mesh: Mesh, node: ProxyNode, address: { address: string; por
     });
   }
   const chains = self.services.flatMap((via) => serviceChains(mesh, self, via));
-  if (firstPort !== undefined) chains.push(...fallbackChains(mesh, self, firstPort));
+  if (first) chains.push(...fallbackChains(mesh, self, ...first));
   add(parts, { name: 'inbound', ...address, direction: 'inbound', chains });
 };
 
@@ -137,7 +138,7 @@ const serviceChains = (mesh: Mesh, self: Self, via: Workload['services'][number]
 };
 
 /** For callers that name no service: what they reach is the first port, under the policies of every service on it. */
-const fallbackChains = (mesh: Mesh, self: Self, targetPort: number): FilterChain[] => {
+const fallbackChains = (mesh: Mesh, self: Self, portName: string, targetPort: number): FilterChain[] => {
   const here = self.services.filter((via) => via.targetPort === targetPort);
   const targets = here.flatMap(({ service }) => {
     const found = mesh.services.get(service);
@@ -146,7 +147,8 @@ const fallbackChains = (mesh: Mesh, self: Self, targetPort: number): FilterChain
   const [first] = here;
   const found = first && mesh.services.get(first.service);
   const ref = found && { namespace: found.namespace, name: found.name, port: first.port };
-  const port = first ?? { protocol: 'http', undeclared: true };
+  const named = protocolOf(undefined, portName);
+  const port = first ?? (named === 'tcp' ? { protocol: 'http', undeclared: true } : { protocol: named });
   const handlers = inboundHandlers(targetPort, policiesFor(mesh.policies, self, targets), ref);
   // Mutual TLS is taken in every mode: sidecars always offer it.
   const chains = portChains('mesh', { transport: 'tls' }, port, handlers, { mode: 'mesh' });

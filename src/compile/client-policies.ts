@@ -52,6 +52,8 @@ const SUPPORTED = new Set([
   'tls.clientValidation.subjectAltNames.uris',
   'tls.clientValidation.crl.refs',
   'headers.xForwardedClientCert',
+  'enableProxyProtocol',
+  'proxyProtocol.optional',
 ]);
 
 /** Left out, these would let clients in that the policy keeps out. */
@@ -210,11 +212,20 @@ const compilePolicy = (input: PolicyInput, authorities: Authorities): Compiled =
       ...(tls && Object.keys(tls).length > 0 && { tls }),
       ...(validation && { validation }),
       ...(clientCert && { clientCert }),
+      ...proxyProtocolOf(spec),
       ...(refusal !== undefined && { refusal }),
       ...(refusal === undefined &&
         missing !== undefined && { refusal: `ClientTrafficPolicy ${input.key}: ${missing}` }),
     },
   };
+};
+
+const proxyProtocolOf = ({
+  enableProxyProtocol,
+  proxyProtocol,
+}: ClientTrafficPolicySpec): Pick<ClientSettings, 'proxyProtocol'> => {
+  if (proxyProtocol) return { proxyProtocol: proxyProtocol.optional ? 'optional' : 'required' };
+  return enableProxyProtocol ? { proxyProtocol: 'required' } : {};
 };
 
 const versionOf = (version: TlsVersionName | undefined): TlsVersion | undefined =>

@@ -56,8 +56,14 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound, be
       const authorities = listener.client?.validation?.secret;
       if (authorities) secrets.set(authorities.name, authorities);
     }
-    const transport = port.family === 'UDP' ? ({ transport: 'udp' } as const) : {};
-    listeners.set(name, { name, address: port.address, port: port.port, direction: 'gateway', ...transport, chains });
+    listeners.set(name, {
+      name,
+      address: port.address,
+      port: port.port,
+      direction: 'gateway',
+      ...transportOf(port),
+      chains,
+    });
   }
   const reached = reachedBy(clusterNames(listeners, routes), outbound);
   for (const name of reached.clusters.keys()) {
@@ -66,6 +72,13 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound, be
     if (tls && !tls.refused && tls.ca) secrets.set(tls.ca.name, tls.ca);
   }
   return { revision: mesh.revision, listeners, routes, ...reached, secrets };
+};
+
+/** What is true before a listener is told by name; of those that share the port the oldest Gateway's says it. */
+const transportOf = ({ family, listeners: [first] }: Port): Pick<Listener, 'transport' | 'proxyProtocol'> => {
+  if (family === 'UDP') return { transport: 'udp' };
+  const proxyProtocol = first?.listener.client?.proxyProtocol;
+  return proxyProtocol ? { proxyProtocol } : {};
 };
 
 const portsOf = (mesh: Mesh, node: ProxyNode, bind: string): Port[] => {

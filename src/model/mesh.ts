@@ -5,6 +5,7 @@ import type {
   ClientValidation,
   Endpoint,
   ForwardClientCert,
+  Listener,
   SanMatch,
   TlsParameters,
   TlsSecret,
@@ -104,6 +105,7 @@ export interface ClientSettings {
   readonly tls?: TlsParameters;
   readonly validation?: Omit<ClientValidation, 'secret'> & { readonly secret: ValidationSecret };
   readonly clientCert?: ForwardClientCert;
+  readonly proxyProtocol?: NonNullable<Listener['proxyProtocol']>;
 }
 
 export type BackendTls =

@@ -99,8 +99,12 @@ const spec = object('What is wanted of it.', {
   tls,
   headers,
   tcpKeepalive: notYet('TCP keep-alive'),
-  enableProxyProtocol: flag('Whether connections begin with a PROXY protocol header; not supported yet.'),
-  proxyProtocol: notYet('The PROXY protocol'),
+  enableProxyProtocol: flag(
+    'Whether connections must begin with a PROXY protocol header; `proxyProtocol` is in its place.',
+  ),
+  proxyProtocol: object('Connections begin with a PROXY protocol header, version 1 or 2.', {
+    optional: flag('Whether a connection may begin without one.'),
+  }),
   clientIPDetection: notYet('How the address of the client is found'),
   path: notYet('How paths are normalized'),
   timeout: notYet('Time-outs of clients'),

@@ -7,6 +7,8 @@ export interface ClientTrafficPolicySpec {
   readonly targetRefs?: readonly PolicyTarget[];
   readonly targetSelectors?: readonly (LabelSelector & { readonly group: string; readonly kind: string })[];
   readonly tls?: ClientTlsSpec;
+  readonly enableProxyProtocol?: boolean;
+  readonly proxyProtocol?: { readonly optional?: boolean };
   readonly headers?: {
     readonly xForwardedClientCert?: {
       readonly mode?: 'Sanitize' | 'ForwardOnly' | 'AppendForward' | 'SanitizeSet' | 'AlwaysForwardOnly';

@@ -126,6 +126,8 @@ export interface TcpHandler {
   readonly targets: readonly WeightedCluster[];
   readonly authorization: readonly AuthorizationPolicy[];
   readonly idleTimeoutMs: number;
+  /** However busy it is, a connection ends after so long. */
+  readonly maxDurationMs?: number;
   readonly service?: ServiceRef;
 }
 

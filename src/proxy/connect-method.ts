@@ -13,6 +13,9 @@ import type { Wire, WireUser } from './wire.ts';
 /** Protocols that would carry requests past routing and policy: never switched to. */
 export const NOT_UPGRADED = /^(?:h2c|http\/|tls\/)|,/;
 
+/** Proxying of UDP and of IP inside HTTP (RFC 9298, RFC 9484): refused, as no route says where it may lead. */
+export const IS_PROXYING = /^connect-(?:udp|ip)$/;
+
 /** The client's side of a CONNECT, whatever the version of HTTP. */
 export interface TunnelClient {
   readonly info: ConnectionInfo;

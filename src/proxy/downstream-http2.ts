@@ -2,7 +2,7 @@
 
 import type { ChainRef, PreparedHttp } from './chain.ts';
 import type { ClientConnection, ClientStream, LocalAnswer } from './client-stream.ts';
-import { NOT_UPGRADED, openConnectTunnel, refusalOfConnect, type TunnelClient } from './connect-method.ts';
+import { IS_PROXYING, NOT_UPGRADED, openConnectTunnel, refusalOfConnect, type TunnelClient } from './connect-method.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
@@ -166,7 +166,7 @@ class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
       this.#connect(message, http);
       return;
     }
-    if (this.#tunnels && NOT_UPGRADED.test(message.protocol)) {
+    if (this.#tunnels && (NOT_UPGRADED.test(message.protocol) || IS_PROXYING.test(message.protocol))) {
       this.#refuse(new Refusal(501, `the protocol ${message.protocol} is not supported`), message, 'DPE');
       return;
     }

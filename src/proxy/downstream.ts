@@ -4,7 +4,7 @@
 import { answerText, interimText, isSentChunked, switchText } from './answer-head.ts';
 import type { ChainRef, PreparedHttp } from './chain.ts';
 import type { ClientConnection, ClientStream, LocalAnswer } from './client-stream.ts';
-import { NOT_UPGRADED, openConnectTunnel, refusalOfConnect, type TunnelClient } from './connect-method.ts';
+import { IS_PROXYING, NOT_UPGRADED, openConnectTunnel, refusalOfConnect, type TunnelClient } from './connect-method.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
@@ -196,6 +196,11 @@ export class Downstream implements ClientConnection, ClientStream, TunnelClient,
     context.stats.begin(http.direction);
     if (message.method === 'CONNECT') {
       this.#connect(message, http);
+      return;
+    }
+    if (IS_PROXYING.test(message.upgrade)) {
+      context.stats.end(http.direction);
+      this.#refuse(new Refusal(501, `the protocol ${message.upgrade} is not supported`), message);
       return;
     }
     const hasBody = message.chunked || message.contentLength > 0;

@@ -349,8 +349,18 @@ export class BoundListener implements Bound {
     onClientFirst?: (bytes: Buffer) => void,
   ): void {
     const { direction, pick, cluster, authorize, policyPort, handler } = tcp;
-    const { idleTimeoutMs, service } = handler;
-    const plan = { direction, pick, cluster, authorize, policyPort, idleTimeoutMs, service, onClientFirst };
+    const { idleTimeoutMs, maxDurationMs, service } = handler;
+    const plan = {
+      direction,
+      pick,
+      cluster,
+      authorize,
+      policyPort,
+      idleTimeoutMs,
+      maxDurationMs,
+      service,
+      onClientFirst,
+    };
     new TcpSession(this.#context, wire, info, this.#self, plan, bytes).start();
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { FakeClock } from '../../test/fakes/clock.ts';
 import { openServer } from '../../test/fakes/http-server.ts';
 import {
   chain,
@@ -258,4 +259,73 @@ test('CONNECT to a TCP service that is down is answered 503', async (t) => {
   client.write('CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n');
   assert.match(await client.rest(), /^HTTP\/1\.1 503 /);
   assert.deepEqual((await proxy.event(0)).flags, ['UF']);
+});
+
+test('a TCP connection that lasts too long ends, however busy it is', async (t) => {
+  const clock = new FakeClock();
+  const server = await rawServer();
+  const proxy = await startProxy(
+    snapshot({
+      listeners: [listener([chain(tcpHandler('b', { maxDurationMs: 5000 }))])],
+      clusters: [cluster('b', [endpoint(server.port)], { protocol: 'tcp' })],
+    }),
+    { clock },
+  );
+  t.after(async () => {
+    await proxy.close();
+    await server.close();
+  });
+  const client = await rawClient(proxy.port());
+  const upstream = await server.peer(0);
+  for (let i = 0; i < 4; i++) {
+    client.write(`${i}`);
+    await upstream.take(`${i}`);
+    clock.advance(1000);
+  }
+  clock.advance(1001);
+  await client.rest();
+  const event = await proxy.event(0);
+  assert.deepEqual([event.flags, event.bytesReceived, event.durationMs], [['DT'], 4, 5001]);
+});
+
+for (const token of ['connect-udp', 'CONNECT-IP']) {
+  test(`an upgrade to ${token} is refused, not passed on`, async (t) => {
+    const { server, proxy, client } = await withServer(t);
+    client.write(
+      `GET /.well-known/masque/udp/192.0.2.6/443/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\nCapsule-Protocol: ?1\r\n\r\n`,
+    );
+    assert.match(await client.rest(), /^HTTP\/1\.1 501 [\s\S]*the protocol connect-(?:udp|ip) is not supported\n$/);
+    assert.equal(server.peers.length, 0);
+    const { flags, http } = await proxy.event(0);
+    assert.deepEqual([flags, http?.status], [['DPE'], 501]);
+  });
+}
+
+test('targets of TCP share connections by their weights', async (t) => {
+  const [a, b] = [await rawServer((peer) => peer.write('a').end()), await rawServer((peer) => peer.write('b').end())];
+  const targets = [
+    { cluster: 'a', weight: 1 },
+    { cluster: 'b', weight: 3 },
+    { cluster: 'never', weight: 0 },
+  ];
+  const proxy = await startProxy(
+    snapshot({
+      listeners: [listener([chain(tcpHandler('a', { targets }))])],
+      clusters: [cluster('a', [endpoint(a.port)]), cluster('b', [endpoint(b.port)])],
+    }),
+  );
+  t.after(async () => {
+    await proxy.close();
+    await a.close();
+    await b.close();
+  });
+  const count = { a: 0, b: 0 };
+  for (let i = 0; i < 120; i++) {
+    const client = await rawClient(proxy.port());
+    client.end();
+    count[(await client.rest()) as 'a' | 'b']++;
+  }
+  assert.equal(count.a + count.b, 120);
+  // 90 are to be expected, with a deviation of under 5.
+  assert.ok(count.b > 60 && count.b < 118, JSON.stringify(count));
 });

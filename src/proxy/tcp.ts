@@ -20,6 +20,7 @@ export interface TcpPlan {
   readonly authorize: Authorization | undefined;
   readonly policyPort: number;
   readonly idleTimeoutMs: number;
+  readonly maxDurationMs?: number | undefined;
   readonly service: ServiceRef | undefined;
   /**
    * The client was silent, so the endpoint may speak first. Called when the client does instead, with what it says: the
@@ -199,11 +200,17 @@ export class TcpSession implements WireUser {
     this.#plan.onReady?.();
     const early = this.#early;
     this.#early = undefined;
-    new Tunnel(this.#context.deadlines, this.#wire, upstream, {
+    const { maxDurationMs } = this.#plan;
+    const lifetime = new Deadline(() => {
+      this.#flags.push('DT');
+      tunnel.destroy();
+    });
+    const tunnel = new Tunnel(this.#context.deadlines, this.#wire, upstream, {
       idleTimeoutMs: this.#plan.idleTimeoutMs,
       fromClient: early,
       fromUpstream,
       onDone: ({ received, sent, end }) => {
+        this.#context.deadlines.remove(lifetime);
         this.#endpoint!.active--;
         this.#received = received;
         this.#sent = sent;
@@ -213,6 +220,8 @@ export class TcpSession implements WireUser {
         this.#finish();
       },
     });
+    if (maxDurationMs !== undefined && !this.#over)
+      this.#context.deadlines.set(lifetime, this.#started + maxDurationMs);
   }
 
   #refuse(status: number, reason: string, flag: string): void {

@@ -78,10 +78,10 @@ const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerCont
     return [httpManager({ handler, routes, authorizes, mesh, inner: false, statPrefix: direction, accessLog })];
   }
   if (handler.type === 'udp') return [];
-  const { targets, idleTimeoutMs } = handler;
+  const { targets, idleTimeoutMs, maxDurationMs } = handler;
   return [
     ...tcpRbac(policiesOf(chain, handler.authorization), context.policyPort(chain), direction),
-    tcpProxy({ targets, idleTimeoutMs, statPrefix: direction, accessLog: tcpAccessLog(log) }),
+    tcpProxy({ targets, idleTimeoutMs, maxDurationMs, statPrefix: direction, accessLog: tcpAccessLog(log) }),
   ];
 };
 

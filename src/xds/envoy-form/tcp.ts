@@ -13,6 +13,7 @@ const ATTEMPTS = 4;
 export const tcpProxy = (options: {
   readonly targets: readonly WeightedCluster[];
   readonly idleTimeoutMs: number;
+  readonly maxDurationMs?: number | undefined;
   readonly statPrefix: string;
   readonly accessLog: AccessLogInit[];
 }) => {
@@ -23,6 +24,7 @@ export const tcpProxy = (options: {
   return configured('envoy.filters.network.tcp_proxy', TcpProxySchema, {
     statPrefix: options.statPrefix,
     idleTimeout: duration(options.idleTimeoutMs),
+    ...(options.maxDurationMs !== undefined && { maxDownstreamConnectionDuration: duration(options.maxDurationMs) }),
     maxConnectAttempts: ATTEMPTS,
     accessLog: options.accessLog,
     clusterSpecifier:

@@ -23,7 +23,6 @@ const FLAGS: Readonly<Record<string, string>> = {
   DPE: 'not valid HTTP',
   UPE: 'the endpoint sent no valid HTTP',
   URX: 'all attempts failed',
-  DT: 'the connection lasted too long',
   SI: 'the caller sent nothing for too long',
   RL: 'over the rate limit',
 };

@@ -16,7 +16,6 @@ const FLAGS = {
   DPE: 'not valid HTTP',
   UPE: 'the endpoint sent no valid HTTP',
   URX: 'all attempts failed',
-  DT: 'the connection lasted too long',
   SI: 'the caller sent nothing for too long',
   RL: 'over the rate limit',
 };

@@ -42,6 +42,8 @@ export interface FilterChain {
     /** Only what is HTTP by its first bytes, where a port's protocol is not declared; the same chain without it takes the rest. */
     readonly protocol?: 'http';
   };
+  /** Open at one time; further ones are closed at once. Of each worker where there are several. */
+  readonly maxConnections?: number;
   /** Absent: the bytes are handled as they come (plain text, or TLS passed through to a tcp handler). */
   readonly tls?: DownstreamTls;
   readonly handler: HttpHandler | TcpHandler | UdpHandler;
@@ -108,8 +110,23 @@ export interface HttpHandler {
   readonly idleTimeoutMs: number;
   /** From a request's first byte to the end of its head. */
   readonly headTimeoutMs: number;
+  readonly limits?: ClientLimits;
   /** Who is called here, for events: the service that inbound and gateway chains stand for. */
   readonly service?: ServiceRef;
+}
+
+/** What clients may ask of connections and requests; absent: without a limit of its own. */
+export interface ClientLimits {
+  /** The answer to the last one ends the connection. */
+  readonly maxRequestsPerConnection?: number;
+  /** An older connection ends with the request that it carries. */
+  readonly maxConnectionMs?: number;
+  /** From a request's head to the end of its body, unless it is answered before: 408. */
+  readonly requestTimeoutMs?: number;
+  /** A request of which no byte moves in either direction; calls of gRPC too. */
+  readonly streamIdleTimeoutMs?: number;
+  /** Of a request's body: 413. */
+  readonly maxRequestBytes?: number;
 }
 
 /** Envoy's five modes: forwarding and setting only for connections with a client certificate, but for the last. */

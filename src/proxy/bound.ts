@@ -19,6 +19,8 @@ export interface Bound {
   /** Connections or sessions: those that are open, and all since it was bound. */
   readonly connections: number;
   total: number;
+  /** Closed because there were too many. */
+  readonly overflows: number;
   /** The swap: connections see the new chains at their next request. */
   update(listener: Listener, chains: readonly LiveChain[]): void;
   /** Takes nothing new; what is open goes on. Resolves when the port is free. */

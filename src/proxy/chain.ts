@@ -57,6 +57,8 @@ export class ChainRef {
   current: Prepared;
   /** The chain or its listener is no longer configured: connections finish what they do, then close. */
   gone = false;
+  /** Open ones; counted where they are limited. */
+  connections = 0;
 
   constructor(current: Prepared) {
     this.current = current;

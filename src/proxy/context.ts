@@ -7,6 +7,7 @@ import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Listener } from '../model/snapshot.ts';
+import { LimitCounts } from './client-limits.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Dialer } from './dial.ts';
 import { FieldNames } from './http1/fields.ts';
@@ -64,6 +65,7 @@ export const DEFAULT_LIMITS: ProxyLimits = {
 export class RequestStats {
   total = 0;
   active = 0;
+  limits = new LimitCounts();
 }
 
 export class ProxyStats {
@@ -91,7 +93,10 @@ export class ProxyStats {
   reset(): void {
     this.totalConnections = 0;
     this.requests = 0;
-    for (const stats of Object.values(this.by)) stats.total = 0;
+    for (const stats of Object.values(this.by)) {
+      stats.total = 0;
+      stats.limits = new LimitCounts();
+    }
   }
 
   end(direction: Listener['direction']): void {

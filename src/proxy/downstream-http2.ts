@@ -1,6 +1,7 @@
 // One HTTP/2 connection of a client: every stream is an exchange of its own. Made by listener.ts (ALPN) and downstream.ts (preface).
 
 import type { ChainRef, PreparedHttp } from './chain.ts';
+import { type Allowance, allowanceOf } from './client-limits.ts';
 import type { ClientConnection, ClientStream, LocalAnswer } from './client-stream.ts';
 import { IS_PROXYING, NOT_UPGRADED, openConnectTunnel, refusalOfConnect, type TunnelClient } from './connect-method.ts';
 import type { ConnectionInfo } from './connection-info.ts';
@@ -29,7 +30,8 @@ export class Http2Downstream implements ClientConnection, Http2Owner {
   readonly tunnels = new Set<ClientConnection>();
   readonly #context: ProxyContext;
   readonly #connection: Http2Connection;
-  readonly #idleDeadline = new Deadline(() => this.#connection.goAway());
+  readonly #allowance: Allowance | undefined;
+  readonly #idleDeadline = new Deadline(() => this.#onIdleTooLong());
 
   constructor(
     context: ProxyContext,
@@ -46,6 +48,8 @@ export class Http2Downstream implements ClientConnection, Http2Owner {
     this.nested = nested;
     this.#connection = new Http2Connection(wire, context, 'server', this);
     wire.user = this.#connection;
+    // Its streams are finished, and no new one is taken.
+    this.#allowance = nested ? undefined : allowanceOf(context, this.http, () => this.#connection.goAway());
   }
 
   /** `early`: what was read before. */
@@ -64,7 +68,7 @@ export class Http2Downstream implements ClientConnection, Http2Owner {
   }
 
   get mustClose(): boolean {
-    return this.#context.draining || this.chain.gone;
+    return this.#context.draining || this.chain.gone || this.#allowance?.isUsedUp === true;
   }
 
   closeIdle(): void {
@@ -74,6 +78,7 @@ export class Http2Downstream implements ClientConnection, Http2Owner {
 
   onRequest(stream: Http2Stream, message: RequestMessage, end: boolean): Http2StreamUser {
     this.#context.deadlines.clear(this.#idleDeadline);
+    this.#allowance?.take();
     const client = new Http2ClientStream(this.#context, this, stream);
     client.begin(message, end);
     return client;
@@ -97,7 +102,13 @@ export class Http2Downstream implements ClientConnection, Http2Owner {
 
   onMoreStreams(): void {}
 
+  #onIdleTooLong(): void {
+    this.#context.stats.by[this.http.direction].limits.idleConnections++;
+    this.#connection.goAway();
+  }
+
   onClosed(): void {
+    this.#allowance?.close();
     this.#context.deadlines.remove(this.#idleDeadline);
   }
 }

@@ -3,6 +3,7 @@
 
 import { answerText, interimText, isSentChunked, switchText } from './answer-head.ts';
 import type { ChainRef, PreparedHttp } from './chain.ts';
+import { type Allowance, allowanceOf } from './client-limits.ts';
 import type { ClientConnection, ClientStream, LocalAnswer } from './client-stream.ts';
 import { IS_PROXYING, NOT_UPGRADED, openConnectTunnel, refusalOfConnect, type TunnelClient } from './connect-method.ts';
 import type { ConnectionInfo } from './connection-info.ts';
@@ -50,6 +51,7 @@ export class Downstream implements ClientConnection, ClientStream, TunnelClient,
   readonly #chain: ChainRef;
   /** Inside a CONNECT tunnel, where there is no second one. */
   readonly #nested: boolean;
+  readonly #allowance: Allowance | undefined;
   readonly #reader: BodyReader;
   readonly #deadline: Deadline;
   readonly #exchangeDeadline: Deadline;
@@ -82,12 +84,13 @@ export class Downstream implements ClientConnection, ClientStream, TunnelClient,
     this.#reader = new BodyReader(context.names, context.limits);
     this.#deadline = new Deadline(() => this.#onDue());
     this.#exchangeDeadline = new Deadline(() => this.#exchange?.onDue());
+    this.#allowance = nested ? undefined : allowanceOf(context, chain.current as PreparedHttp, () => this.closeIdle());
     context.deadlines.now();
     this.#waitForRequest();
   }
 
   get mustClose(): boolean {
-    return this.#context.draining || this.#chain.gone;
+    return this.#context.draining || this.#chain.gone || this.#allowance?.isUsedUp === true;
   }
 
   /** No request has begun. */
@@ -194,6 +197,7 @@ export class Downstream implements ClientConnection, ClientStream, TunnelClient,
     context.deadlines.clear(this.#deadline);
     const http = this.#chain.current as PreparedHttp;
     context.stats.begin(http.direction);
+    this.#allowance?.take();
     if (message.method === 'CONNECT') {
       this.#connect(message, http);
       return;
@@ -315,6 +319,7 @@ export class Downstream implements ClientConnection, ClientStream, TunnelClient,
     this.#rest = undefined;
     this.#state = LEFT;
     this.#endExchange();
+    this.#allowance?.close();
     this.#context.deadlines.remove(this.#deadline);
     this.#context.deadlines.remove(this.#exchangeDeadline);
     return rest;
@@ -386,10 +391,14 @@ export class Downstream implements ClientConnection, ClientStream, TunnelClient,
   }
 
   #onDue(): void {
+    const { limits } = this.#context.stats.by[this.#chain.current.direction];
     if (this.#state === HEAD && this.#head !== '') {
+      limits.headTimeouts++;
       this.#refuse(new Refusal(408, 'the request head did not come in time'));
-    } else if (this.#state === HEAD) this.#linger();
-    else this.wire.destroy();
+    } else if (this.#state === HEAD) {
+      limits.idleConnections++;
+      this.#linger();
+    } else this.wire.destroy();
   }
 
   /** Ends the own side; a client that still sends is given time to read the answer first (RFC 9112, 9.6). */
@@ -433,6 +442,7 @@ export class Downstream implements ClientConnection, ClientStream, TunnelClient,
 
   onClose(): void {
     this.#exchange?.onClientGone();
+    this.#allowance?.close();
     this.#context.deadlines.remove(this.#deadline);
     this.#context.deadlines.remove(this.#exchangeDeadline);
   }

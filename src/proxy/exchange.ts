@@ -6,6 +6,7 @@ import type { Decision } from '../policy/authorization.ts';
 import { normalizePath } from '../policy/path.ts';
 import { type AttemptOwner, Attempts } from './attempts.ts';
 import type { PreparedHttp } from './chain.ts';
+import type { LimitCounts } from './client-limits.ts';
 import type { ClientStream, LocalAnswer } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
 import { makeEvent } from './events.ts';
@@ -114,6 +115,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       this.answer(403, 'RBAC: access denied', 'RBAC');
       return;
     }
+    if (message.contentLength > this.#maxBytes) {
+      this.#tooLarge();
+      return;
+    }
     const route = router.match(message);
     if (!route) {
       this.#noRoute();
@@ -202,6 +207,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onRequestBody(buffer: Buffer, start: number, end: number): void {
     this.#received += end - start;
     if (this.#over || this.#answerDone) return;
+    if (this.#received > this.#maxBytes) {
+      this.#tooLarge();
+      return;
+    }
     const web = this.#call?.web;
     if (!web) {
       this.#takeBody(buffer, start, end);
@@ -252,6 +261,20 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     if (upstream.blocked) this.#down.pauseBody();
     this.#context.deadlines.now();
     this.#armDeadline();
+  }
+
+  get #maxBytes(): number {
+    return this.#http.handler.limits?.maxRequestBytes ?? NEVER;
+  }
+
+  #tooLarge(): void {
+    this.#limitCounts.largeRequests++;
+    this.#close = true;
+    this.answer(413, 'the request body is too large');
+  }
+
+  get #limitCounts(): LimitCounts {
+    return this.#context.stats.by[this.#http.direction].limits;
   }
 
   onBadRequestBody(reason: string): void {
@@ -531,6 +554,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       if (!this.#retry()) this.answer(504, 'upstream request timeout', 'UT');
       return;
     }
+    if (now >= this.#receiveDeadline) this.#limitCounts.requestTimeouts++;
+    else this.#limitCounts.stalledRequests++;
     if (!this.#requestDone && !this.#answered) {
       this.#close = true;
       this.answer(408, 'the request body did not come in time', 'SI');
@@ -556,14 +581,22 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     if (timeout !== undefined && timeout > 0) this.#attemptDeadline = this.#context.deadlines.now() + timeout;
   }
 
+  /** For the whole of the request, while nobody has answered it. */
+  get #receiveDeadline(): number {
+    if (this.#requestDone || this.#answered) return NEVER;
+    return this.#started + (this.#http.handler.limits?.requestTimeoutMs ?? NEVER);
+  }
+
   /** After anything moved. */
   #armDeadline(): void {
     if (this.#over) return;
     const { deadlines, limits } = this.#context;
     // Streams of calls may be silent as long as both sides like, once they have met.
     const isSilent = this.#call !== undefined && this.#wasSent && !this.#down.blocked;
-    const stall = isSilent ? NEVER : deadlines.recent + limits.stallTimeoutMs;
-    this.#down.setExchangeDeadline(Math.min(this.#requestDeadline, this.#attemptDeadline, stall));
+    const idleMs = this.#http.handler.limits?.streamIdleTimeoutMs ?? (isSilent ? NEVER : limits.stallTimeoutMs);
+    const stall = deadlines.recent + idleMs;
+    const due = Math.min(this.#requestDeadline, this.#attemptDeadline, this.#receiveDeadline, stall);
+    this.#down.setExchangeDeadline(due);
   }
 
   #flag(flag: string): void {

@@ -43,6 +43,7 @@ export class BoundListener implements Bound {
   #serverFirst: boolean;
   /** Connections since it was bound. */
   total = 0;
+  overflows = 0;
   #stopped: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -163,6 +164,7 @@ export class BoundListener implements Bound {
   #accept(accepted: Socket): void {
     accepted.on('error', () => {});
     if (this.#context.stats.connections >= this.#context.limits.maxConnections) {
+      this.overflows++;
       accepted.destroy();
       return;
     }
@@ -221,7 +223,7 @@ export class BoundListener implements Bound {
     readBuffer?: ReadBuffer,
   ): void {
     const live = this.#looks ? chooseChain(this.#chains, look) : this.#chains[0];
-    if (!live) {
+    if (!live || !this.#admit(live, socket)) {
       socket.destroy();
       return;
     }
@@ -246,6 +248,18 @@ export class BoundListener implements Bound {
       onRefused: (reason) => this.#tellRefused(live, refused, started, { reason, ja4: bytes ? ja4Of(bytes) : '' }),
     };
     terminator.secure(socket, user, look.serverName);
+  }
+
+  /** Counts it where there is a limit; false: there are too many. */
+  #admit({ chain: { maxConnections }, ref }: LiveChain, socket: Socket): boolean {
+    if (maxConnections === undefined) return true;
+    if (ref.connections >= maxConnections) {
+      this.overflows++;
+      return false;
+    }
+    ref.connections++;
+    socket.once('close', () => ref.connections--);
+    return true;
   }
 
   #tellRefused(

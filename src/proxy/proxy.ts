@@ -265,7 +265,12 @@ class LiveProxy implements Proxy {
       connections,
       snapshot: this.#snapshot,
       versions: this.#versions,
-      listeners: bound.map((one) => ({ ...one.bound, active: one.connections, total: one.total })),
+      listeners: bound.map((one) => ({
+        ...one.bound,
+        active: one.connections,
+        total: one.total,
+        overflows: one.overflows,
+      })),
       clusters: [...this.#clusters.values()].map((state) => ({
         cluster: state.cluster,
         endpoints: state.balancer.endpoints.map((one) => this.#inspectEndpoint(one)),
@@ -279,6 +284,7 @@ class LiveProxy implements Proxy {
         requests: by[direction].total,
         activeRequests: by[direction].active,
         counters: { ...this.#counts.traffic[direction] },
+        limits: { ...by[direction].limits },
         times: this.#counts.times[direction].data,
       })),
       svid: withoutKey(svid),

@@ -2,6 +2,7 @@
 import type { Svid } from '../../model/identity.ts';
 import type { ProxyNode } from '../../model/node.ts';
 import type { Cluster, Endpoint, Listener, Snapshot } from '../../model/snapshot.ts';
+import type { LimitCounts } from '../client-limits.ts';
 import type { DnsCounts } from '../dns/counts.ts';
 import type { HistogramData } from '../histogram.ts';
 import type { PartVersions } from './versions.ts';
@@ -16,6 +17,8 @@ export interface ListenerInspection {
   readonly port: number;
   readonly active: number;
   readonly total: number;
+  /** Closed because there were too many. */
+  readonly overflows: number;
 }
 
 export interface EndpointInspection {
@@ -74,6 +77,7 @@ export interface DirectionInspection {
   readonly requests: number;
   readonly activeRequests: number;
   readonly counters: Readonly<TrafficCounters>;
+  readonly limits: Readonly<LimitCounts>;
   readonly times: HistogramData;
 }
 

@@ -43,15 +43,23 @@ const timesUnder = (
 // Envoy keeps ":" out of its names.
 const inName = (text: string): string => text.replaceAll(':', '_');
 
-const listenerStats = ({ address, port, active, total }: ListenerInspection): Stat[] => {
+const listenerStats = ({ address, port, active, total, overflows }: ListenerInspection): Stat[] => {
   const place = inName(address.includes(':') ? `[${address}]_${port}` : `${address}_${port}`);
   return under(`listener.${place}`, 'listener', { envoy_listener_address: place }, [
     ['downstream_cx_active', 'gauge', active],
+    ['downstream_cx_overflow', 'counter', overflows],
     ['downstream_cx_total', 'counter', total],
   ]);
 };
 
-const directionStats = ({ direction, requests, activeRequests, counters, times }: DirectionInspection): Stat[] => {
+const directionStats = ({
+  direction,
+  requests,
+  activeRequests,
+  counters,
+  limits,
+  times,
+}: DirectionInspection): Stat[] => {
   const classes = counters.classes.map(
     (value, i): Row => [
       `downstream_rq_${i + 1}xx`,
@@ -66,6 +74,13 @@ const directionStats = ({ direction, requests, activeRequests, counters, times }
     timesUnder(`http.${direction}`, 'http', http, 'downstream_rq_time', times),
     ...under(`http.${direction}`, 'http', http, [
       ...classes,
+      ['downstream_cx_idle_timeout', 'counter', limits.idleConnections],
+      ['downstream_cx_max_duration_reached', 'counter', limits.oldConnections],
+      ['downstream_cx_max_requests_reached', 'counter', limits.usedConnections],
+      ['downstream_rq_header_timeout', 'counter', limits.headTimeouts],
+      ['downstream_rq_idle_timeout', 'counter', limits.stalledRequests],
+      ['downstream_rq_timeout', 'counter', limits.requestTimeouts],
+      ['downstream_rq_too_large', 'counter', limits.largeRequests],
       ['downstream_rq_active', 'gauge', activeRequests],
       ['downstream_rq_completed', 'counter', counters.completed],
       ['downstream_rq_total', 'counter', requests],

@@ -30,6 +30,7 @@ export class UdpListener implements Bound {
   readonly bound: BoundAddress;
   /** Sessions since it was bound. */
   total = 0;
+  readonly overflows = 0;
   readonly #context: ProxyContext;
   readonly #self: SelfPeer;
   readonly #socket: Socket;

@@ -35,6 +35,7 @@ const addListeners = (a: ListenerInspection, b: ListenerInspection): ListenerIns
   ...a,
   active: a.active + b.active,
   total: a.total + b.total,
+  overflows: a.overflows + b.overflows,
 });
 
 const addEndpoints = (a: EndpointInspection, b: EndpointInspection): EndpointInspection => ({

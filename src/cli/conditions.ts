@@ -43,7 +43,14 @@ export const conditionsOf = (resource: Resource): PlacedCondition[] => {
 };
 
 // Conditions whose True is the bad news.
-const BAD_WHEN_TRUE = new Set(['Conflicted', 'OverlappingTLSConfig', 'PartiallyInvalid', 'Degraded', 'Stalled']);
+const BAD_WHEN_TRUE = new Set([
+  'Conflicted',
+  'OverlappingTLSConfig',
+  'PartiallyInvalid',
+  'Degraded',
+  'Stalled',
+  'InsecureFrontendValidationMode',
+]);
 
 export const isBad = ({ condition }: PlacedCondition): boolean =>
   condition.status === (BAD_WHEN_TRUE.has(condition.type) ? 'True' : 'False');

@@ -144,7 +144,7 @@ export const gatewayStatus = (
   const present = bound.length > 0 && fixed.length > 0 ? fixed : bound;
   const shown = unique([...present, ...(settling && Array.isArray(before.addresses) ? before.addresses : [])]);
   const conditions = conditionsOf(
-    gatewayVerdicts(accepted, listeners, shown.length > 0, refused),
+    [...gatewayVerdicts(accepted, listeners, shown.length > 0, refused), ...insecureVerdict(spec)],
     before.conditions,
     resource,
     nowMs,
@@ -182,6 +182,14 @@ const listenerVerdicts = ({ verdicts }: CheckedListener, refusal: string | undef
     : verdicts.map((verdict) =>
         verdict.type === 'Programmed' ? no('Programmed', 'PortUnavailable', `${refusal}; it is tried again`) : verdict,
       );
+
+/** The published API wants it to be seen that clients are not checked. */
+const insecureVerdict = ({ tls }: GatewaySpec): Verdict[] => {
+  const all = [tls?.frontend?.default, ...(tls?.frontend?.perPort ?? []).map((entry) => entry.tls)];
+  if (!all.some((entry) => entry?.validation?.mode === 'AllowInsecureFallback')) return [];
+  const message = 'clients without a valid certificate are let in by AllowInsecureFallback';
+  return [yes('InsecureFrontendValidationMode', 'ConfigurationChanged', message)];
+};
 
 const gatewayVerdicts = (
   accepted: Verdict,

@@ -103,8 +103,12 @@ const isOwnClass = ({ spec }: Input<GatewayClassSpec>): boolean => spec.controll
 
 /** The features of the Gateway API that Weft has, as its conformance suite names them. */
 const FEATURES = [
+  'BackendTLSPolicy',
+  'BackendTLSPolicySANValidation',
   'GRPCRoute',
   'Gateway',
+  'GatewayFrontendClientCertificateValidation',
+  'GatewayFrontendClientCertificateValidationInsecureFallback',
   'GatewayPort8080',
   'HTTPRoute',
   'HTTPRouteBackendRequestHeaderModification',

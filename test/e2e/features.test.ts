@@ -8,6 +8,7 @@ import { nameCases } from './features/name-cases.ts';
 import { policyCases } from './features/policy-cases.ts';
 import { registryCases } from './features/registry-cases.ts';
 import { type Features, openFeatures } from './features/setup.ts';
+import { tlsCases } from './features/tls-cases.ts';
 import { trafficCases } from './features/traffic-cases.ts';
 
 const hasEnvoy = await findEnvoy({ env: process.env }).then(
@@ -20,6 +21,7 @@ const LIMIT_MS = 60_000;
 
 const groups = {
   gateway: gatewayCases,
+  tls: tlsCases,
   policy: policyCases,
   registry: registryCases,
   names: nameCases,

@@ -24,7 +24,7 @@ const makePair = (...dnsNames: string[]): Pair => {
   return { certPem, keyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
 };
 
-const base64 = (text: string): string => Buffer.from(text).toString('base64');
+export const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 const secret = (name: string, { certPem, keyPem }: Pair, namespace = 'default'): string => `
 apiVersion: v1
@@ -35,7 +35,7 @@ data: { tls.crt: ${base64(certPem)}, tls.key: ${base64(keyPem)} }
 `;
 
 /** With a policy that lets anyone in. */
-const gateway = (name: string, ...listeners: string[]): string => `
+export const gateway = (name: string, ...listeners: string[]): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: { name: ${name}, namespace: default }
@@ -52,7 +52,7 @@ spec:
   rules: [{}]
 `;
 
-const route = (name: string, parent: string, spec: string, namespace = 'default'): string => `
+export const route = (name: string, parent: string, spec: string, namespace = 'default'): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: ${name}, namespace: ${namespace} }
@@ -61,7 +61,7 @@ spec:
 ${spec.replace(/^\n/, '')}
 `;
 
-const to = (backend: string, namespace?: string) =>
+export const to = (backend: string, namespace?: string) =>
   `[{ name: ${backend}, port: 80${namespace ? `, namespace: ${namespace}` : ''} }]`;
 
 const grant = (name: string, fromKind: string, toKind: string, namespace: string): string => `
@@ -73,7 +73,7 @@ spec:
   to: [{ group: '', kind: ${toKind} }]
 `;
 
-const https = (name: string, port: number, hostname: string, certificate: string): string =>
+export const https = (name: string, port: number, hostname: string, certificate: string): string =>
   `{ name: ${name}, protocol: HTTPS, port: ${port}, hostname: '${hostname}', tls: { certificateRefs: [${certificate}] } }`;
 
 /** The name that the server behind a gateway says; undefined for no good answer. */
@@ -82,7 +82,7 @@ const nameAt = async (port: number, path: string, host: string, headers = {}, me
   return status === 200 ? (JSON.parse(body) as { name: string }).name : `status ${status}`;
 };
 
-const conditionOf = (conditions: unknown, type: string) =>
+export const conditionOf = (conditions: unknown, type: string) =>
   (conditions as { type: string; status: string; reason: string; message: string }[]).find((one) => one.type === type);
 
 export const gatewayCases: Record<string, (f: Features) => Promise<void>> = {

@@ -1,6 +1,7 @@
 // The codec as client, against servers whose frames are written by hand.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { FakeClock } from '../../../test/fakes/clock.ts';
 import { block, frame, headers, RawHttp2, requestFields, settings } from '../../../test/fakes/http2-frames.ts';
 import { Answer, http2Client, http2Context, requestOf } from '../../../test/fakes/http2-peers.ts';
 import { rawServer, until } from '../../../test/fakes/raw-peer.ts';
@@ -14,9 +15,12 @@ after(async () => {
 });
 
 /** A client, and the server's end of its connection after its preface. */
-const open = async (owner: Partial<Http2Owner> = {}): Promise<{ client: Http2Connection; server: RawHttp2 }> => {
+const open = async (
+  owner: Partial<Http2Owner> = {},
+  context = http2Context(),
+): Promise<{ client: Http2Connection; server: RawHttp2 }> => {
   const listening = await rawServer();
-  const client = await http2Client(listening.port, http2Context(), owner);
+  const client = await http2Client(listening.port, context, owner);
   const peer = await listening.peer(0);
   closers.push(
     () => client.destroy(),
@@ -145,6 +149,27 @@ describe('a connection', () => {
     assert.equal(await first.done, 'end');
     await until(() => server.peer.ended, 'the client ends the connection');
   });
+
+  for (const [name, { speaks, usable }] of Object.entries({
+    'that has fallen silent gets no more requests': { speaks: false, usable: false },
+    'that is only slow to answer gets more requests': { speaks: true, usable: true },
+  })) {
+    test(name, async () => {
+      const clock = new FakeClock();
+      let gone = 0;
+      const { client, server } = await open({ onGoingAway: () => gone++ }, http2Context({}, clock));
+      await server.send(settings()).frame(h2.SETTINGS);
+      const others = get(client);
+      const stream = client.open(requestOf('GET', '/'), true, new Answer())!;
+      await server.frame(h2.HEADERS, 3);
+      clock.advance(2000);
+      if (speaks) await server.settled();
+      stream.reset(h2.CANCEL);
+      assert.deepEqual([client.usable, gone], [usable, usable ? 0 : 1]);
+      server.send(answer(1, OK));
+      assert.equal(await others.done, 'end');
+    });
+  }
 
   test('that is lost resets every stream, once', async () => {
     let closed = 0;

@@ -9,7 +9,7 @@ import type { Http2Owner, Http2Stream, Http2StreamUser } from './contract.ts';
 import { Control, type ControlHost } from './control.ts';
 import { ANSWERED, CHEAP, WASTED_STREAM } from './flood-guard.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
-import { BlockRange, type Fault, faultOf, priorityFault } from './frame-rules.ts';
+import { BlockRange, faultOf } from './frame-rules.ts';
 import * as h2 from './frames.ts';
 import { answerBlock } from './head-block.ts';
 import { HeaderBlock } from './header-block.ts';
@@ -98,8 +98,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
 
   /** Client: streams can be opened, now or when others have ended. */
   get usable(): boolean {
-    const { goingAway, peerGoingAway } = this.#control;
-    return this.#control.open && !goingAway && !peerGoingAway && this.#lastId < h2.MAX_ID - 2;
+    return this.#control.takesMore && this.#lastId < h2.MAX_ID - 2;
   }
 
   /** Client: begins a request; undefined when there is no room for it. */
@@ -108,6 +107,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     this.#lastId = this.#lastId === 0 ? 1 : this.#lastId + 2;
     const stream = new Stream(this.#lastId, this, this.#control.peer.initialWindow, message.method);
     stream.user = user;
+    stream.begunAtMs = this.#context.deadlines.recent;
     this.#streams.set(stream.id, stream);
     stream.request(message, end);
     return stream;
@@ -130,6 +130,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
 
   onData(buffer: Buffer, start: number, end: number): void {
     if (!this.#control.open) return;
+    if (this.#role === 'client') this.#control.heardAtMs = this.#context.deadlines.now();
     this.#reader.feed(buffer, start, end);
     const touched = this.#touched;
     if (touched.length === 0) return;
@@ -183,7 +184,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
 
   onFrame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void {
     if (!this.#isExpected(type, flags, id)) return;
-    const fault = faultOf(type, flags, id, end - start);
+    const fault = faultOf(type, flags, id, buffer, start, end);
     if (fault) {
       this.#control.fail(fault.code, fault.reason);
       return;
@@ -209,9 +210,6 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
         break;
       case h2.GOAWAY:
         this.#onGoAway(buffer.readUInt32BE(start) & h2.MAX_ID);
-        break;
-      case h2.PRIORITY:
-        this.#onPriority(priorityFault(id, buffer, start));
         break;
       default:
         this.#control.charge(CHEAP);
@@ -370,7 +368,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     if (stream && this.#takesData(stream, length, size)) {
       this.#data = stream;
     } else if (!stream) this.#onStrayFrame(id, 'DATA');
-    if (length > size) this.#credit(this.#data, length - size);
+    if (length > size) this.credit(this.#data, length - size);
     if (size > 0) this.#control.refund(ANSWERED);
     else if (!this.#dataEnds) this.#control.charge(CHEAP);
   }
@@ -397,7 +395,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
       this.#touch(stream);
       stream.user.onBody(buffer, start, end);
     }
-    this.#credit(stream, end - start);
+    this.credit(stream, end - start);
   }
 
   onDataEnd(): void {
@@ -501,18 +499,9 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     this.#control.endWhenDone();
   }
 
-  #onPriority(fault: Fault | undefined): void {
-    if (fault) this.#control.fail(fault.code, fault.reason);
-    else this.#control.charge(CHEAP);
-  }
-
   // --- what streams ask for
 
-  credit(stream: Stream, bytes: number): void {
-    this.#credit(stream, bytes);
-  }
-
-  #credit(stream: Stream | undefined, bytes: number): void {
+  credit(stream: Stream | undefined, bytes: number): void {
     if (!this.#control.open) return;
     if (stream?.paused) {
       stream.withheld += bytes;
@@ -544,7 +533,8 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
   onLocalReset(stream: Stream, code: number): void {
     if (stream.closed) return;
     this.#resetLocally(stream, code);
-    this.#control.refund(WASTED_STREAM);
+    if (stream.localEnded) this.#control.refund(WASTED_STREAM);
+    if (this.#role === 'client' && !stream.answered) this.#control.onGivenUp(stream.begunAtMs);
   }
 
   #resetLocally(stream: Stream, code: number): void {
@@ -578,7 +568,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     stream.close();
     if (this.wire.blocked) this.#undrained++;
     if (code >= 0) stream.user.onReset(code, unprocessed);
-    else if (stream.localEnded) this.#control.refund(WASTED_STREAM);
+    else this.#control.refund(WASTED_STREAM);
     if (!this.#control.open) return;
     if (wasFull && this.#role === 'client') this.#owner.onMoreStreams();
     if (this.#streams.size === 0) {

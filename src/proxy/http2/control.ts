@@ -27,6 +27,9 @@ export interface ControlOwner {
 const MAX_OWED = 1000;
 const GO_AWAY_PING = 'go away?';
 
+/** After so long without a byte a peer may be gone without a word. */
+const SILENT_MS = 1000;
+
 const OPEN = 0;
 /** Nothing is read any more; what waits is sent, then the wire is closed. */
 const CLOSING = 1;
@@ -49,6 +52,8 @@ export class Control {
   /** The last stream that the peer may count on, once it was told so. */
   finalId = h2.MAX_ID;
   error: Error | undefined;
+  /** Client: when the peer was last heard. */
+  heardAtMs = 0;
   /** Of the frames of DATA that were sent, those that have refilled the budget. */
   #countedData = 0;
   #owed = 0;
@@ -62,6 +67,11 @@ export class Control {
 
   get open(): boolean {
     return this.#state === OPEN;
+  }
+
+  /** Neither side has said that it goes. */
+  get takesMore(): boolean {
+    return this.open && !this.goingAway && !this.peerGoingAway;
   }
 
   /** Sends the preface and SETTINGS. */
@@ -151,6 +161,14 @@ export class Control {
     this.#host.outbox.add(h2.goAwayText(this.finalId, h2.NO_ERROR));
     this.#clearDeadline();
     this.endWhenDone();
+  }
+
+  /** Client: a request was given up unanswered. A peer that has said nothing at all since it was begun gets no more of them. */
+  onGivenUp(begunAtMs: number): void {
+    const isSilent = this.heardAtMs <= begunAtMs && this.#context.deadlines.now() - begunAtMs >= SILENT_MS;
+    if (!isSilent || !this.takesMore) return;
+    this.#owner.onGoingAway();
+    this.goAway();
   }
 
   onPeerGoAway(): void {

@@ -18,14 +18,26 @@ const TOO_SHORT = size('HEADERS is too short for its priority');
 const PADDED = protocol('a frame has more padding than it is long');
 const ON_ITSELF = protocol('a stream depends on itself');
 
+/** Priorities are not followed (RFC 9113, 5.3.2), but have to be well formed. */
+const priorityFault = (id: number, buffer: Buffer, at: number): Fault | undefined =>
+  (buffer.readUInt32BE(at) & h2.MAX_ID) === id ? ON_ITSELF : undefined;
+
 /** Of any frame but DATA. */
-export const faultOf = (type: number, flags: number, id: number, length: number): Fault | undefined => {
+export const faultOf = (
+  type: number,
+  flags: number,
+  id: number,
+  buffer: Buffer,
+  start: number,
+  end: number,
+): Fault | undefined => {
+  const length = end - start;
   switch (type) {
     case h2.HEADERS:
       return (id & 1) === 0 ? NOT_A_REQUEST : undefined;
     case h2.PRIORITY:
       if (id === 0) return NO_STREAM;
-      return length === 5 ? undefined : WRONG_SIZE;
+      return length === 5 ? priorityFault(id, buffer, start) : WRONG_SIZE;
     case h2.RST_STREAM:
       if (id === 0) return NO_STREAM;
       return length === 4 ? undefined : WRONG_SIZE;
@@ -46,10 +58,6 @@ export const faultOf = (type: number, flags: number, id: number, length: number)
       return undefined;
   }
 };
-
-/** Priorities are not followed (RFC 9113, 5.3.2), but have to be well formed. */
-export const priorityFault = (id: number, buffer: Buffer, at: number): Fault | undefined =>
-  (buffer.readUInt32BE(at) & h2.MAX_ID) === id ? ON_ITSELF : undefined;
 
 /** Where the header block in a HEADERS frame is: what stands before it and behind it is left out. */
 export class BlockRange {

@@ -48,6 +48,8 @@ export class Stream implements Http2Stream {
   paused = false;
   /** What Content-Length leaves to come; -1 when nobody knows. */
   bodyLeft = -1;
+  /** Client: when the request was begun. */
+  begunAtMs = 0;
   /** Client: the answer has begun. */
   answered = false;
   readonly #method: string;

@@ -1,4 +1,4 @@
-// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|startup|latency …]: Weft's gateway beside Envoy and nginx in one run,
+// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|workers|startup|latency …]: Weft's gateway beside Envoy and nginx in one run,
 // what a start costs, and how soon the mesh follows. Ends with each bar and what was measured.
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
@@ -11,6 +11,7 @@ import { compareHops } from './hop.ts';
 import { measureLatency } from './latency.ts';
 import { openPeers } from './peers.ts';
 import { measureInstall, measureStartup } from './startup.ts';
+import { compareWorkers } from './workers.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,7 +26,7 @@ const { values, positionals } = parseArgs({
 });
 
 const cases = casesOf(Number(values.connections));
-const OTHERS = ['mtls', 'p99', 'startup', 'latency'];
+const OTHERS = ['mtls', 'p99', 'workers', 'startup', 'latency'];
 const known = [...cases.map(({ name }) => name), ...OTHERS];
 const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined) {
@@ -67,6 +68,10 @@ if (isWanted('mtls')) {
 if (isWanted('p99')) {
   console.log("\nHTTP/1.1 plain at half of Envoy's own maximum rate, 32 connections");
   verdicts.push(...(await compareLatency({ ...cases[0]!, peers: ['envoy', 'nginx'] }, peers, effort)));
+}
+if (isWanted('workers')) {
+  console.log(`\n${cases[0]!.title}, on one core and on two`);
+  await compareWorkers(cases[0]!, peers, effort);
 }
 if (isWanted('startup')) {
   console.log('');

@@ -58,8 +58,8 @@ export class Machine {
     return dir;
   }
 
-  /** Answers the process id. */
-  start(core: number, command: readonly string[], env: NodeJS.ProcessEnv = {}): number {
+  /** On a core, or on several as taskset names them; answers the process id. */
+  start(core: number | string, command: readonly string[], env: NodeJS.ProcessEnv = {}): number {
     const child = spawn('taskset', ['-c', String(core), ...command], {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, ...env },

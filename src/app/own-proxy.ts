@@ -1,6 +1,7 @@
 // Weft's own proxy in this process: in this thread, or in workers on several cores. Opened by engines.ts and standalone-weft.ts.
 import { availableParallelism } from 'node:os';
 import { systemClock } from '../lib/clock.ts';
+import { WeftError } from '../lib/errors.ts';
 import { type Level, type LevelSwitch, type Log, levels } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import type { TrafficEvent } from '../model/event.ts';
@@ -11,6 +12,9 @@ import type { Drainable } from './drain.ts';
 
 /** How many cores: so many, or all that this process may use. */
 export type Concurrency = number | 'auto';
+
+/** Where SO_REUSEPORT spreads connections over those who share a port. */
+const SHARES_PORTS: ReadonlySet<string> = new Set(['linux', 'freebsd', 'sunos', 'aix']);
 
 export const coresOf = (concurrency: Concurrency = 1): number =>
   concurrency === 'auto' ? availableParallelism() : concurrency;
@@ -61,6 +65,12 @@ const lowestOf = ({ level, loggers }: LevelSwitch): Level =>
 export const openOwnProxy = async (options: OwnProxyOptions): Promise<OwnProxy> => {
   const count = coresOf(options.concurrency);
   if (count === 1) return inThisThread(options);
+  if (!SHARES_PORTS.has(process.platform)) {
+    throw new WeftError('USAGE', `on ${process.platform} workers can not share a port`, {
+      at: '--concurrency',
+      hint: 'leave it out, or run several gateways on ports of their own',
+    });
+  }
   const { events, onUnreachable, logLevel, ...common } = options;
   const { openProxyGroup } = await import('../proxy/workers/group.ts');
   const group = openProxyGroup({

@@ -7,6 +7,8 @@ import { fieldLines, statusLine } from './http1/serialize.ts';
 export const isSentChunked = (request: RequestMessage, bodyMode: number): boolean =>
   (bodyMode === CHUNKED || bodyMode === UNTIL_CLOSE) && !request.old;
 
+const takesBody = (status: number): boolean => status !== 204 && status !== 304;
+
 export const answerText = (
   answer: ResponseMessage,
   request: RequestMessage,
@@ -19,6 +21,9 @@ export const answerText = (
     // To HEAD: what GET would have got.
     text += 'transfer-encoding: chunked\r\n';
   } else if (answer.contentLength >= 0 && answer.status !== 204) text += `content-length: ${answer.contentLength}\r\n`;
+  // HTTP/2 tells the end of an answer without a length; here it would go on until the close (RFC 9112, 6.3).
+  else if (bodyMode === NO_BODY && request.method !== 'HEAD' && takesBody(answer.status))
+    text += 'content-length: 0\r\n';
   return close ? `${text}connection: close\r\n\r\n` : `${text}\r\n`;
 };
 

@@ -2,10 +2,11 @@
 // what the backend read, or what the client did. For the table of strictness.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { Snapshot } from '../../src/model/snapshot.ts';
+import type { Cluster, Snapshot } from '../../src/model/snapshot.ts';
 import { type EngineName, gatewaySnapshot, openEnginePair } from './engine-pair.ts';
 import { cluster, forward, route } from './envoy-mesh.ts';
 import { exchangeHttp2 } from './strict-http2.ts';
+import { type FramesOf, Http2Backend } from './strict-http2-backend.ts';
 import { Malformed, readMessage } from './strict-reader.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -138,6 +139,12 @@ const readAnswers = (text: string, isHead: boolean): string[] => {
 
 const statusOf = (answer: string | undefined): string => answer?.split(' ')[1] ?? 'closed';
 
+/** What a client has read, refusals as their status alone. */
+const readBy = (text: string, isHead = false): string => {
+  const texts = readAnswers(text, isHead).map((one) => (/^HTTP\/1.1 50[234] /.test(one) ? statusOf(one) : one));
+  return shorten(texts.join(' ++ ')) || 'closed';
+};
+
 export interface StrictBench {
   /** What the backend read of these bytes; where it read nothing, the status of the answer, or `closed`. */
   request(engine: EngineName, bytes: string): Promise<string>;
@@ -147,24 +154,38 @@ export interface StrictBench {
    * is asked next), or `goes on`.
    */
   http2(engine: EngineName, bytes: string, waits: boolean): Promise<string>;
+  /** What a client over HTTP/1 read of an answer that came over HTTP/2. */
+  http2Answer(engine: EngineName, send: FramesOf): Promise<string>;
   /** What the client of these answers read. */
   answer(engine: EngineName, answer: RawAnswer, method: string): Promise<string>;
   close(): Promise<void>;
 }
 
-const snapshotOf = (port: number, backend: number): Omit<Snapshot, 'revision'> => {
-  const endpoint = { address: LOOPBACK, port: backend, mesh: false, weight: 1, health: 'healthy' as const };
+const HTTP2_HOST = 'http2.test';
+
+const snapshotOf = (port: number, backend: number, http2Backend: number): Omit<Snapshot, 'revision'> => {
+  const at = (to: number): Partial<Cluster> => ({
+    discovery: {
+      type: 'static',
+      endpoints: [{ address: LOOPBACK, port: to, mesh: false, weight: 1, health: 'healthy' }],
+    },
+  });
   return gatewaySnapshot(
     port,
-    [{ name: 'all', domains: ['*'], routes: [route({ action: forward(['backend', 1]) })] }],
-    [cluster('backend', { discovery: { type: 'static', endpoints: [endpoint] } })],
+    [
+      { name: 'http2', domains: [HTTP2_HOST], routes: [route({ action: forward(['http2', 1]) })] },
+      { name: 'all', domains: ['*'], routes: [route({ action: forward(['backend', 1]) })] },
+    ],
+    [cluster('backend', at(backend)), cluster('http2', { ...at(http2Backend), protocol: 'http2' })],
   );
 };
 
 export const openStrictBench = async (): Promise<StrictBench> => {
   const backend = new Backend();
+  const http2Backend = new Http2Backend();
   const port = await backend.open();
-  const engines = await openEnginePair((own) => snapshotOf(own, port));
+  const http2Port = await http2Backend.open();
+  const engines = await openEnginePair((own) => snapshotOf(own, port, http2Port));
   return {
     async request(engine, bytes) {
       backend.begin();
@@ -182,16 +203,19 @@ export const openStrictBench = async (): Promise<StrictBench> => {
       const refused = connection ?? (stream === '200' && seen.length > 0 ? undefined : stream);
       return shorten([...seen, refused].filter((part) => part !== undefined).join(' ++ ')) || 'goes on';
     },
+    async http2Answer(engine, send) {
+      http2Backend.begin(send);
+      return readBy(await exchange(engines.ports[engine], `GET / HTTP/1.1\r\nhost: ${HTTP2_HOST}\r\n\r\n`));
+    },
     async answer(engine, answer, method) {
       backend.begin(answer);
       const text = await exchange(engines.ports[engine], `${method} / HTTP/1.1\r\nhost: a\r\n\r\n`);
-      const answers = readAnswers(text, method === 'HEAD');
-      const texts = answers.map((one) => (/^HTTP\/1.1 50[234] /.test(one) ? statusOf(one) : one));
-      return shorten(texts.join(' ++ ')) || 'closed';
+      return readBy(text, method === 'HEAD');
     },
     async close() {
       await engines.close();
       backend.close();
+      http2Backend.close();
     },
   };
 };

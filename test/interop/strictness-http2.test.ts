@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { openStrictBench, type StrictBench } from '../fakes/strict-bench.ts';
-import { type Http2Case, http2Table } from './strictness-http2.ts';
+import { type Http2Case, http2AnswerTable, http2Table } from './strictness-http2.ts';
 
 let bench: StrictBench;
 before(async () => {
@@ -25,3 +25,12 @@ for (const [group, cases] of Object.entries(http2Table)) {
     for (const [title, one] of Object.entries(cases)) if (one.waits === false) it(title, () => check(one));
   });
 }
+
+describe('answers', () => {
+  for (const [title, { send, weft, envoy = weft }] of Object.entries(http2AnswerTable)) {
+    it(title, async () => {
+      assert.equal(await bench.http2Answer('weft', send), weft);
+      assert.equal(await bench.http2Answer('envoy', send), envoy, "Envoy's verdict");
+    });
+  }
+});

@@ -98,7 +98,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
 
   /** Client: streams can be opened, now or when others have ended. */
   get usable(): boolean {
-    return this.#control.takesMore && this.#lastId < h2.MAX_ID - 2;
+    return this.#control.takesMore;
   }
 
   /** Client: begins a request; undefined when there is no room for it. */
@@ -110,6 +110,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     stream.begunAtMs = this.#context.deadlines.recent;
     this.#streams.set(stream.id, stream);
     stream.request(message, end);
+    if (this.#lastId >= h2.MAX_ID - 2) this.#control.retire();
     return stream;
   }
 
@@ -346,8 +347,6 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     stream.user.onAnswer?.(message, end);
     if (end) this.#afterRemoteEnd(stream);
   }
-
-  // --- both
 
   #onTrailers(stream: Stream, fields: readonly string[], end: boolean): void {
     const trailers = end ? this.#context.http2Parser.trailers(fields) : undefined;

@@ -166,7 +166,12 @@ export class Control {
   /** Client: a request was given up unanswered. A peer that has said nothing at all since it was begun gets no more of them. */
   onGivenUp(begunAtMs: number): void {
     const isSilent = this.heardAtMs <= begunAtMs && this.#context.deadlines.now() - begunAtMs >= SILENT_MS;
-    if (!isSilent || !this.takesMore) return;
+    if (isSilent) this.retire();
+  }
+
+  /** Client: it gets no more requests; its owner did not ask for that. */
+  retire(): void {
+    if (!this.takesMore) return;
     this.#owner.onGoingAway();
     this.goAway();
   }

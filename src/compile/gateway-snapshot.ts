@@ -23,7 +23,7 @@ import { bySpecificity, coversHostname } from './hostnames.ts';
 import { keepEqual } from './keep.ts';
 import type { Outbound } from './outbound.ts';
 import { matchesLabels } from './selection.ts';
-import { HEAD_TIMEOUT_MS, HTTP_IDLE_MS, TCP_IDLE_MS } from './sidecar.ts';
+import { HEAD_TIMEOUT_MS, HTTP_IDLE_MS, TCP_IDLE_MS, UDP_IDLE_MS } from './sidecar.ts';
 
 const DEFAULT_BIND = '127.0.0.1';
 
@@ -236,8 +236,6 @@ const udpChains = (name: string, { listeners }: Port, authorize: Authorize) => {
   const chain: FilterChain = { name, match: { serverNames: [] }, handler };
   return { chains: [chain], tables: [] };
 };
-
-const UDP_IDLE_MS = 60_000;
 
 /** Datagrams are asked nothing: they are let in only where policies can't refuse one. */
 const letsAllIn = (policies: readonly AuthorizationPolicy[]): boolean => {

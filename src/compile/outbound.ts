@@ -13,7 +13,7 @@ export interface Outbound {
   /** Short names depend on the namespace of the caller. */
   tableFor(namespace: string): RouteTable;
   /** The port of a service that a caller in this namespace means by `host`. */
-  find(namespace: string, host: string, port: number): PortPart | undefined;
+  find(namespace: string, host: string, port: number, transport?: 'udp'): PortPart | undefined;
 }
 
 export interface Reached {
@@ -115,7 +115,7 @@ const buildOutbound = (
       }
       return table;
     },
-    find(namespace, host, port) {
+    find(namespace, host, port, transport) {
       if (byHost.size === 0) {
         for (const { service, parts } of services) {
           for (const name of service.hosts)
@@ -124,7 +124,8 @@ const buildOutbound = (
       }
       const wanted = host.toLowerCase();
       const parts = byHost.get(`${namespace}|${wanted}`) ?? byHost.get(wanted);
-      return parts?.ports.find((part) => part.port.port === port && part.port.protocol !== 'udp');
+      const isUdp = transport === 'udp';
+      return parts?.ports.find((part) => part.port.port === port && (part.port.protocol === 'udp') === isUdp);
     },
   };
 };

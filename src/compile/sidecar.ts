@@ -13,6 +13,7 @@ import {
   type ServiceRef,
   type Snapshot,
   type TcpHandler,
+  type UdpHandler,
 } from '../model/snapshot.ts';
 import { inboundCluster, meshServerName, serviceHost } from './cluster-names.ts';
 import type { Names } from './names.ts';
@@ -32,6 +33,7 @@ import { matchesLabels } from './selection.ts';
 export const HTTP_IDLE_MS = 300_000;
 export const HEAD_TIMEOUT_MS = 10_000;
 export const TCP_IDLE_MS = 3_600_000;
+export const UDP_IDLE_MS = 60_000;
 
 interface Parts {
   readonly listeners: Map<string, Listener>;
@@ -219,6 +221,18 @@ const addLocalPort = (node: ProxyNode, local: LocalPort, outbound: Outbound, par
   const { address, port, host, servicePort } = local;
   const name = address === DEFAULT_LOCAL ? `local/${port}` : `local/${address}:${port}`;
   const found = outbound.find(node.namespace, host, servicePort);
+  const udp = outbound.find(node.namespace, host, servicePort, 'udp');
+  if (udp) {
+    const handler: UdpHandler = {
+      type: 'udp',
+      targets: [{ cluster: udp.cluster.name, weight: 1 }],
+      idleTimeoutMs: UDP_IDLE_MS,
+      service: udp.ref,
+    };
+    const chains = [chain(`${name}/udp`, {}, handler)];
+    add(parts, { name: `${name}/udp`, address, port, direction: 'outbound', transport: 'udp', chains });
+    if (!found) return;
+  }
   // A port of a service that isn't there yet is bound all the same, and closes what connects.
   const tcp = tcpHandler(found?.cluster.name ?? INVALID_CLUSTER, found ? { service: found.ref } : {});
   let chains = [chain(name, {}, tcp)];

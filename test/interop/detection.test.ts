@@ -124,6 +124,14 @@ for (const name of ENGINES) {
       });
     }
 
+    it('refuses to proxy UDP inside HTTP', async () => {
+      const one = await client(
+        'plain',
+        'GET /.well-known/masque/udp/192.0.2.6/443/ HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: connect-udp\r\n\r\n',
+      );
+      assert.match(await one.take('\r\n'), name === 'weft' ? / 501 / : / 403 /);
+    });
+
     const others = {
       'binary bytes': '\0\x01\x02hello',
       'a line of SMTP': 'EHLO there\r\n',

@@ -6,7 +6,7 @@ import type { FilterChain, Listener } from '../../src/model/snapshot.ts';
 import { encodeProxyHeader, type Origin, parseProxyHeader } from '../../src/proxy/proxy-protocol/header.ts';
 import { ENGINES, type Engine, openEngine } from '../fakes/each-engine.ts';
 import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
-import { type RawPeer, type RawServer, rawClient, rawServer } from '../fakes/raw-peer.ts';
+import { type RawPeer, type RawServer, rawClient, rawServer, until } from '../fakes/raw-peer.ts';
 
 const CLIENT: Origin = { peerAddress: '192.0.2.7', peerPort: 4711, localAddress: '198.51.100.1', localPort: 80 };
 const ANSWER = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
@@ -68,6 +68,36 @@ const listener = (
     chains: [{ name: 'only', match: { serverNames: [] }, handler }],
   },
 ];
+
+const v2 = (hex: string): string =>
+  Buffer.from(`0d0a0d0a000d0a515549540a${hex.replaceAll(' ', '')}`, 'hex').toString('latin1');
+
+const V4 = 'c0000207 c6336401 1267 0050';
+
+/** What becomes of a connection that begins so, where a header is required; one word where both engines say the same. */
+const strictness: Record<string, { header: string; want: 'served' | 'closed' | { weft: string; envoy: string } }> = {
+  'v1 with two spaces': { header: 'PROXY TCP4  192.0.2.7 198.51.100.1 1 2\r\n', want: 'closed' },
+  'v1 with an address of another family': { header: 'PROXY TCP4 ::1 198.51.100.1 1 2\r\n', want: 'closed' },
+  'v1 with a port that is too large': { header: 'PROXY TCP4 192.0.2.7 198.51.100.1 65536 2\r\n', want: 'closed' },
+  'v1 with a zero before a port': {
+    header: 'PROXY TCP4 192.0.2.7 198.51.100.1 01 2\r\n',
+    want: { weft: 'closed', envoy: 'served' },
+  },
+  'v1 with a bare line feed': { header: 'PROXY TCP4 192.0.2.7 198.51.100.1 1 2\n', want: 'closed' },
+  'v1 of another family': { header: 'PROXY UDP4 192.0.2.7 198.51.100.1 1 2\r\n', want: 'closed' },
+  'v1 of unknown family, with words': { header: 'PROXY UNKNOWN some words\r\n', want: 'served' },
+  'v1 that is too long': { header: `PROXY UNKNOWN ${'x'.repeat(100)}\r\n`, want: 'closed' },
+  'v2 with TLVs': { header: v2(`21 11 0013 ${V4} 04 0004 00000000`), want: 'served' },
+  'v2, LOCAL': { header: v2('20 00 0000'), want: 'served' },
+  'v2, LOCAL with an address': { header: v2(`20 11 000c ${V4}`), want: 'served' },
+  'v2, unspecified': { header: v2('21 00 0000'), want: { weft: 'served', envoy: 'closed' } },
+  'v2, unix': { header: v2(`21 31 00d8 ${'61'.repeat(216)}`), want: { weft: 'served', envoy: 'closed' } },
+  'v2, datagrams': { header: v2(`21 12 000c ${V4}`), want: 'served' },
+  'v2 of version 1': { header: v2(`11 11 000c ${V4}`), want: 'closed' },
+  'v2 with another command': { header: v2(`22 11 000c ${V4}`), want: 'closed' },
+  'v2 of another family': { header: v2(`21 41 000c ${V4}`), want: 'closed' },
+  'v2 too short for its family': { header: v2('21 11 000b c0000207 c6336401 1267 00'), want: 'closed' },
+};
 
 const LISTENERS = ['required', 'optional', 'guarded', 'tcp', 'to-v1', 'to-v2', 'tcp-to-v1', 'tcp-to-v2'] as const;
 
@@ -165,6 +195,19 @@ for (const name of ENGINES) {
       const broken = await client('optional', 'PROXY TCP4 here there 1 2\r\n', get('/bare'));
       assert.equal(await broken.rest(), '');
     });
+
+    for (const [title, { header, want }] of Object.entries(strictness)) {
+      it(`with a header ${title} a connection is what the table says`, async () => {
+        const first = program.peers.length;
+        const one = await client('required', header, get('/strict'));
+        await until(() => one.closed || one.ended || program.peers.length > first, 'it is served or closed');
+        const served = program.peers.length > first;
+        assert.equal(served ? 'served' : 'closed', typeof want === 'string' ? want : want[name]);
+        if (!served) return;
+        await answerNext(program.peers[first]!);
+        await one.take('\r\n\r\nok');
+      });
+    }
 
     it('lets policies ask for the client in front of the balancer, and for the balancer', async () => {
       const upstream = later();

@@ -7,6 +7,7 @@ import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Listener } from '../model/snapshot.ts';
+import type { Http2Counters } from './admin/inspection.ts';
 import { LimitCounts } from './client-limits.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Dialer } from './dial.ts';
@@ -66,6 +67,13 @@ export class RequestStats {
   total = 0;
   active = 0;
   limits = new LimitCounts();
+  readonly http2: Http2Counters = {
+    connections: 0,
+    activeConnections: 0,
+    requests: 0,
+    resetByClient: 0,
+    resetHere: 0,
+  };
 }
 
 export class ProxyStats {
@@ -96,6 +104,7 @@ export class ProxyStats {
     for (const stats of Object.values(this.by)) {
       stats.total = 0;
       stats.limits = new LimitCounts();
+      Object.assign(stats.http2, { connections: 0, requests: 0, resetByClient: 0, resetHere: 0 });
     }
   }
 

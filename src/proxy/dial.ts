@@ -26,15 +26,15 @@ export interface DialResult {
 }
 
 /** What is offered over TLS. Where the peer agrees on nothing, HTTP/1.1 is spoken, but not HTTP/2. */
-const ALPN: Partial<Record<Cluster['protocol'], string>> = { http1: 'http/1.1', http2: 'h2' };
+const ALPN = { http1: 'http/1.1', http2: 'h2' } as const;
 
 /** Stops a dial whose result nobody wants; the result is then not called. */
 export type CancelDial = () => void;
 
 /** Whose bytes the connection is to carry. */
 export interface DialPurpose {
-  /** HTTP is spoken over it, and offered over TLS; else a client's bytes, whatever they are. */
-  readonly isHttp: boolean;
+  /** The version of HTTP that is spoken over it, and offered over TLS; absent: a client's bytes, whatever they are. */
+  readonly http?: 'http1' | 'http2';
   /** The client's connection, for a PROXY protocol header. */
   readonly origin: Origin | undefined;
 }
@@ -106,7 +106,7 @@ export const openDialer = (
     };
   };
 
-  const open = (endpoint: Endpoint, cluster: Cluster, { isHttp, origin }: DialPurpose): Opened => {
+  const open = (endpoint: Endpoint, cluster: Cluster, { http, origin }: DialPurpose): Opened => {
     const readBuffer = new ReadBuffer(READ_BUFFER_BYTES);
     const { address: host, port } = endpoint;
     const target = { host, port, noDelay: true, allowHalfOpen: true, onread: readBuffer.onread };
@@ -117,7 +117,7 @@ export const openDialer = (
       if (header) socket.write(header);
       return { socket, readBuffer };
     }
-    const own = isHttp ? ALPN[cluster.protocol] : undefined;
+    const own = http && ALPN[http];
     const alpn = (cluster.tls.mode === 'simple' && cluster.tls.alpn) || (own ? [own] : []);
     const options = { ...secure, ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }) };
     const { onread: _, ...rest } = target;
@@ -164,12 +164,7 @@ export const openDialer = (
       const onError = (error: Error) => fail(error, false);
       const onClose = () => fail(new Error('the peer closed the connection'), false);
       const onConnect = () => {
-        if (
-          'alpnProtocol' in socket &&
-          purpose.isHttp &&
-          cluster.protocol === 'http2' &&
-          socket.alpnProtocol !== 'h2'
-        ) {
+        if (purpose.http === 'http2' && 'alpnProtocol' in socket && socket.alpnProtocol !== 'h2') {
           fail(new WeftError('PEER_PROTOCOL', 'the peer does not offer HTTP/2'), false);
           return;
         }

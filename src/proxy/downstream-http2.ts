@@ -1,5 +1,6 @@
 // One HTTP/2 connection of a client: every stream is an exchange of its own. Made by listener.ts (ALPN) and downstream.ts (preface).
 
+import type { Http2Counters } from './admin/inspection.ts';
 import type { ChainRef, PreparedHttp } from './chain.ts';
 import { type Allowance, allowanceOf } from './client-limits.ts';
 import type { ClientConnection, ClientStream, LocalAnswer } from './client-stream.ts';
@@ -54,9 +55,16 @@ export class Http2Downstream implements ClientConnection, Http2Owner {
 
   /** `early`: what was read before. */
   start(early: Buffer | undefined): void {
+    const { http2 } = this;
+    http2.connections++;
+    http2.activeConnections++;
     this.#connection.start();
     this.onIdle();
     if (early) this.#connection.onData(early, 0, early.length);
+  }
+
+  get http2(): Http2Counters {
+    return this.#context.stats.by[this.http.direction].http2;
   }
 
   get http(): PreparedHttp {
@@ -109,6 +117,7 @@ export class Http2Downstream implements ClientConnection, Http2Owner {
 
   onClosed(): void {
     this.#allowance?.close();
+    this.http2.activeConnections--;
     this.#context.deadlines.remove(this.#idleDeadline);
   }
 }
@@ -193,6 +202,7 @@ class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
     if (!hasBody && message.contentLength < 0 && TAKES_BODY.has(message.method)) message.contentLength = 0;
     if (http.handler.edge) message.scheme = this.info.tls === 'none' ? 'http' : 'https';
     this.#context.stats.begin(http.direction);
+    this.#owner.http2.requests++;
     this.#exchange = new Exchange(this.#context, this, http, message, hasBody);
     this.#exchange.start();
   }
@@ -248,8 +258,10 @@ class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
   exchangeDone(complete: boolean): void {
     this.#endExchange();
     if (!this.#stream.closed) {
-      if (!complete) this.#stream.reset(INTERNAL_ERROR);
-      else if (!this.#requestEnded) this.#stream.reset(NO_ERROR);
+      if (!complete) {
+        this.#owner.http2.resetHere++;
+        this.#stream.reset(INTERNAL_ERROR);
+      } else if (!this.#requestEnded) this.#stream.reset(NO_ERROR);
     }
     this.#owner.streamDone();
   }
@@ -337,6 +349,7 @@ class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
   }
 
   onReset(code: number): void {
+    this.#owner.http2.resetByClient++;
     this.#wire?.onReset(code);
     this.#exchange?.onClientGone();
   }

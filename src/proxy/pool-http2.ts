@@ -25,7 +25,7 @@ export class Http2Pool implements EndpointPool, Http2UpstreamOwner {
   #draining = false;
 
   constructor(context: ProxyContext, state: PoolEndpoint, cluster: Cluster, origin?: Origin) {
-    this.#purpose = { isHttp: true, origin };
+    this.#purpose = { http: 'http2', origin };
     this.#context = context;
     this.#state = state;
     this.#cluster = cluster;

@@ -56,7 +56,7 @@ export class Http1Pool implements EndpointPool, ConnectionOwner {
   #hintMs = Number.POSITIVE_INFINITY;
 
   constructor(context: ProxyContext, state: PoolEndpoint, cluster: Cluster, origin?: Origin) {
-    this.#purpose = { isHttp: true, origin };
+    this.#purpose = { http: 'http1', origin };
     this.#context = context;
     this.#state = state;
     this.#cluster = cluster;

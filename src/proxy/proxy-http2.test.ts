@@ -17,6 +17,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import {
   openProgram,
   type Program,
@@ -40,6 +41,8 @@ import {
   toBackend,
 } from '../../test/fakes/proxy-under-test.ts';
 import { until } from '../../test/fakes/raw-peer.ts';
+import { makeSelfSigned } from '../../test/fakes/self-signed.ts';
+import { statsOf } from './admin/stats.ts';
 
 /** Node's HTTP/2 has the same interface for it. */
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
@@ -388,4 +391,59 @@ test('CONNECT over HTTP/2 opens tunnels side by side, with either version of HTT
   const inner = connect('http://web', { createConnection: () => two });
   t.after(() => inner.destroy());
   assert.equal((await ask(inner, { ':path': '/echo' })).headers[':status'], 200);
+});
+
+test('connections, requests and resets of HTTP/2 are counted under the names of Envoy', async (t) => {
+  const { client, program, proxy } = await setup(t, 'http2', 'http2');
+  await client.ask({ host: 'x.test', path: '/echo' });
+  await client.abandon({ host: 'x.test', path: '/hang' }, program.asked('/hang'));
+  await program.abandoned('/hang');
+  const stats = new Map(statsOf(proxy.proxy.inspect()).map(({ name, value }) => [name, value]));
+  const wanted = {
+    'http.gateway.downstream_cx_http2_total': 1,
+    'http.gateway.downstream_cx_http2_active': 1,
+    'http.gateway.downstream_rq_http1_total': 0,
+    'http.gateway.downstream_rq_http2_total': 2,
+    'http.gateway.downstream_rq_rx_reset': 1,
+    'cluster.b.upstream_cx_http1_total': 0,
+    'cluster.b.upstream_cx_http2_total': 1,
+  };
+  assert.deepEqual(Object.fromEntries(Object.keys(wanted).map((name) => [name, stats.get(name)])), wanted);
+});
+
+test('TLS clients that offer h2 get it, the others HTTP/1.1', async (t) => {
+  const program = await openProgram('http1');
+  const { certPem: chainPem, keyPem } = makeSelfSigned();
+  const secrets = new Map([['s', { name: 's', chainPem, keyPem }]]);
+  const tls = { mode: 'terminate' as const, secrets: ['s'] };
+  const proxy = await startProxy(
+    snapshot({
+      listeners: [listener([chain(httpHandler({ edge: true }), { tls })])],
+      routes: [route(forward('b'))],
+      clusters: [cluster('b', [endpoint(program.port)])],
+      secrets,
+    }),
+  );
+  t.after(async () => {
+    await proxy.close();
+    program.close();
+  });
+  const client = connect(`https://127.0.0.1:${proxy.port()}`, { ca: chainPem });
+  t.after(() => client.destroy());
+  const { headers } = await ask(client, { ':path': '/echo' });
+  assert.deepEqual([headers[':status'], client.alpnProtocol], [200, 'h2']);
+  const agreed = await Promise.all(
+    [['http/1.1'], ['http/1.1', 'h2'], undefined].map(async (ALPNProtocols) => {
+      const socket = connectTls({
+        port: proxy.port(),
+        host: '127.0.0.1',
+        ca: chainPem,
+        ...(ALPNProtocols && { ALPNProtocols }),
+      });
+      await once(socket, 'secureConnect');
+      socket.destroy();
+      return socket.alpnProtocol;
+    }),
+  );
+  assert.deepEqual(agreed, ['http/1.1', 'h2', false]);
 });

@@ -283,6 +283,7 @@ class LiveProxy implements Proxy {
         direction,
         requests: by[direction].total,
         activeRequests: by[direction].active,
+        http2: { ...by[direction].http2 },
         counters: { ...this.#counts.traffic[direction] },
         limits: { ...by[direction].limits },
         times: this.#counts.times[direction].data,

@@ -130,7 +130,7 @@ export class TcpSession implements WireUser {
     state.active++;
     state.total++;
     cluster.attempts++;
-    const purpose = { isHttp: false, origin: this.#info };
+    const purpose = { origin: this.#info };
     this.#cancel = this.#context.dialer.dial(state.endpoint, cluster.cluster, purpose, this, {
       onConnected: (wire) => this.#connected(wire),
       onFailed: (error) => {

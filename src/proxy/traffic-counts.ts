@@ -25,6 +25,8 @@ const newCounts = (): Readonly<Record<Direction, TrafficCounters>> => ({
 
 const newCluster = (): ClusterCounters => ({
   dials: 0,
+  http1Connections: 0,
+  http2Connections: 0,
   failedDials: 0,
   timedOutDials: 0,
   retries: 0,
@@ -125,7 +127,11 @@ export class TrafficCounts {
         counters.dials++;
         host.dials++;
         return dialer.dial(endpoint, cluster, purpose, user, {
-          onConnected: (wire) => result.onConnected(wire),
+          onConnected: (wire) => {
+            if (purpose.http === 'http1') counters.http1Connections++;
+            else if (purpose.http === 'http2') counters.http2Connections++;
+            result.onConnected(wire);
+          },
           onFailed: (error, timeout) => {
             if (timeout) counters.timedOutDials++;
             else counters.failedDials++;

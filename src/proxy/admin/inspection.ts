@@ -47,6 +47,8 @@ export interface ClusterInspection {
 
 export interface ClusterCounters {
   dials: number;
+  http1Connections: number;
+  http2Connections: number;
   failedDials: number;
   timedOutDials: number;
   retries: number;
@@ -70,12 +72,23 @@ export interface TrafficCounters {
   udpSent: number;
 }
 
+/** Clients that speak HTTP/2. */
+export interface Http2Counters {
+  connections: number;
+  activeConnections: number;
+  requests: number;
+  /** Streams that ended before the answer did, by whose reset. */
+  resetByClient: number;
+  resetHere: number;
+}
+
 export type Direction = Listener['direction'];
 
 export interface DirectionInspection {
   readonly direction: Direction;
   readonly requests: number;
   readonly activeRequests: number;
+  readonly http2: Readonly<Http2Counters>;
   readonly counters: Readonly<TrafficCounters>;
   readonly limits: Readonly<LimitCounts>;
   readonly times: HistogramData;

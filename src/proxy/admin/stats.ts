@@ -52,14 +52,8 @@ const listenerStats = ({ address, port, active, total, overflows }: ListenerInsp
   ]);
 };
 
-const directionStats = ({
-  direction,
-  requests,
-  activeRequests,
-  counters,
-  limits,
-  times,
-}: DirectionInspection): Stat[] => {
+const directionStats = (inspection: DirectionInspection): Stat[] => {
+  const { direction, requests, activeRequests, counters, http2, limits, times } = inspection;
   const classes = counters.classes.map(
     (value, i): Row => [
       `downstream_rq_${i + 1}xx`,
@@ -81,9 +75,15 @@ const directionStats = ({
       ['downstream_rq_idle_timeout', 'counter', limits.stalledRequests],
       ['downstream_rq_timeout', 'counter', limits.requestTimeouts],
       ['downstream_rq_too_large', 'counter', limits.largeRequests],
+      ['downstream_cx_http2_active', 'gauge', http2.activeConnections],
+      ['downstream_cx_http2_total', 'counter', http2.connections],
       ['downstream_rq_active', 'gauge', activeRequests],
       ['downstream_rq_completed', 'counter', counters.completed],
+      ['downstream_rq_http1_total', 'counter', requests - http2.requests],
+      ['downstream_rq_http2_total', 'counter', http2.requests],
+      ['downstream_rq_rx_reset', 'counter', http2.resetByClient],
       ['downstream_rq_total', 'counter', requests],
+      ['downstream_rq_tx_reset', 'counter', http2.resetHere],
       ['rbac.denied', 'counter', counters.denied],
     ]),
     ...under(`tcp.${direction}`, 'tcp', { envoy_tcp_prefix: direction }, [
@@ -107,6 +107,8 @@ const clusterStats = ({ cluster, endpoints, attempts, active, counts, times }: C
     ['upstream_cx_active', 'gauge', endpoints.reduce((sum, { connections }) => sum + connections, 0)],
     ['upstream_cx_connect_fail', 'counter', counts.failedDials + counts.timedOutDials],
     ['upstream_cx_connect_timeout', 'counter', counts.timedOutDials],
+    ['upstream_cx_http1_total', 'counter', counts.http1Connections],
+    ['upstream_cx_http2_total', 'counter', counts.http2Connections],
     ['upstream_cx_none_healthy', 'counter', counts.noneHealthy],
     ['upstream_cx_total', 'counter', counts.dials],
     ['upstream_rq_active', 'gauge', active],

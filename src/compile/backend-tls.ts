@@ -50,17 +50,16 @@ export const compileBackendTls = ({
       const service = services.get(`${input.namespace}/${target.name}`);
       const ports = portsOf(service, target);
       const accepted = acceptedAt(input, target, ports, owners) ?? compiled.accepted;
-      if (accepted.status === 'True' || accepted === compiled.accepted || accepted.reason === MESH) {
-        const refused = accepted.status !== 'True';
-        const tls: BackendTls = refused ? { refused: true } : compiled.tls;
-        for (const cluster of ports.map(({ cluster }) => cluster)) {
-          const own = target.sectionName !== undefined;
-          if (own || !found.has(cluster)) found.set(cluster, { own, tls });
-        }
+      const isRefused = accepted.status !== 'True';
+      // Another policy's target stays what it is.
+      const counts = !isRefused || accepted === compiled.accepted || accepted.reason === MESH;
+      for (const { cluster } of counts ? ports : []) {
+        const own = target.sectionName !== undefined;
+        if (own || !found.has(cluster)) found.set(cluster, { own, tls: isRefused ? { refused: true } : compiled.tls });
       }
-      if (accepted.status !== 'True') {
-        const hint = 'gateways answer 503 for the ports that it is for';
-        problems.push(problemOf(input, 'POLICY_NOT_ACCEPTED', accepted.message, { path: 'spec', hint }));
+      if (isRefused) {
+        const hint = counts ? { hint: 'until then, gateways answer 503 for the ports that it is for' } : {};
+        problems.push(problemOf(input, 'POLICY_NOT_ACCEPTED', accepted.message, { path: 'spec', ...hint }));
       }
       for (const ancestorRef of ancestorsOf(input, target, ports, users)) {
         const id = `${ancestorRef.kind} ${ancestorRef.namespace}/${ancestorRef.name}`;

@@ -45,7 +45,7 @@ export const checkListeners = (
   return gateway.spec.listeners.map((spec) => {
     const client = clientSettings(gateway, spec, lookups);
     const accepted = client.refused ?? acceptedOf(spec);
-    const conflicted = accepted.status === 'True' ? conflictOf(gateway, spec, earlier, taken) : yesNoConflict;
+    const conflicted = accepted.status === 'True' ? conflictOf(gateway, spec, earlier, taken, client) : yesNoConflict;
     if (accepted.status === 'True' && conflicted.status === 'False') earlier.push(spec);
     return checkListener(gateway, spec, { accepted, conflicted, client }, lookups);
   });
@@ -109,7 +109,14 @@ const acceptedOf = (spec: ListenerSpec): Verdict => {
 };
 
 /** Which protocol has a port, and for which Gateway; over all Gateways that share an address. */
-export type PortOwners = Map<string, { readonly protocol: string; readonly gateway: string }>;
+export type PortOwners = Map<string, PortOwner>;
+
+interface PortOwner {
+  readonly protocol: string;
+  readonly gateway: string;
+  /** Of one hostname: which client certificates are wanted. */
+  readonly clients?: string;
+}
 
 /** Protocols that share a port: they are told apart by the server name. */
 const familyOf = (protocol: string): string => (protocol === 'HTTPS' ? 'TLS' : protocol);
@@ -119,6 +126,7 @@ const conflictOf = (
   spec: ListenerSpec,
   earlier: readonly ListenerSpec[],
   taken: PortOwners,
+  { settings }: ClientResult,
 ): Verdict => {
   const { port, protocol, hostname, name } = spec;
   const family = familyOf(protocol);
@@ -140,6 +148,15 @@ const conflictOf = (
         `port ${port} is ${owner.protocol} at an earlier listener${where}; ${name} wants ${protocol}`,
       );
     }
+    // Two Gateways' listeners of one name are one: who gets in at one gets in at the other.
+    const named = `${id} ${hostname?.toLowerCase() ?? '*'}`;
+    const clients = JSON.stringify(settings?.validation ?? '');
+    const before = terminatesTls(spec) ? taken.get(named) : undefined;
+    if (before && before.clients !== clients) {
+      const message = `Gateway ${before.gateway} has port ${port} with the same hostname, and lets other clients in`;
+      return conflict('HostnameConflict', message);
+    }
+    if (terminatesTls(spec)) taken.set(named, before ?? { protocol, gateway: gateway.key, clients });
     taken.set(id, owner ?? { protocol, gateway: gateway.key });
   }
   return yesNoConflict;

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { Worker } from 'node:worker_threads';
 import { openServer } from '../../../test/fakes/http-server.ts';
+import { FakeAuthority } from '../../../test/fakes/mesh-ca.ts';
 import {
   chain,
   cluster,
@@ -255,4 +258,43 @@ test('a drain under load loses no request of clients that make no new connection
   await load;
   assert.deepEqual([...answers.keys()], ['one']);
   await assert.rejects(ask(port), { code: 'ECONNREFUSED' });
+});
+
+test('workers have the identity of the process, also a renewed one, and tell of a program that is not there', async (t) => {
+  const authority = new FakeAuthority();
+  const svid = authority.source('spiffe://cluster.local/ns/default/sa/a');
+  let unreachable = 0;
+  const { group, threads } = openGroup(t, { svid, onUnreachable: () => unreachable++ });
+  const gone = await openServer(() => {});
+  await gone.close();
+  const mesh = chain(httpHandler(), { match: { transport: 'tls', serverNames: [] }, tls: { mode: 'mesh' } });
+  const inbound = snapshot({
+    listeners: [listener([mesh], { direction: 'inbound' })],
+    routes: [route(forward('b'))],
+    clusters: [cluster('b', [endpoint(gone.port)])],
+  });
+  assert.deepEqual(await group.apply(inbound), []);
+  const { port } = group.listeners()[0]!;
+  const { keyPem: key, chainPem: cert } = authority.svid('spiffe://cluster.local/ns/default/sa/b');
+  const peerOf = async (): Promise<string> => {
+    const socket = connectTls({ host: '127.0.0.1', port, key, cert, rejectUnauthorized: false, servername: 'a.test' });
+    await once(socket, 'secureConnect');
+    socket.write('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n');
+    const serial = socket.getPeerX509Certificate()!.serialNumber;
+    await once(socket.resume(), 'close');
+    return serial;
+  };
+  const serials = async () => new Set(await Promise.all(Array.from({ length: 12 }, peerOf)));
+  const first = await serials();
+  assert.equal(first.size, 1);
+  await until(() => unreachable > 0, 'it tells of the program');
+  svid.renew();
+  const renewed = new X509Certificate(svid.current().chainPem).serialNumber;
+  // Asked after the renewal was told, each worker has it.
+  await group.inspect();
+  assert.deepEqual(await serials(), new Set([renewed]));
+  await threads[0]!.terminate();
+  await until(() => threads.length === 3, 'another worker is started');
+  assert.deepEqual(await group.apply({ ...inbound, revision: 2 }), []);
+  assert.deepEqual(await serials(), new Set([renewed]), 'the new worker has it too');
 });

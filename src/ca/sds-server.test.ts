@@ -109,6 +109,20 @@ test('state of the world: waits for the first SVID, sends what is named, again o
   stream.cancel();
 });
 
+test('says what this machine trusts to who asks for it', async (t) => {
+  const { open, renew } = await setup(t);
+  renew(svid(1));
+  const stream = open('DeltaSecrets');
+  const answers = on(stream, 'data');
+  const ask = create(DeltaDiscoveryRequestSchema, { resourceNamesSubscribe: ['SYSTEM'] });
+  stream.write(Buffer.from(toBinary(DeltaDiscoveryRequestSchema, ask)));
+  const { resources } = fromBinary(DeltaDiscoveryResponseSchema, (await answers.next()).value![0]);
+  const [name, roots] = partsOf(resources[0]!.resource!.value);
+  assert.equal(name, 'SYSTEM');
+  assert.match(roots ?? '', /^-----BEGIN CERTIFICATE-----/);
+  stream.cancel();
+});
+
 test('incremental: sends only what is new or changed, and nothing of what is no longer wanted', async (t) => {
   const { open, renew, warnings } = await setup(t);
   renew(svid(1));

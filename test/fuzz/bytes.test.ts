@@ -7,6 +7,7 @@ import { parseManifests } from '../../src/kinds/yaml.ts';
 import { isWeftError } from '../../src/lib/errors.ts';
 import { bytesField, numberField, numberOf, readFields, textOf } from '../../src/lib/protobuf.ts';
 import { parseClientHello } from '../../src/proxy/client-hello.ts';
+import { ja4Of } from '../../src/proxy/ja4.ts';
 import { encodeProxyHeader, parseProxyHeader } from '../../src/proxy/proxy-protocol/header.ts';
 import { type Draw, fuzz, mutate, pickFrom } from './budget.ts';
 
@@ -38,6 +39,7 @@ test('no ClientHello makes the reader throw, and a name that it reads is one tha
   fuzz(4000, 29, (draw) => {
     const bytes = mutate(draw, hello);
     const result = parseClientHello(bytes);
+    assert.match(ja4Of(bytes), /^$|^t[0-9s]{2}[di][0-9]{4}[0-9A-Za-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}$/);
     if (typeof result === 'string') return;
     assert.match(result.serverName, /^[a-z0-9._-]*$/);
     assert.ok(bytes.toString('latin1').toLowerCase().includes(result.serverName));

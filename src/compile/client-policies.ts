@@ -6,12 +6,20 @@ import type {
   StringMatchSpec,
   TlsVersionName,
 } from '../kinds/client-traffic-policy/types.ts';
+import { parseDurationMs } from '../kinds/duration.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import { GATEWAY_GROUP } from '../kinds/route-parts.ts';
 import { suiteName } from '../kinds/tls-names.ts';
 import type { ClientSettings } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
-import type { ClientCertDetail, ForwardClientCert, SanMatch, TlsParameters, TlsVersion } from '../model/snapshot.ts';
+import type {
+  ClientCertDetail,
+  ClientLimits,
+  ForwardClientCert,
+  SanMatch,
+  TlsParameters,
+  TlsVersion,
+} from '../model/snapshot.ts';
 import type { Authorities } from './authorities.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import { byAge, type Input } from './input.ts';
@@ -54,6 +62,13 @@ const SUPPORTED = new Set([
   'headers.xForwardedClientCert',
   'enableProxyProtocol',
   'proxyProtocol.optional',
+  'timeout.tcp.idleTimeout',
+  'timeout.http.requestReceivedTimeout',
+  'timeout.http.idleTimeout',
+  'timeout.http.streamIdleTimeout',
+  'connection.connectionLimit.value',
+  'connection.connectionLimit.maxConnectionDuration',
+  'connection.connectionLimit.maxRequestsPerConnection',
 ]);
 
 /** Left out, these would let clients in that the policy keeps out. */
@@ -213,6 +228,7 @@ const compilePolicy = (input: PolicyInput, authorities: Authorities): Compiled =
       ...(validation && { validation }),
       ...(clientCert && { clientCert }),
       ...proxyProtocolOf(spec),
+      ...limitsOf(spec),
       ...(refusal !== undefined && { refusal }),
       ...(refusal === undefined &&
         missing !== undefined && { refusal: `ClientTrafficPolicy ${input.key}: ${missing}` }),
@@ -226,6 +242,34 @@ const proxyProtocolOf = ({
 }: ClientTrafficPolicySpec): Pick<ClientSettings, 'proxyProtocol'> => {
   if (proxyProtocol) return { proxyProtocol: proxyProtocol.optional ? 'optional' : 'required' };
   return enableProxyProtocol ? { proxyProtocol: 'required' } : {};
+};
+
+/** As good as none: longer than anything lives. */
+const NEVER_MS = 2 ** 31 - 1;
+
+/** Absent where nothing is given; `0s` takes a limit away. */
+const spanOf = (text: string | undefined): number | undefined => {
+  const ms = parseDurationMs(text);
+  return ms === 0 ? NEVER_MS : ms;
+};
+
+const limitsOf = ({ timeout, connection }: ClientTrafficPolicySpec): Partial<ClientSettings> => {
+  const { value, maxConnectionDuration, maxRequestsPerConnection } = connection?.connectionLimit ?? {};
+  const given = {
+    maxRequestsPerConnection,
+    maxConnectionMs: spanOf(maxConnectionDuration),
+    requestTimeoutMs: spanOf(timeout?.http?.requestReceivedTimeout),
+    streamIdleTimeoutMs: spanOf(timeout?.http?.streamIdleTimeout),
+  };
+  const limits: ClientLimits = Object.fromEntries(Object.entries(given).filter(([, limit]) => limit !== undefined));
+  const idleTimeoutMs = spanOf(timeout?.http?.idleTimeout);
+  const tcpIdleTimeoutMs = spanOf(timeout?.tcp?.idleTimeout);
+  return {
+    ...(Object.keys(limits).length > 0 && { limits }),
+    ...(value !== undefined && { maxConnections: value }),
+    ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
+    ...(tcpIdleTimeoutMs !== undefined && { tcpIdleTimeoutMs }),
+  };
 };
 
 const versionOf = (version: TlsVersionName | undefined): TlsVersion | undefined =>

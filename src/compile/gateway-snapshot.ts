@@ -126,9 +126,14 @@ const handlerOf = (
   explicitProxy: false,
   edge: true,
   ...(client?.clientCert && { clientCert: client.clientCert }),
-  idleTimeoutMs: HTTP_IDLE_MS,
-  headTimeoutMs: HEAD_TIMEOUT_MS,
+  idleTimeoutMs: client?.idleTimeoutMs ?? HTTP_IDLE_MS,
+  // The head is a part of the request.
+  headTimeoutMs: Math.min(HEAD_TIMEOUT_MS, client?.limits?.requestTimeoutMs ?? HEAD_TIMEOUT_MS),
+  ...(client?.limits && { limits: client.limits }),
 });
+
+const limitOf = (client: ClientSettings | undefined): Pick<FilterChain, 'maxConnections'> =>
+  client?.maxConnections === undefined ? {} : { maxConnections: client.maxConnections };
 
 type Authorize = (own: Port['listeners']) => readonly AuthorizationPolicy[];
 
@@ -140,8 +145,15 @@ const httpChains = (name: string, { listeners }: Port, authorize: Authorize) => 
   const authorization = isShared ? [] : authorize(listeners);
   // Before the first request nothing tells their listeners apart: what they don't agree on is left to the default.
   const [client, ...others] = listeners.map(({ listener }) => listener.client);
-  const agreed = others.every((other) => isDeepStrictEqual(other?.clientCert, client?.clientCert)) ? client : undefined;
-  const chain: FilterChain = { name, match: { serverNames: [] }, handler: handlerOf(name, authorization, agreed) };
+  const ofHttp = (settings: ClientSettings = {}) => ({
+    ...settings,
+    tls: undefined,
+    validation: undefined,
+    proxyProtocol: undefined,
+  });
+  const agreed = others.every((other) => isDeepStrictEqual(ofHttp(other), ofHttp(client))) ? client : undefined;
+  const handler = handlerOf(name, authorization, agreed);
+  const chain: FilterChain = { name, match: { serverNames: [] }, ...limitOf(agreed), handler };
   return { chains: [chain], tables: [table] };
 };
 
@@ -173,12 +185,14 @@ const tlsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
     if (protocol === 'HTTPS') {
       const table = `${name}/${hostname}`;
       tables.push({ name: table, virtualHosts: virtualHostsOf(same), tunnels: [] });
-      chains.push({ name: table, match: matchName(hostname), tls, handler: handlerOf(table, authorize(same), client) });
+      const handler = handlerOf(table, authorize(same), client);
+      chains.push({ name: table, match: matchName(hostname), ...limitOf(client), tls, handler });
     } else {
       for (const [serverName, targets] of streamsOf(same, hostname)) {
-        const handler = tcpHandler(targets, authorize(same));
+        const handler = tcpHandler(targets, authorize(same), client);
         const decrypts = secrets.length > 0 ? { tls } : {};
-        chains.push({ name: `${name}/${serverName}`, match: matchName(serverName), ...decrypts, handler });
+        const match = matchName(serverName);
+        chains.push({ name: `${name}/${serverName}`, match, ...limitOf(client), ...decrypts, handler });
       }
     }
   }
@@ -222,11 +236,19 @@ const NOWHERE: readonly WeightedCluster[] = [{ cluster: INVALID_CLUSTER, weight:
 const tcpHandler = (
   targets: readonly WeightedCluster[],
   authorization: readonly AuthorizationPolicy[],
-): FilterChain['handler'] => ({ type: 'tcp', targets, authorization, idleTimeoutMs: TCP_IDLE_MS });
+  client: ClientSettings | undefined,
+): FilterChain['handler'] => ({
+  type: 'tcp',
+  targets,
+  authorization,
+  idleTimeoutMs: client?.tcpIdleTimeoutMs ?? TCP_IDLE_MS,
+});
 
 const tcpChains = (name: string, { listeners }: Port, authorize: Authorize) => {
   const targets = streamsOf(listeners, '*').get('*') ?? NOWHERE;
-  const chain: FilterChain = { name, match: { serverNames: [] }, handler: tcpHandler(targets, authorize(listeners)) };
+  const { client } = listeners[0]?.listener ?? {};
+  const handler = tcpHandler(targets, authorize(listeners), client);
+  const chain: FilterChain = { name, match: { serverNames: [] }, ...limitOf(client), handler };
   return { chains: [chain], tables: [] };
 };
 

@@ -2,6 +2,7 @@
 import type { AuthorizationPolicy } from './policy.ts';
 import type { Route } from './route.ts';
 import type {
+  ClientLimits,
   ClientValidation,
   Endpoint,
   ForwardClientCert,
@@ -106,6 +107,11 @@ export interface ClientSettings {
   readonly validation?: Omit<ClientValidation, 'secret'> & { readonly secret: ValidationSecret };
   readonly clientCert?: ForwardClientCert;
   readonly proxyProtocol?: NonNullable<Listener['proxyProtocol']>;
+  readonly limits?: ClientLimits;
+  readonly maxConnections?: number;
+  readonly idleTimeoutMs?: number;
+  /** Of connections whose bytes are passed on as they come. */
+  readonly tcpIdleTimeoutMs?: number;
 }
 
 export type BackendTls =

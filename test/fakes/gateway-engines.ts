@@ -102,7 +102,10 @@ const openRealEnvoy = async (snapshot: Snapshot): Promise<GatewayEngine> => {
 
 /** Serves the manifests; returns when every listener is open. */
 export const startGateway = (engine: EngineName, manifests: readonly string[]): Promise<GatewayEngine> =>
-  (engine === 'weft' ? openWeft : openRealEnvoy)(snapshotOf(manifests));
+  startSnapshot(engine, snapshotOf(manifests));
+
+export const startSnapshot = (engine: EngineName, snapshot: Snapshot): Promise<GatewayEngine> =>
+  (engine === 'weft' ? openWeft : openRealEnvoy)(snapshot);
 
 export const freePorts = async (count: number): Promise<number[]> => {
   const held = await Promise.all(Array.from({ length: count }, () => holdFreePort(LOOPBACK, systemRandom)));

@@ -1,7 +1,7 @@
 // gateway.envoyproxy.io ClientTrafficPolicy: how a Gateway's listeners take the connections of clients.
 import type { Kind, Schema } from '../kind.ts';
 import { caRef, policyStatus, targetFields } from '../policy-parts.ts';
-import { flag, groupField, item, kindField, labelSelector, list, object, text } from '../schema.ts';
+import { flag, groupField, integer, item, kindField, labelSelector, list, object, patterns, text } from '../schema.ts';
 import { validateClientTrafficPolicy } from './validate.ts';
 
 /** A part of the published kind that compile refuses by its path: nothing is said of what is inside. */
@@ -84,6 +84,40 @@ const headers = object('What becomes of certain headers.', {
   lateResponseHeaders: notYet('Edits of every answer'),
 });
 
+const duration = (description: string) => text(description, { pattern: patterns.duration });
+
+const timeout = object('How long clients may take; 0s: as long as they like.', {
+  tcp: object('Of connections whose bytes are passed on as they come.', {
+    idleTimeout: duration('Without a byte in either direction; 1h when unset.'),
+  }),
+  http: object('Of HTTP.', {
+    requestReceivedTimeout: duration('For the whole of a request, unless it is answered before.'),
+    idleTimeout: duration('Between requests of a connection; 5m when unset.'),
+    streamIdleTimeout: duration('For a request of which no byte moves in either direction.'),
+  }),
+});
+
+const connection = object('Limits of connections.', {
+  connectionLimit: object('Of their number, age and use.', {
+    value: integer('Open at one time, at each listener; further ones are closed.', {
+      format: 'int64',
+      minimum: 1,
+      maximum: 4_294_967_295,
+    }),
+    closeDelay: duration('How long further ones are held before they are closed; not supported yet.'),
+    maxConnectionDuration: duration('An older connection ends with the request that it carries.'),
+    maxRequestsPerConnection: integer('The answer to the last one ends the connection.', {
+      format: 'int32',
+      minimum: 1,
+      maximum: 2_147_483_647,
+    }),
+    maxStreamDuration: duration('The longest life of a request; not supported yet.'),
+  }),
+  bufferLimit: notYet('Memory for each connection'),
+  socketBufferLimit: notYet("Memory of the system's for each connection"),
+  maxAcceptPerSocketEvent: integer('Connections that are accepted at once; not supported yet.', { format: 'int32' }),
+});
+
 const spec = object('What is wanted of it.', {
   targetRef: object('The Gateway that it is for.', targetFields),
   targetRefs: list('The Gateways that it is for.', object('One Gateway.', targetFields)),
@@ -107,8 +141,8 @@ const spec = object('What is wanted of it.', {
   }),
   clientIPDetection: notYet('How the address of the client is found'),
   path: notYet('How paths are normalized'),
-  timeout: notYet('Time-outs of clients'),
-  connection: notYet('Limits of connections'),
+  timeout,
+  connection,
   http1: notYet('HTTP/1'),
   http2: notYet('HTTP/2'),
   http3: notYet('HTTP/3'),

@@ -9,6 +9,21 @@ export interface ClientTrafficPolicySpec {
   readonly tls?: ClientTlsSpec;
   readonly enableProxyProtocol?: boolean;
   readonly proxyProtocol?: { readonly optional?: boolean };
+  readonly timeout?: {
+    readonly tcp?: { readonly idleTimeout?: string };
+    readonly http?: {
+      readonly requestReceivedTimeout?: string;
+      readonly idleTimeout?: string;
+      readonly streamIdleTimeout?: string;
+    };
+  };
+  readonly connection?: {
+    readonly connectionLimit?: {
+      readonly value?: number;
+      readonly maxConnectionDuration?: string;
+      readonly maxRequestsPerConnection?: number;
+    };
+  };
   readonly headers?: {
     readonly xForwardedClientCert?: {
       readonly mode?: 'Sanitize' | 'ForwardOnly' | 'AppendForward' | 'SanitizeSet' | 'AlwaysForwardOnly';

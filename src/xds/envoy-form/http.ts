@@ -2,6 +2,7 @@
 // does what the own engine does. Used by listener.ts.
 import type { HeaderMutationSchema as MutationSchema } from '../../gen/envoy/config/common/mutation_rules/v3/mutation_rules_pb.js';
 import { HeaderValueOption_HeaderAppendAction as AppendAction } from '../../gen/envoy/config/core/v3/base_pb.js';
+import { BufferSchema } from '../../gen/envoy/extensions/filters/http/buffer/v3/buffer_pb.js';
 import { HeaderMutationSchema } from '../../gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
 import { RouterSchema } from '../../gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
@@ -114,6 +115,9 @@ const filtersOf = ({ handler, authorizes, inner }: HttpOptions): NonNullable<Man
   headerFilter(handler.edge),
   ...(authorizes ? httpRbac() : []),
   ...(handler.explicitProxy && !inner ? [tunnelClusterFilter()] : []),
+  ...(handler.limits?.maxRequestBytes !== undefined
+    ? [configured('envoy.filters.http.buffer', BufferSchema, { maxRequestBytes: handler.limits.maxRequestBytes })]
+    : []),
   webFilter(),
   configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
 ];
@@ -144,7 +148,7 @@ const forwarding = ({ mode, details }: ForwardClientCert): Manager => ({
 
 export const httpManager = (options: HttpOptions) => {
   const { handler, routes, mesh, inner, statPrefix, accessLog } = options;
-  const { explicitProxy } = handler;
+  const { explicitProxy, limits = {} } = handler;
   return configured('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix,
     codecType: CodecType.AUTO,
@@ -156,9 +160,16 @@ export const httpManager = (options: HttpOptions) => {
     requestIdExtension: { typedConfig: pack(UuidRequestIdConfigSchema, { packTraceReason: false }) },
     ...forwarding(handler.clientCert ?? (mesh ? MESH_PEERS : NOBODY)),
     serverHeaderTransformation: ServerHeader.PASS_THROUGH,
-    commonHttpProtocolOptions: { idleTimeout: duration(handler.idleTimeoutMs) },
+    commonHttpProtocolOptions: {
+      idleTimeout: duration(handler.idleTimeoutMs),
+      ...(limits.maxRequestsPerConnection !== undefined && {
+        maxRequestsPerConnection: limits.maxRequestsPerConnection,
+      }),
+      ...(limits.maxConnectionMs !== undefined && { maxConnectionDuration: duration(limits.maxConnectionMs) }),
+    },
+    ...(limits.requestTimeoutMs !== undefined && { requestTimeout: duration(limits.requestTimeoutMs) }),
     requestHeadersTimeout: duration(handler.headTimeoutMs),
-    streamIdleTimeout: duration(0),
+    streamIdleTimeout: duration(limits.streamIdleTimeoutMs ?? 0),
     httpProtocolOptions: { acceptHttp10: true, enableTrailers: true },
     http2ProtocolOptions: {
       allowConnect: true,

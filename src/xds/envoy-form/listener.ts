@@ -8,6 +8,7 @@ import { ListenerSchema } from '../../gen/envoy/config/listener/v3/listener_pb.j
 import { HttpInspectorSchema } from '../../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import { ProxyProtocolSchema } from '../../gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
 import { TlsInspectorSchema } from '../../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import { ConnectionLimitSchema } from '../../gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.js';
 import type { AuthorizationPolicy } from '../../model/policy.ts';
 import type { FilterChain, HttpHandler, Listener } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
@@ -87,10 +88,21 @@ const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerCont
 
 const alpnOf = ({ handler }: FilterChain): readonly string[] => (handler.type === 'http' ? ['h2', 'http/1.1'] : []);
 
+/** Looked at before all else, in each chain for itself. */
+const connectionLimit = ({ name, maxConnections }: FilterChain): NonNullable<EnvoyChain['filters']> =>
+  maxConnections === undefined
+    ? []
+    : [
+        configured('envoy.filters.network.connection_limit', ConnectionLimitSchema, {
+          statPrefix: name,
+          maxConnections: BigInt(maxConnections),
+        }),
+      ];
+
 const chainOf = (listener: Listener, chain: FilterChain, context: ListenerContext): EnvoyChain => ({
   name: chain.name,
   filterChainMatch: matchOf(chain),
-  filters: filtersOf(listener, chain, context) ?? [],
+  filters: [...connectionLimit(chain), ...(filtersOf(listener, chain, context) ?? [])],
   ...(chain.tls && { transportSocket: downstreamTls(chain.tls, context.trustDomain, alpnOf(chain)) }),
 });
 

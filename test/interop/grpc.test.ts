@@ -1,7 +1,7 @@
 // gRPC through Weft's own proxy and through a real Envoy: the same calls, the same answers.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { connect, createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
@@ -10,6 +10,7 @@ import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
 import { ENGINES, type EnginePair, gatewaySnapshot, openEnginePair } from '../fakes/engine-pair.ts';
 import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
 import { GrpcClient, type GrpcProgram, nextMessage, openGrpcProgram } from '../fakes/grpc-program.ts';
+import { WebCall } from '../fakes/grpc-web-call.ts';
 import { until } from '../fakes/raw-peer.ts';
 
 const http2 = (name: string, port: number): Cluster => {
@@ -51,71 +52,6 @@ const rawCall = async (port: number, host: string, fields: Record<string, string
   const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
   session.destroy();
   return headers;
-};
-
-/** Over HTTP/1.1, as a browser does without HTTP/2. */
-const fetchWeb = async (
-  port: number,
-  host: string,
-  method: string,
-  body: Buffer,
-  type: string,
-  fields: Record<string, string>,
-): Promise<IncomingMessage> => {
-  const headers = { host, 'content-type': type, accept: type, 'x-grpc-web': '1', ...fields };
-  const asked = request({
-    port,
-    host: '127.0.0.1',
-    method: 'POST',
-    path: `/test.Echo/${method}`,
-    headers,
-    agent: false,
-  });
-  asked.end(body);
-  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-  return answer;
-};
-
-interface WebAnswer {
-  readonly status: number | undefined;
-  readonly type: string | undefined;
-  readonly fields: IncomingHttpHeaders;
-  readonly messages: readonly string[];
-  readonly trailers: Readonly<Record<string, string>>;
-}
-
-/** Base64 may be padded in the middle. */
-const fromText = (text: string): Buffer =>
-  Buffer.concat((text.match(/[^=]+=*/g) ?? []).map((piece) => Buffer.from(piece, 'base64')));
-
-const webCall = async (
-  port: number,
-  host: string,
-  method: string,
-  message: string,
-  text: boolean,
-  extra: Record<string, string>,
-): Promise<WebAnswer> => {
-  const frame = Buffer.concat([Buffer.alloc(5), Buffer.from(message)]);
-  frame.writeUInt32BE(message.length, 1);
-  const body = text ? Buffer.from(frame.toString('base64')) : frame;
-  const type = `application/grpc-web${text ? '-text' : ''}+proto`;
-  const answer = await fetchWeb(port, host, method, body, type, extra);
-  const parts: Buffer[] = [];
-  for await (const part of answer) parts.push(part);
-  const whole = Buffer.concat(parts);
-  const bytes = text ? fromText(whole.toString('latin1')) : whole;
-  const messages: string[] = [];
-  const trailers: Record<string, string> = {};
-  for (let at = 0; at < bytes.length; ) {
-    const end = at + 5 + bytes.readUInt32BE(at + 1);
-    const payload = bytes.toString('latin1', at + 5, end);
-    if (bytes[at] === 0) messages.push(payload);
-    else for (const [, name, value] of payload.matchAll(/(.+?): ?(.*)\r\n/g)) trailers[name!] = value!;
-    at = end;
-  }
-  const { statusCode: status, headers: fields } = answer;
-  return { status, type: fields['content-type'], fields, messages, trailers };
 };
 
 let program: GrpcProgram;
@@ -239,46 +175,53 @@ for (const engine of ENGINES) {
 
     for (const text of [false, true]) {
       describe(`gRPC-Web ${text ? 'in base64' : 'as bytes'}`, () => {
-        const ask = (method: string, body: string, fields: Record<string, string> = {}, host = 'plain.test') =>
-          webCall(engines.ports[engine], host, method, body, text, fields);
-        const type = `application/grpc-web${text ? '-text' : ''}+proto`;
+        const start = (method: string, fields: Record<string, string> = {}, host = 'plain.test') =>
+          new WebCall(engines.ports[engine], host, method, text, fields);
 
         it('carries unary calls, with trailers in the body', async () => {
-          const answer = await ask('Once', 'hello');
-          assert.deepEqual([answer.status, answer.type, answer.messages], [200, type, ['hello']]);
+          const call = start('Once').write('hello').end();
+          const answer = await call.whole();
+          assert.deepEqual([answer.status, answer.fields['content-type']], [200, call.type]);
+          assert.deepEqual(answer.messages, ['hello']);
           assert.equal(answer.trailers['grpc-status'], '0');
           assert.equal(answer.trailers['x-method'], '/test.Echo/Once');
         });
 
         it('carries streams of the server', async () => {
-          const { messages, trailers } = await ask('Split', 'abc');
+          const { messages, trailers } = await start('Split').write('abc').end().whole();
           assert.deepEqual([messages, trailers['grpc-status']], [['a', 'b', 'c'], '0']);
+        });
+
+        it('passes messages on as they come, both ways', async () => {
+          const call = start('Talk');
+          for (const word of ['one', 'two', 'three']) assert.equal(await call.write(word).next(), word);
+          assert.equal(await call.end().next(), undefined);
+          assert.equal(call.trailers['grpc-status'], '0');
         });
 
         it('carries large messages', async () => {
           const large = 'x'.repeat(1_000_001);
-          assert.deepEqual((await ask('Once', large)).messages, [large]);
+          assert.deepEqual((await start('Once').write(large).end().whole()).messages, [large]);
         });
 
         it('tells an error without messages', async () => {
-          const fields = { 'x-fail': '9', 'x-key': `${engine} web ${text}` };
-          const { status, fields: all, messages } = await ask('Once', '', fields);
-          assert.deepEqual(
-            [status, all['grpc-status'], decodeURI(String(all['grpc-message'])), messages],
-            [200, '9', 'no: 50% ü', []],
-          );
+          const call = start('Once', { 'x-fail': '9', 'x-key': `${engine} web ${text}` });
+          const { status, fields, messages } = await call.write('').end().whole();
+          assert.deepEqual([status, fields['grpc-status'], messages], [200, '9', []]);
+          assert.equal(decodeURI(String(fields['grpc-message'])), 'no: 50% ü');
         });
 
         it('tells what the proxy itself refuses', async () => {
-          const { status, fields, type: own } = await ask('Once', '', {}, 'dead.test');
-          assert.deepEqual([status, fields['grpc-status'], own], [503, '14', type]);
+          const call = start('Once', {}, 'dead.test');
+          const { status, fields } = await call.write('').end().whole();
+          assert.deepEqual([status, fields['grpc-status'], fields['content-type']], [503, '14', call.type]);
         });
       });
     }
 
     it('refuses a body of gRPC-Web that is no base64', async () => {
-      const port = engines.ports[engine];
-      const answer = await fetchWeb(port, 'plain.test', 'Once', Buffer.from('!!!!'), 'application/grpc-web-text', {});
+      const call = new WebCall(engines.ports[engine], 'plain.test', 'Once', true);
+      const answer = await call.writeRaw(Buffer.from('!!!!')).end().head;
       assert.deepEqual([answer.statusCode, answer.headers['grpc-status']], [400, '13']);
       answer.resume();
     });

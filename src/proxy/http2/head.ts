@@ -183,6 +183,7 @@ export class Http2HeadParser {
       switch (field.role) {
         case PLAIN:
           if (name !== 'cookie') headers.push(name, value);
+          else if (value === '') break;
           else if (cookie >= 0) headers[cookie] += `; ${value}`;
           else cookie = headers.push(name, value) - 1;
           break;

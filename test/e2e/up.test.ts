@@ -41,7 +41,7 @@ test('a second start goes on from the kept state; meanwhile a second one on it i
     await fetchPage(first.gateway);
     assertRefused(await weft(dataDir, ...upOnFreePorts()), /already/);
     await first.weftOk('apply', '-f', 'examples/tour/split.yaml');
-    await first.weftOk('delete', 'service', 'reviews-v2');
+    await first.weftOk('delete', 'authorizationpolicy', 'payments');
   } finally {
     await first.stop();
   }
@@ -51,7 +51,8 @@ test('a second start goes on from the kept state; meanwhile a second one on it i
   try {
     await fetchPage(second.gateway);
     assert.match(await second.weftOk('get', 'httproutes'), /^reviews /m);
-    assert.doesNotMatch(await second.weftOk('get', 'services'), /^reviews-v2 /m, 'what was deleted stays deleted');
+    const policies = await second.weftOk('get', 'authorizationpolicies');
+    assert.doesNotMatch(policies, /^payments /m, 'what was deleted stays deleted');
   } finally {
     await second.stop();
   }

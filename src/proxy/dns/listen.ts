@@ -147,6 +147,7 @@ const openOnce = async (
     address,
     port: bound,
     close: async () => {
+      if (!isOpen) return;
       isOpen = false;
       udp.close();
       for (const socket of sockets) socket.destroy();

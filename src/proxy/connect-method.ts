@@ -4,6 +4,7 @@ import type { ClientConnection } from './client-stream.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
+import { decide } from './decide.ts';
 import { Downstream } from './downstream.ts';
 import type { SelfPeer } from './events.ts';
 import { Refusal, type RequestMessage } from './http1/head.ts';
@@ -33,25 +34,17 @@ export interface TunnelClient {
 /** Why a CONNECT is not even looked up; undefined for one that is. */
 export const refusalOfConnect = (
   info: ConnectionInfo,
-  { handler, authorize, policyPort }: PreparedHttp,
+  http: PreparedHttp,
   message: RequestMessage,
   nested: boolean,
 ): { refusal: Refusal; flag: string } | undefined => {
   if (message.chunked || message.contentLength >= 0) {
     return { refusal: new Refusal(400, 'CONNECT has no body'), flag: 'DPE' };
   }
-  if (!handler.explicitProxy || nested) {
+  if (!http.handler.explicitProxy || nested) {
     return { refusal: new Refusal(405, 'CONNECT is not supported here'), flag: 'DPE' };
   }
-  const decision = authorize?.({
-    identity: info.peer?.identity,
-    peerAddress: info.directAddress,
-    remoteAddress: info.peerAddress,
-    localAddress: info.localAddress,
-    localPort: policyPort,
-    sni: info.sni,
-    head: message,
-  });
+  const decision = decide(http, info, info.peerAddress, message);
   if (!decision || decision.verdict === 'allow') return undefined;
   return { refusal: new Refusal(403, 'RBAC: access denied'), flag: 'RBAC' };
 };

@@ -4,6 +4,7 @@ import type { ProxyNode } from '../model/node.ts';
 import type { Endpoint, Listener, ServiceRef } from '../model/snapshot.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
+import type { RequestIds } from './request-headers.ts';
 
 /** What both kinds of traffic tell of themselves. */
 export interface Finished {
@@ -98,3 +99,20 @@ export const makeEvent = (context: ProxyContext, self: EventPeer, finished: Fini
   if (finished.tlsRefusal) event.tlsRefusal = finished.tlsRefusal;
   return event;
 };
+
+/** Of an event of a request, as it was asked before rewrites. */
+export const httpPart = (
+  { path, host }: { readonly path: string; readonly host: string },
+  method: string,
+  status: number,
+  ids: RequestIds | undefined,
+  grpcStatus: number | undefined,
+): TrafficEvent['http'] => ({
+  method,
+  path,
+  host,
+  status,
+  requestId: ids ? ids.requestId : '',
+  ...(grpcStatus !== undefined && { grpcStatus }),
+  ...(ids && { traceparent: ids.traceparent }),
+});

@@ -1,6 +1,5 @@
 // One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
 // knows its client and its upstream as streams, not by the version of HTTP that they speak.
-import type { TrafficEvent } from '../model/event.ts';
 import { INVALID_CLUSTER, type ServiceRef } from '../model/snapshot.ts';
 import type { Decision } from '../policy/authorization.ts';
 import { normalizePath } from '../policy/path.ts';
@@ -9,13 +8,16 @@ import type { PreparedHttp } from './chain.ts';
 import type { LimitCounts } from './client-limits.ts';
 import type { ClientStream, LocalAnswer } from './client-stream.ts';
 import type { ProxyContext } from './context.ts';
-import { makeEvent } from './events.ts';
+import { decide } from './decide.ts';
+import { httpPart, makeEvent } from './events.ts';
+import { ExchangeTimes } from './exchange-times.ts';
 import { type GrpcCall, openCall, translateWeb } from './grpc/call.ts';
 import type { RequestMessage, ResponseMessage } from './http1/head.ts';
 import { KeptBody } from './kept-body.ts';
 import type { Origin } from './proxy-protocol/header.ts';
 import { addRequestHeaders, type RequestIds } from './request-headers.ts';
 import { mayRepeat } from './retry.ts';
+import { answerHeaders, noRouteText } from './routed-answer.ts';
 import type { PreparedForward, PreparedRoute, PreparedTarget } from './router.ts';
 import { Tunnel } from './tunnel.ts';
 import { takeUnsent, UNSENT_FIELDS } from './unsent.ts';
@@ -34,10 +36,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   readonly #http: PreparedHttp;
   readonly #message: RequestMessage;
   readonly #startMs: number;
-  readonly #started: number;
   /** As asked, before rewrites. */
-  readonly #path: string;
-  readonly #host: string;
+  readonly #asked: { readonly path: string; readonly host: string };
   #ids: RequestIds | undefined;
   #decision: Decision | undefined;
   #flags: string[] | undefined;
@@ -46,8 +46,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #forward: PreparedForward | undefined;
   #target: PreparedTarget | undefined;
   #attempts: Attempts | undefined;
-  #requestDeadline = NEVER;
-  #attemptDeadline = NEVER;
+  readonly #times: ExchangeTimes;
 
   readonly #hasBody: boolean;
   #kept: KeptBody | undefined;
@@ -82,15 +81,14 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#down = down;
     this.#http = http;
     this.#message = message;
-    this.#path = message.path;
-    this.#host = message.host;
+    this.#asked = { path: message.path, host: message.host };
     this.isHead = message.method === 'HEAD';
     this.#call = openCall(message);
     this.#hasBody = hasBody;
     this.#requestDone = !hasBody;
     this.#close = message.close || message.old;
     this.#startMs = context.clock.now();
-    this.#started = context.deadlines.now();
+    this.#times = new ExchangeTimes(context.deadlines);
   }
 
   get over(): boolean {
@@ -121,7 +119,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     }
     const route = router.match(message);
     if (!route) {
-      this.#noRoute();
+      this.answer(404, noRouteText(this.#http, message.host), 'NR');
       return;
     }
     this.#route = route;
@@ -130,13 +128,12 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       this.#startForward(action);
       return;
     }
-    const headers: string[] = [];
-    if (action.type === 'redirect') {
-      const scheme = info.tls === 'none' ? 'http' : 'https';
-      headers.push('location', action.location(message, scheme, this.#http.listenerPort));
-    }
-    action.editResponse?.({ headers });
+    const headers = answerHeaders(action, message, this.#scheme, this.#http.listenerPort);
     this.answer(action.status, action.type === 'direct' ? action.body : '', undefined, headers);
+  }
+
+  get #scheme(): 'http' | 'https' {
+    return this.#down.info.tls === 'none' ? 'http' : 'https';
   }
 
   get version(): 'http1' | 'http2' {
@@ -148,31 +145,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   }
 
   #isAllowed(ids: RequestIds): boolean {
-    const { authorize, policyPort } = this.#http;
-    if (!authorize) return true;
-    const { info } = this.#down;
-    this.#decision = authorize({
-      identity: info.peer?.identity,
-      peerAddress: info.directAddress,
-      remoteAddress: ids.remoteAddress,
-      localAddress: info.localAddress,
-      localPort: policyPort,
-      sni: info.sni,
-      head: this.#message,
-    });
-    return this.#decision.verdict === 'allow';
-  }
-
-  #noRoute(): void {
-    const { host } = this.#message;
-    const { handler, router } = this.#http;
-    const known = router.virtualHost(host) !== undefined;
-    if (!handler.explicitProxy || known) {
-      this.answer(404, 'no route for this host and path', 'NR');
-      return;
-    }
-    const authority = /:[0-9]+$/.test(host) ? host : `${host}:80`;
-    this.answer(404, `no service "${authority}" in the mesh; add a Service or ServiceEntry`, 'NR');
+    this.#decision = decide(this.#http, this.#down.info, ids.remoteAddress, this.#message);
+    return this.#decision === undefined || this.#decision.verdict === 'allow';
   }
 
   #startForward(action: PreparedForward): void {
@@ -196,8 +170,9 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       target.editRequest(message);
       takeEditedHost(message);
     }
-    this.#setCallDeadline();
-    if (this.#requestDone) this.#setRequestDeadline();
+    // Calls give themselves a time, and may be silent for as long.
+    this.#times.limitCall(this.#call?.timeoutMs(message, action.config.timeoutMs));
+    if (this.#requestDone) this.#times.limitRequest(action.config.timeoutMs);
     else this.#kept = new KeptBody(this.#context.limits.maxKeptBytes);
     this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this);
     this.#armDeadline();
@@ -244,11 +219,11 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       this.#tellUnsent(this.#heldReason);
       return;
     }
-    this.#setRequestDeadline();
+    this.#times.limitRequest(this.#forward?.config.timeoutMs);
     const upstream = this.#attempts?.stream;
     if (upstream) {
       upstream.end(trailers);
-      this.#setAttemptDeadline();
+      this.#times.limitAttempt(this.#forward!.config.attemptTimeoutMs);
     }
     this.#armDeadline();
   }
@@ -299,7 +274,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onReady(upstream: UpstreamStream): void {
     this.#wasSent = true;
     const message = this.#message;
-    message.scheme ||= this.#down.info.tls === 'none' ? 'http' : 'https';
+    message.scheme ||= this.#scheme;
     // Nobody waits for 100 (Continue) any more.
     if (this.#requestDone) message.expectContinue = false;
     upstream.begin(this, message, !this.#hasBody);
@@ -310,7 +285,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     else kept?.sent();
     if (this.#requestDone) {
       upstream.end(this.#requestTrailers);
-      this.#setAttemptDeadline();
+      this.#times.limitAttempt(this.#forward!.config.attemptTimeoutMs);
     } else {
       // Pieces of the same read follow at once; else this is sent when the read is done.
       if (!this.#down.reading) upstream.flush();
@@ -347,10 +322,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #moveOn(): boolean {
     const attempts = this.#attempts!;
     if (!this.#isWhole || !attempts.isMesh || this.#http.direction === 'inbound') return false;
-    const deadline = this.#attemptDeadline;
-    this.#attemptDeadline = NEVER;
+    const dueAt = this.#times.attemptDueAt;
+    this.#times.endAttempt();
     if (attempts.moveOn()) return true;
-    this.#attemptDeadline = deadline;
+    this.#times.attemptDueAt = dueAt;
     return false;
   }
 
@@ -363,7 +338,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #retry(safe = this.#repeatable): boolean {
     const attempts = this.#attempts;
     if (!attempts?.canRetry || !safe) return false;
-    this.#attemptDeadline = NEVER;
+    this.#times.endAttempt();
     attempts.retry();
     return true;
   }
@@ -545,11 +520,11 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onDue(): void {
     if (this.#over) return;
     const now = this.#context.deadlines.now();
-    if (now >= this.#requestDeadline) {
+    if (now >= this.#times.requestDueAt) {
       this.answer(504, 'upstream request timeout', 'UT');
       return;
     }
-    if (now >= this.#attemptDeadline) {
+    if (now >= this.#times.attemptDueAt) {
       this.#attempts!.cluster.failures++;
       if (!this.#retry()) this.answer(504, 'upstream request timeout', 'UT');
       return;
@@ -564,27 +539,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.answer(504, 'stream timeout', 'SI');
   }
 
-  #setRequestDeadline(): void {
-    const timeout = this.#forward?.config.timeoutMs;
-    if (timeout === undefined || timeout <= 0) return;
-    this.#requestDeadline = Math.min(this.#requestDeadline, this.#context.deadlines.now() + timeout);
-  }
-
-  /** Calls give themselves a time, and may be silent for as long. */
-  #setCallDeadline(): void {
-    const timeout = this.#call?.timeoutMs(this.#message, this.#forward!.config.timeoutMs);
-    if (timeout !== undefined) this.#requestDeadline = this.#started + timeout;
-  }
-
-  #setAttemptDeadline(): void {
-    const timeout = this.#forward!.config.attemptTimeoutMs;
-    if (timeout !== undefined && timeout > 0) this.#attemptDeadline = this.#context.deadlines.now() + timeout;
-  }
-
   /** For the whole of the request, while nobody has answered it. */
   get #receiveDeadline(): number {
     if (this.#requestDone || this.#answered) return NEVER;
-    return this.#started + (this.#http.handler.limits?.requestTimeoutMs ?? NEVER);
+    return this.#times.startedAt + (this.#http.handler.limits?.requestTimeoutMs ?? NEVER);
   }
 
   /** After anything moved. */
@@ -595,7 +553,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const isSilent = this.#call !== undefined && this.#wasSent && !this.#down.blocked;
     const idleMs = this.#http.handler.limits?.streamIdleTimeoutMs ?? (isSilent ? NEVER : limits.stallTimeoutMs);
     const stall = deadlines.recent + idleMs;
-    const due = Math.min(this.#requestDeadline, this.#attemptDeadline, this.#receiveDeadline, stall);
+    const { requestDueAt, attemptDueAt } = this.#times;
+    const due = Math.min(requestDueAt, attemptDueAt, this.#receiveDeadline, stall);
     this.#down.setExchangeDeadline(due);
   }
 
@@ -611,17 +570,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #tell(): void {
     const context = this.#context;
     const decision = this.#decision;
-    const ids = this.#ids;
-    const http: TrafficEvent['http'] = {
-      method: this.#message.method,
-      path: this.#path,
-      host: this.#host,
-      status: this.#status,
-      requestId: ids ? ids.requestId : '',
-      ...(this.#call?.status !== undefined && { grpcStatus: this.#call.status }),
-      ...(ids && { traceparent: ids.traceparent }),
-    };
-    const durationMs = context.deadlines.now() - this.#started;
+    const durationMs = context.deadlines.now() - this.#times.startedAt;
     this.#attempts?.ended(this.#status, this.#flags ?? NO_FLAGS);
     context.onEvent(
       makeEvent(context, this.#down.self.get(context), {
@@ -638,7 +587,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
         flags: this.#flags ?? NO_FLAGS,
         attempts: this.#attempts?.count ?? 0,
         policy: decision && { verdict: decision.verdict, names: decision.names, reason: decision.reason },
-        http,
+        http: httpPart(this.#asked, this.#message.method, this.#status, this.#ids, this.#call?.status),
       }),
     );
   }

@@ -7,6 +7,7 @@ import type { ClusterState } from './clusters.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
+import { decide } from './decide.ts';
 import type { CancelDial } from './dial.ts';
 import { makeEvent, type SelfPeer } from './events.ts';
 import type { PoolEndpoint } from './pool.ts';
@@ -77,24 +78,15 @@ export class TcpSession implements WireUser {
 
   start(): void {
     const plan = this.#plan;
-    if (plan.authorize) {
-      this.#decision = plan.authorize({
-        identity: this.#info.peer?.identity,
-        peerAddress: this.#info.directAddress,
-        remoteAddress: this.#info.peerAddress,
-        localAddress: this.#info.localAddress,
-        localPort: plan.policyPort,
-        sni: this.#info.sni,
-      });
-      if (this.#decision.verdict === 'deny' && this.#waits) {
+    this.#decision = decide(plan, this.#info, this.#info.peerAddress);
+    if (this.#decision?.verdict === 'deny') {
+      if (this.#waits) {
         // What the client says yet may be allowed.
         this.#waitFor(this.#context.limits.handshakeTimeoutMs);
         return;
       }
-      if (this.#decision.verdict === 'deny') {
-        this.#refuse(403, 'RBAC: access denied', 'RBAC');
-        return;
-      }
+      this.#refuse(403, 'RBAC: access denied', 'RBAC');
+      return;
     }
     const picked = plan.pick();
     if (!picked || picked.cluster === INVALID_CLUSTER) {

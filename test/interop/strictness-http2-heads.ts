@@ -132,6 +132,12 @@ export const pseudoCases: Record<string, Http2Case> = {
     envoy: '403',
     why: 'Weft asks the backend for the protocol, as in HTTP/1, and this one does not know it; Envoy knows websocket alone.',
   },
+  'an extended CONNECT that asks for UDP (RFC 9298)': {
+    send: head([...replaced(GET, ':method', 'CONNECT'), [':protocol', 'connect-udp']], 1, false),
+    weft: '501',
+    envoy: '404',
+    why: 'Both refuse; Envoy has no route for it, Weft says that it is not supported.',
+  },
   ':protocol without CONNECT': { send: withField(':protocol', 'websocket'), weft: 'reset' },
 };
 

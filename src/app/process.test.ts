@@ -45,6 +45,20 @@ test('a user’s mistake in a child reaches the parent as the child said it, and
   await child.stop();
 });
 
+test('a child that is killed before it serves is started again; one that never serves is given up', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weft-process-'));
+  const mark = JSON.stringify(join(dir, 'mark'));
+  const once = `import { existsSync, writeFileSync } from 'node:fs'; if (!existsSync(${mark})) { writeFileSync(${mark}, ''); process.kill(process.pid, 'SIGKILL'); }`;
+  const late = startChild({ ...common, command: script(once + READY + WAIT), restart: true });
+  const { pid } = await late.ready;
+  assert.equal(late.pid(), pid);
+  await late.stop();
+  const never = startChild({ ...common, command: script('process.exit(3)'), restart: true });
+  await assert.rejects(never.ready, { code: 'PROCESS_ENDED', message: 'child ended before it served (exit code 3)' });
+  await never.stop();
+  rmSync(dir, { recursive: true });
+});
+
 test('a child that ignores SIGTERM is killed after the grace', async () => {
   const stubborn = `process.on('SIGTERM', () => {});${READY}${WAIT}`;
   const child = startChild({ ...common, command: script(stubborn), restart: true });

@@ -79,7 +79,7 @@ export interface ChildOptions {
 }
 
 export interface Child {
-  /** The first time that it serves. Rejects when it ends before. */
+  /** The first time that it serves. Rejects when it says why it can't, or ends again and again before. */
   readonly ready: Promise<Readonly<Record<string, unknown>>>;
   pid(): number | undefined;
   send(message: object): void;
@@ -89,6 +89,8 @@ export interface Child {
 
 const BACKOFF_MS = [200, 400, 1_000, 3_000, 10_000];
 const STEADY_MS = 30_000;
+/** Of restarts before it served for the first time. */
+const MAX_STARTS = 3;
 
 /** Starts a child in a process group of its own (so that Ctrl-C reaches only the parent) and keeps it running. */
 export const startChild = (options: ChildOptions): Child => {
@@ -130,8 +132,9 @@ export const startChild = (options: ChildOptions): Child => {
       child = undefined;
       if (stopping) return;
       if (clock.monotonic() - startedAt > STEADY_MS) attempts = 0;
-      if (!isReady) ready.reject(startError(name, code, signal, failure));
       const again = options.restart && (isReady || !failure);
+      // Killed while it starts, it is started again; one that never gets that far is given up.
+      if (!isReady && (!again || attempts >= MAX_STARTS)) ready.reject(startError(name, code, signal, failure));
       const delay = again ? BACKOFF_MS[Math.min(attempts++, BACKOFF_MS.length - 1)] : undefined;
       const reason = failure && { reason: `${failure.message} (${failure.code})` };
       failure = undefined;

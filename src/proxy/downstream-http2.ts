@@ -124,7 +124,7 @@ export class Http2Downstream implements ClientConnection, Http2Owner {
 
 class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
   readonly version = 'http2';
-  readonly reading = false;
+  reading = false;
   readonly #context: ProxyContext;
   readonly #owner: Http2Downstream;
   readonly #stream: Http2Stream;
@@ -180,6 +180,7 @@ class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
   begin(message: RequestMessage, end: boolean): void {
     const { http } = this.#owner;
     this.#requestEnded = end;
+    this.reading = !end;
     this.#tunnels = message.method === 'CONNECT';
     if (this.#tunnels) message.chunked = false;
     if (this.#tunnels && message.protocol === '') {
@@ -340,6 +341,7 @@ class Http2ClientStream implements ClientStream, Http2StreamUser, TunnelClient {
   }
 
   onReadDone(): void {
+    this.reading = false;
     this.#exchange?.onRequestReadDone();
   }
 

@@ -301,6 +301,8 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     stream.bodyLeft = message.contentLength;
     stream.remoteEnded = end;
     this.#streams.set(id, stream);
+    // What follows in the same read is still of this request.
+    if (!end) this.#touch(stream);
     const user = this.#owner.onRequest!(stream, message, end);
     if (!stream.closed) stream.user = user;
   }

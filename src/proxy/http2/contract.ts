@@ -37,7 +37,7 @@ export interface Http2StreamUser {
   onBody(buffer: Buffer, start: number, end: number): void;
   /** Called where `end` was not told with the head. */
   onBodyEnd(trailers: readonly string[] | undefined): void;
-  /** Everything that one read had for this stream was handed over. */
+  /** Everything that one read had for this stream was handed over; after the head of a request too, where more is to come. */
   onReadDone(): void;
   /** `blocked` is over; told after `end` too. */
   onDrain(): void;

@@ -20,10 +20,14 @@ export interface FailedMessage {
   readonly hint?: string | undefined;
 }
 
+/** As bin/weft has it: a small young generation costs a proxy no speed, and a start 70 MiB less (2026-11-21). */
+const PROXY_FLAGS = ['--max-semi-space-size=8'];
+
 /** The command line that starts this same program again. */
 export const weftCommand = (...args: string[]): string[] => [
   process.execPath,
   ...process.execArgv,
+  ...(args[0] === 'proxy' ? PROXY_FLAGS : []),
   process.argv[1] ?? '',
   ...args,
 ];

@@ -9,6 +9,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { type AccessLog, openAccessLog } from './access-log.ts';
 import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
 import { openFolderCompiler } from './folder-compiler.ts';
+import { giveBackMemory } from './give-back-memory.ts';
 import type { Concurrency } from './own-proxy.ts';
 import { announceReady, onEnd } from './process.ts';
 import type { AdminSettings } from './proxy-admin.ts';
@@ -220,6 +221,7 @@ export const runStandalone = async (options: StandaloneOptions, log: Log): Promi
   const pipeline = await openPipeline(options, accessLog, log);
   try {
     await Promise.race([pipeline.start(), ended.promise]);
+    giveBackMemory();
     announceReady();
     await ended.promise;
   } finally {

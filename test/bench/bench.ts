@@ -1,4 +1,4 @@
-// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|workers|startup|latency …]: Weft's gateway beside Envoy and nginx in one run,
+// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|workers|startup|memory|latency …]: Weft's gateway beside Envoy and nginx in one run,
 // what a start costs, and how soon the mesh follows. Ends with each bar and what was measured.
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
@@ -9,6 +9,7 @@ import { casesOf } from './cases.ts';
 import { compare, compareLatency, type Verdict } from './compare.ts';
 import { compareHops } from './hop.ts';
 import { measureLatency } from './latency.ts';
+import { measureMemory } from './memory.ts';
 import { openPeers } from './peers.ts';
 import { measureInstall, measureStartup } from './startup.ts';
 import { compareWorkers } from './workers.ts';
@@ -26,7 +27,7 @@ const { values, positionals } = parseArgs({
 });
 
 const cases = casesOf(Number(values.connections));
-const OTHERS = ['mtls', 'p99', 'workers', 'startup', 'latency'];
+const OTHERS = ['mtls', 'p99', 'workers', 'startup', 'memory', 'latency'];
 const known = [...cases.map(({ name }) => name), ...OTHERS];
 const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined) {
@@ -77,6 +78,10 @@ if (isWanted('startup')) {
   console.log('');
   await measureStartup();
   measureInstall();
+}
+if (isWanted('memory')) {
+  console.log('');
+  await measureMemory();
 }
 if (isWanted('latency')) {
   console.log('');

@@ -1,6 +1,6 @@
-// What Weft's own proxy weighs: a gateway with one route and with 5,000, alone on a folder, and under a control plane.
+// What Weft's own proxy weighs: a gateway with one route and with 5,000, alone on a folder, and idle under a control plane.
 // Called by bench.ts.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,7 +66,7 @@ const measureAlone = async (routes: number) => {
 
 const FREE_PORTS = ['api', 'browser', 'xds', 'xds-tls', 'gateway'].map((name) => `--${name}-port=0`);
 
-/** The ingress gateway of `weft up`, as it starts and after the routes were applied. */
+/** The ingress gateway of `weft up`, as it starts. */
 const measureControlled = async () => {
   const dir = mkdtempSync(join(tmpdir(), 'weft-memory-'));
   const up = spawn(WEFT, ['up', '--no-demo', `--data-dir=${dir}`, ...FREE_PORTS], {
@@ -74,17 +74,10 @@ const measureControlled = async () => {
   });
   const ended = new Promise((resolve) => up.once('exit', resolve));
   try {
-    for await (const line of createInterface({ input: up.stdout })) if (/^gateway\s/.test(line)) break;
+    for await (const line of createInterface({ input: up.stdout })) if (/^state\s/.test(line)) break;
     await pause(systemClock, SETTLE_MS);
     const gateway = treeOf(up.pid!).find((pid) => / proxy .*gateway/.test(commandOf(pid))) ?? 0;
-    const idle = rssMiB(gateway);
-    const { port, yaml } = await setup(ROUTES);
-    const file = join(dir, 'routes.yaml');
-    writeFileSync(file, yaml);
-    execFileSync(WEFT, ['apply', '-f', file, '--kubeconfig', join(dir, 'kubeconfig')], { stdio: 'ignore' });
-    await untilServing(port);
-    await pause(systemClock, SETTLE_MS);
-    return [row('under a control plane', 1, idle), row('under a control plane', ROUTES, rssMiB(gateway))];
+    return row('under a control plane', 1, rssMiB(gateway));
   } finally {
     up.kill('SIGTERM');
     await ended;
@@ -93,7 +86,7 @@ const measureControlled = async () => {
 };
 
 export const measureMemory = async (): Promise<void> => {
-  const rows = [await measureAlone(1), await measureAlone(ROUTES), ...(await measureControlled())];
+  const rows = [await measureAlone(1), await measureAlone(ROUTES), await measureControlled()];
   console.log("Memory of Weft's own proxy as a gateway");
   console.table(rows);
 };

@@ -69,14 +69,27 @@ export const gatewayAndBackend = ({ listen, backend, tls, appProtocol }: Setup):
   ];
 };
 
-const httpRoute = (name: string, rule: object): object => ({
+const httpRoute = (name: string, rule: object, spec: object = {}): object => ({
   apiVersion: GATEWAY,
   kind: 'HTTPRoute',
   metadata: inDefault(name),
-  spec: { parentRefs: [{ name: 'bench' }], rules: [{ backendRefs: [{ name: 'backend', port: 80 }], ...rule }] },
+  spec: {
+    parentRefs: [{ name: 'bench' }],
+    rules: [{ backendRefs: [{ name: 'backend', port: 80 }], ...rule }],
+    ...spec,
+  },
 });
 
 export const oneRoute = (): object[] => [httpRoute('all', {})];
+
+/** Each with its own path and a header edit, over a hundred host names. */
+export const manyRoutes = (count: number): object[] =>
+  Array.from({ length: count }, (_, i) => {
+    const set = [{ name: 'x-team', value: `team-${i}` }];
+    const matches = [{ path: { type: 'PathPrefix', value: `/service-${i}` } }];
+    const filters = [{ type: 'RequestHeaderModifier', requestHeaderModifier: { set } }];
+    return httpRoute(`route-${i}`, { matches, filters }, { hostnames: [`team-${i % 100}.example.com`] });
+  });
 
 export const FULL_ROUTES = 100;
 

@@ -447,3 +447,37 @@ test('TLS clients that offer h2 get it, the others HTTP/1.1', async (t) => {
   );
   assert.deepEqual(agreed, ['http/1.1', 'h2', false]);
 });
+
+test('a client that goes away in the middle of an upload resets the stream upstream', async (t) => {
+  const { client, program } = await setup(t, 'http1', 'http2');
+  await client.abandon({ host: 'x.test', method: 'POST', path: '/hang', body: 'a' }, program.asked('/hang'));
+  await program.abandoned('/hang');
+});
+
+test('a connection upstream that breaks fails what was answered, and repeats what may be repeated', async (t) => {
+  let sessions = 0;
+  const server = createHttp2Server();
+  server.on('session', (session) => {
+    const nth = sessions++;
+    session
+      .on('error', () => {})
+      .on('stream', (stream: ServerHttp2Stream, headers) => {
+        stream.on('error', () => {});
+        if (nth > 0 || headers[':path'] === '/first') say(stream, `of session ${nth}`);
+        else session.destroy();
+      });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const proxy = await startProxy(toBackend([endpoint(port)], { cluster: { protocol: 'http2' } }));
+  t.after(() => proxy.close());
+  const client = openClient(t, proxy);
+  assert.equal((await ask(client, { ':path': '/first' })).body, 'of session 0');
+  const [get, post] = await Promise.all([
+    ask(client, { ':path': '/' }),
+    ask(client, { ':method': 'POST', ':path': '/' }, 'once'),
+  ]);
+  assert.equal(get.body, 'of session 1');
+  assert.equal(post.headers[':status'], 503);
+});

@@ -219,8 +219,9 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamUser {
   }
 
   onReset(code: number, unprocessed: boolean): void {
+    const { wire } = this.#upstream;
     this.#wire?.onReset(code);
-    const isStale = !this.#answering && this.#upstream.served && this.#upstream.wire.destroyed;
+    const isStale = !this.#answering && this.#upstream.served && (wire.ended || wire.destroyed);
     this.#user?.onUpstreamGone(unprocessed ? 'unprocessed' : isStale ? 'stale' : 'lost');
   }
 }

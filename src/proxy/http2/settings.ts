@@ -16,6 +16,8 @@ export const DEFAULT_WINDOW = 65_535;
 export const STREAM_WINDOW = 262_144;
 export const CONNECTION_WINDOW = 8 * 1024 * 1024;
 export const MAX_STREAMS = 100;
+/** On one connection to a server, however many it allows. */
+const MOST_STREAMS = 1000;
 
 export type Role = 'server' | 'client';
 
@@ -31,8 +33,8 @@ export class PeerSettings {
 
   /** Takes a payload of whole settings; returns the error that it is, else 0. */
   read(buffer: Buffer, start: number, end: number, role: Role): number {
-    // Without a value there is no limit.
-    if (!this.#told) this.maxStreams = Number.POSITIVE_INFINITY;
+    // Without a value there is no limit of the peer's.
+    if (!this.#told) this.maxStreams = MOST_STREAMS;
     this.#told = true;
     for (let at = start; at < end; at += 6) {
       const code = this.#take(buffer.readUInt16BE(at), buffer.readUInt32BE(at + 2), role);
@@ -50,7 +52,7 @@ export class PeerSettings {
         // A server may not offer to take pushes.
         return value > 1 || (value === 1 && role === 'client') ? PROTOCOL_ERROR : 0;
       case MAX_CONCURRENT_STREAMS:
-        this.maxStreams = value;
+        this.maxStreams = Math.min(value, MOST_STREAMS);
         return 0;
       case INITIAL_WINDOW_SIZE:
         if (value > MAX_WINDOW) return FLOW_CONTROL_ERROR;

@@ -481,3 +481,16 @@ test('a connection upstream that breaks fails what was answered, and repeats wha
   assert.equal(get.body, 'of session 1');
   assert.equal(post.headers[':status'], 503);
 });
+
+for (const from of VERSIONS) {
+  for (const to of VERSIONS) {
+    test(`early hints go from ${to} to ${from}, and an answer that is cut off stays one`, async (t) => {
+      const { client, proxy } = await setup(t, from, to);
+      const { status, body, interims } = await client.ask({ host: 'x.test', path: '/hints' });
+      assert.deepEqual([status, body, interims], [200, 'hinted', [103]]);
+      await assert.rejects(client.ask({ host: 'x.test', path: '/cut' }));
+      const event = await proxy.event(1);
+      assert.deepEqual([event.http?.status, event.flags], [200, ['UC']]);
+    });
+  }
+}

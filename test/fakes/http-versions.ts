@@ -46,8 +46,9 @@ const collect = async (stream: NodeJS.ReadableStream): Promise<string> => {
   return body;
 };
 
-const http1Client = (port: number): VersionClient => {
-  const agent = new Agent({ keepAlive: true });
+const http1Client = (port: number, over?: Duplex): VersionClient => {
+  const agent = new Agent({ keepAlive: over === undefined });
+  if (over) agent.createConnection = () => over;
   const begin = ({ method = 'GET', host, path, headers, trailers }: Question) =>
     request({
       agent,
@@ -139,8 +140,25 @@ const http2Client = (port: number): VersionClient => {
   };
 };
 
-export const versionClient = (version: Version, port: number): VersionClient =>
-  version === 'http1' ? http1Client(port) : http2Client(port);
+/** `over`: a tunnel that leads there; of HTTP/1.1 alone. */
+export const versionClient = (version: Version, port: number, over?: Duplex): VersionClient =>
+  version === 'http1' ? http1Client(port, over) : http2Client(port);
+
+/** CONNECT; the bytes inside. */
+export const openTunnel = async (version: Version, port: number, authority: string): Promise<Duplex> => {
+  if (version === 'http1') {
+    const req = request({ port, host: '127.0.0.1', method: 'CONNECT', path: authority, agent: false }).end();
+    const [res, socket] = (await once(req, 'connect')) as [IncomingMessage, Duplex];
+    if (res.statusCode !== 200) throw new Error(`status ${res.statusCode}`);
+    return socket.on('error', () => {});
+  }
+  const session = h2.connect(`http://127.0.0.1:${port}`).on('error', () => {});
+  const stream = session.request({ ':method': 'CONNECT', ':authority': authority }, { endStream: false });
+  stream.on('error', () => {}).on('close', () => session.destroy());
+  const [headers] = (await once(stream, 'response')) as [h2.IncomingHttpStatusHeader];
+  if (headers[':status'] !== 200) throw new Error(`status ${headers[':status']}`);
+  return stream;
+};
 
 export interface Program {
   readonly port: number;

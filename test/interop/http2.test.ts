@@ -8,6 +8,7 @@ import { ENGINES, type Engine, openEngine } from '../fakes/each-engine.ts';
 import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
 import {
   openProgram,
+  openTunnel,
   type Program,
   type Reply,
   VERSIONS,
@@ -16,20 +17,20 @@ import {
   versionClient,
 } from '../fakes/http-versions.ts';
 
-const gateway = (port: number): Listener => ({
-  name: 'gateway',
+const listenerOf = (name: 'gateway' | 'outbound', port: number): Listener => ({
+  name,
   address: '127.0.0.1',
   port,
-  direction: 'gateway',
+  direction: name,
   chains: [
     {
       name: 'http',
       match: { serverNames: [] },
       handler: {
         type: 'http',
-        routes: 'all',
+        routes: name,
         authorization: [],
-        explicitProxy: false,
+        explicitProxy: name === 'outbound',
         edge: false,
         idleTimeoutMs: 30_000,
         headTimeoutMs: 5_000,
@@ -61,16 +62,36 @@ const openSplitter = async (programs: Programs): Promise<Server> => {
 };
 
 const snapshotFor = (programs: Programs, both: number) => (port: (name: string) => number) => ({
-  listeners: new Map([['gateway', gateway(port('gateway'))]]),
+  listeners: new Map([
+    ['gateway', listenerOf('gateway', port('gateway'))],
+    ['outbound', listenerOf('outbound', port('outbound'))],
+  ]),
   routes: new Map([
     [
-      'all',
+      'gateway',
       {
-        name: 'all',
+        name: 'gateway',
         tunnels: [],
         virtualHosts: CLUSTERS.map((name) => ({
           name,
           domains: [`${name}.test`],
+          routes: [route({ action: forward([name, 1]) })],
+        })),
+      },
+    ],
+    [
+      'outbound',
+      {
+        name: 'outbound',
+        defaultPort: 80,
+        tunnels: VERSIONS.map((name) => ({
+          authorities: [`${name}.test:80`],
+          protocol: 'http' as const,
+          targets: [{ cluster: name, weight: 1 }],
+        })),
+        virtualHosts: VERSIONS.map((name) => ({
+          name,
+          domains: [`${name}.test:80`],
           routes: [route({ action: forward([name, 1]) })],
         })),
       },
@@ -179,13 +200,25 @@ for (const engineName of ENGINES) {
       for (const version of VERSIONS) programs[version] = await openProgram(version);
       splitter = await openSplitter(programs);
       const both = (splitter.address() as AddressInfo).port;
-      engine = await openEngine(engineName, ['gateway'], snapshotFor(programs, both));
+      engine = await openEngine(engineName, ['gateway', 'outbound'], snapshotFor(programs, both));
     });
     after(async () => {
       await engine?.close();
       splitter?.close();
       for (const version of VERSIONS) programs[version]?.close();
     });
+    for (const outer of VERSIONS) {
+      for (const to of VERSIONS) {
+        it(`CONNECT over ${outer} to ${to}`, { timeout: 10_000 }, async (t) => {
+          const stream = await openTunnel(outer, engine.port('outbound'), `${to}.test:80`);
+          t.after(() => stream.destroy());
+          const client = versionClient('http1', 0, stream);
+          t.after(() => client.close());
+          const reply = await client.ask({ host: `${to}.test`, path: '/echo' });
+          assert.equal(echoed(reply).version, to === 'http1' ? '1.1' : '2.0');
+        });
+      }
+    }
     for (const from of VERSIONS) {
       it(`${from} stays what it is where the endpoint takes both`, async (t) => {
         const client = versionClient(from, engine.port('gateway'));

@@ -11,8 +11,8 @@ import type { Dns } from '../proxy/dns/dns.ts';
 import { openXdsClient, type XdsClient } from '../xds/client.ts';
 import { isRunning } from './data-dir.ts';
 import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
+import { endStart } from './end-of-start.ts';
 import { type Engine, openEnvoyDataPlane, openWeftDataPlane } from './engines.ts';
-import { giveBackMemory } from './give-back-memory.ts';
 import { findMembership, type Membership, type MembershipOptions } from './membership.ts';
 import { type DnsSettings, type MeshDns, openMeshDns } from './mesh-dns.ts';
 import type { Concurrency } from './own-proxy.ts';
@@ -141,7 +141,7 @@ class DataPlane {
       });
     }
     await this.#engine.ready;
-    giveBackMemory();
+    endStart();
     if (this.#dns) {
       const { address, port } = this.#dns;
       tellParent({ type: 'dns', address, port } satisfies WorkloadMessage);

@@ -8,8 +8,8 @@ import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type AccessLog, openAccessLog } from './access-log.ts';
 import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
+import { endStart } from './end-of-start.ts';
 import { openFolderCompiler } from './folder-compiler.ts';
-import { giveBackMemory } from './give-back-memory.ts';
 import type { Concurrency } from './own-proxy.ts';
 import { announceReady, onEnd } from './process.ts';
 import type { AdminSettings } from './proxy-admin.ts';
@@ -221,7 +221,7 @@ export const runStandalone = async (options: StandaloneOptions, log: Log): Promi
   const pipeline = await openPipeline(options, accessLog, log);
   try {
     await Promise.race([pipeline.start(), ended.promise]);
-    giveBackMemory();
+    endStart();
     announceReady();
     await ended.promise;
   } finally {

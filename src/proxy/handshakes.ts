@@ -92,6 +92,12 @@ export class Handshakes {
       user.onRefused('too many handshakes at once');
       return;
     }
+    // Reset meanwhile: the system has forgotten whose it was, and all such look the same.
+    if (socket.remoteAddress === undefined) {
+      socket.destroy();
+      user.onRefused(REASONS.ECONNRESET!);
+      return;
+    }
     const key = keyOf(socket);
     stats.handshakes++;
     this.#waiting.set(key, user);

@@ -377,6 +377,19 @@ test('handshakes at once have a bound, and slow ones an end', async (t) => {
   assert.equal((await proxy.event(1)).tlsRefusal?.reason, 'the handshake was not done in time');
 });
 
+test('clients that go before their handshake begins leave none behind', async (t) => {
+  const { proxy } = await withInbound(t, false, { maxHandshakes: 2 });
+  const hello = await helloOf(SNI);
+  for (let round = 0; round < 5; round++) {
+    const clients = await Promise.all(Array.from({ length: 8 }, () => rawClient(proxy.port())));
+    for (const { socket } of clients) socket.write(hello, () => socket.resetAndDestroy());
+    await until(() => proxy.proxy.stats().connections === 0 && proxy.events.length === 8 * (round + 1), 'all are gone');
+  }
+  const { peer } = await tlsClient(proxy.port(), { servername: SNI, ...credentials(authority, [spiffeId('a')]) });
+  assert.ok(!peer.closed);
+  peer.destroy();
+});
+
 /** The first bytes of a client of node:tls. */
 const helloOf = async (servername: string): Promise<Buffer> => {
   const server = await rawServer();

@@ -132,6 +132,8 @@ export class UdpListener implements Bound {
   }
 
   #receive(message: Buffer, from: RemoteInfo): void {
+    // Node throws at who answers to it.
+    if (from.port === 0) return;
     const key = `${from.address} ${from.port}`;
     const session = this.#sessions.get(key) ?? this.#begin(key, from);
     session?.send(message);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Socket } from 'node:dgram';
 import { type TestContext, test } from 'node:test';
 import { FakeClock } from '../../../test/fakes/clock.ts';
 import {
@@ -267,4 +268,21 @@ test('a port that is taken is told, and so is a handler that does not fit', asyn
       ['CONFIG_INVALID', 'tcp/c'],
     ],
   );
+});
+
+test('a datagram from port 0, to which nothing can be sent back, begins no session', async (t) => {
+  const server = await echo(t, 's');
+  const bound: Socket[] = [];
+  const bind = Socket.prototype.bind;
+  // No socket of ours can have that port.
+  t.mock.method(Socket.prototype, 'bind', function (this: Socket, ...args: Parameters<Socket['bind']>) {
+    bound.push(this);
+    return bind.apply(this, args);
+  });
+  const { proxy, client } = await open(t, toUdp([endpoint(server.port)]));
+  bound[0]!.emit('message', Buffer.from('forged'), { address: '127.0.0.1', port: 0, family: 'IPv4', size: 6 });
+  const one = await client();
+  one.send('a', proxy.port());
+  assert.equal(await one.take(), 's:a');
+  assert.equal(server.messages.length, 1);
 });

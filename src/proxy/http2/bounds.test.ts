@@ -269,6 +269,40 @@ describe('time', () => {
     assert.equal(reset, h2.CANCEL);
     await raw.settled();
   });
+
+  test('a body that came to a halt once before is given up at the second', async () => {
+    const clock = new FakeClock();
+    let stream: Http2Stream | undefined;
+    const raw = await open(
+      (begun) => {
+        stream = begun;
+        begun.answer(answerOf(200), false);
+        begun.body(undefined, Buffer.alloc(10), 0, 10);
+        return NOBODY;
+      },
+      http2Context({}, clock),
+    );
+    raw.send(settings([4, 0]) + frame(h2.SETTINGS, h2.ACK, 0) + headers(1) + h2.windowText(1, 10));
+    await until(() => raw.received(1) === 10, 'the first part has come');
+    clock.advance(DEFAULT_LIMITS.stallTimeoutMs + 1);
+    stream!.body(undefined, Buffer.alloc(10), 0, 10);
+    clock.advance(DEFAULT_LIMITS.stallTimeoutMs + 1);
+    assert.equal(await raw.resetWith(1), h2.CANCEL);
+  });
+});
+
+test('a window of the connection that opens by little goes to all streams that wait, one after the other', async () => {
+  const raw = await open((stream) => {
+    stream.answer(answerOf(200), false);
+    stream.body(undefined, Buffer.alloc(100_000), 0, 100_000);
+    return NOBODY;
+  });
+  raw.send(settings([4, 1_000_000]) + headers(1) + headers(3));
+  await until(() => raw.received(1) === 65_535, 'the window is used');
+  raw.send(h2.windowText(0, 10_000));
+  raw.send(h2.windowText(0, 10_000));
+  await raw.settled();
+  assert.deepEqual([raw.received(1), raw.received(3)], [75_535, 10_000]);
 });
 
 describe('GOAWAY', () => {

@@ -565,8 +565,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
   /** With a code: it did not come to its end. */
   #close(stream: Stream, code = -1, unprocessed = false): void {
     const wasFull = this.#streams.size >= this.#control.peer.maxStreams;
-    this.#streams.delete(stream.id);
-    stream.close();
+    this.#forget(stream);
     if (this.wire.blocked) this.#undrained++;
     if (code >= 0) stream.user.onReset(code, unprocessed);
     else this.#control.refund(WASTED_STREAM);
@@ -593,9 +592,14 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
 
   resetAll(code: number): void {
     for (const stream of [...this.#streams.values()]) {
-      this.#streams.delete(stream.id);
-      stream.close();
+      this.#forget(stream);
       stream.user.onReset(code, false);
     }
+  }
+
+  #forget(stream: Stream): void {
+    this.#streams.delete(stream.id);
+    this.#queue.remove(stream);
+    stream.close();
   }
 }

@@ -11,7 +11,8 @@ export class SendQueue {
   readonly #deadlines: Deadlines;
   readonly #stallTimeoutMs: number;
   readonly #onStalled: (stream: Stream) => void;
-  readonly #waiting: Stream[] = [];
+  /** Who has waited longest for a turn comes first. */
+  readonly #waiting = new Set<Stream>();
   readonly #deadline = new Deadline(() => this.#onDue());
 
   constructor(deadlines: Deadlines, stallTimeoutMs: number, onStalled: (stream: Stream) => void) {
@@ -21,37 +22,31 @@ export class SendQueue {
   }
 
   add(stream: Stream): void {
-    if (stream.queued) return;
-    stream.queued = true;
     stream.movedAtMs = this.#deadlines.now();
-    this.#waiting.push(stream);
+    this.#waiting.add(stream);
     if (this.#deadline.at === Number.POSITIVE_INFINITY) {
       this.#deadlines.set(this.#deadline, stream.movedAtMs + this.#stallTimeoutMs);
     }
   }
 
-  /** There is room for one stream. */
-  pump(stream: Stream): void {
-    if (stream.pump(Number.POSITIVE_INFINITY)) stream.movedAtMs = this.#deadlines.now();
+  remove(stream: Stream): void {
+    this.#waiting.delete(stream);
+  }
+
+  /** There is room for one stream. True when something of it was sent. */
+  pump(stream: Stream, share = Number.POSITIVE_INFINITY): boolean {
+    if (!stream.pump(share)) return false;
+    stream.movedAtMs = this.#deadlines.now();
+    this.#waiting.delete(stream);
+    if (stream.waits) this.#waiting.add(stream);
+    return true;
   }
 
   /** There is room for all: in turns, so that one large body does not hold up the others. */
   pumpAll(): void {
-    const waiting = this.#waiting;
     for (let moved = true; moved; ) {
       moved = false;
-      for (let n = waiting.length; n > 0; n--) {
-        const stream = waiting.shift();
-        if (!stream) return;
-        stream.queued = false;
-        if (stream.pump(SHARE_BYTES)) {
-          moved = true;
-          stream.movedAtMs = this.#deadlines.now();
-        }
-        if (!stream.waits || stream.queued) continue;
-        stream.queued = true;
-        waiting.push(stream);
-      }
+      for (const stream of [...this.#waiting]) if (this.pump(stream, SHARE_BYTES)) moved = true;
     }
   }
 
@@ -59,7 +54,6 @@ export class SendQueue {
     const now = this.#deadlines.now();
     let next = Number.POSITIVE_INFINITY;
     for (const stream of [...this.#waiting]) {
-      if (!stream.waits) continue;
       const due = stream.movedAtMs + this.#stallTimeoutMs;
       if (due <= now) this.#onStalled(stream);
       else next = Math.min(next, due);
@@ -68,7 +62,7 @@ export class SendQueue {
   }
 
   close(): void {
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     this.#deadlines.remove(this.#deadline);
   }
 }

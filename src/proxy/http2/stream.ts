@@ -60,8 +60,6 @@ export class Stream implements Http2Stream {
   // Sending.
   sendWindow: number;
   localEnded = false;
-  /** Stands in the connection's list of those that wait. */
-  queued = false;
   /** When something of it was last sent, or began to wait. */
   movedAtMs = 0;
   readonly #host: StreamHost;

@@ -3,10 +3,18 @@ import { once } from 'node:events';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
-import { Answer, http2Client, http2Context, http2Server, requestOf } from '../../../test/fakes/http2-peers.ts';
+import {
+  Answer,
+  answerOf,
+  http2Client,
+  http2Context,
+  http2Server,
+  requestOf,
+} from '../../../test/fakes/http2-peers.ts';
 import { until } from '../../../test/fakes/raw-peer.ts';
 import type { RequestMessage } from '../http1/head.ts';
 import type { Http2Connection } from './connection.ts';
+import { NOBODY } from './stream.ts';
 
 const MIB = 1024 * 1024;
 
@@ -55,6 +63,23 @@ describe('an own client and an own server', () => {
       assert.equal(answer.body, body.toString('latin1'));
       assert.deepEqual(answer.trailers, ['x-sum', '1']);
     }
+  });
+
+  test('do not hold up a stream for others that nobody reads', async () => {
+    const body = Buffer.alloc(300_000);
+    const { client } = await pair(http2Context(), {
+      onRequest: (stream) => {
+        stream.answer(answerOf(200), false);
+        stream.body(undefined, body, 0, body.length);
+        stream.end();
+        return NOBODY;
+      },
+    });
+    for (let i = 0; i < 40; i++) client.open(requestOf('GET', '/'), true, new Answer())!.pause();
+    const answer = ask(client, requestOf('GET', '/'));
+    await until(() => answer.result !== '', 'the one that is read ends');
+    assert.deepEqual([answer.result, answer.body.length], ['end', body.length]);
+    assert.equal(client.activeStreams, 40);
   });
 
   test('agree on the end: streams that are open go on, no new one is begun', async () => {

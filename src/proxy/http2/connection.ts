@@ -17,8 +17,9 @@ import { ChunkStore } from './held-bytes.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import { type Flushes, Outbox } from './outbox.ts';
+import { ReceiveWindows } from './receive-windows.ts';
 import { SendQueue } from './send-queue.ts';
-import { CONNECTION_WINDOW, DEFAULT_WINDOW, MAX_STREAMS, type Role, STREAM_WINDOW } from './settings.ts';
+import { DEFAULT_WINDOW, MAX_STREAMS, type Role } from './settings.ts';
 import { NOBODY, Stream, type StreamHost } from './stream.ts';
 
 /** What it needs of the proxy. */
@@ -51,8 +52,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
   );
   /** Server: the last that the peer has opened. Client: the last that was opened. */
   #lastId = 0;
-  #recvWindow = CONNECTION_WINDOW;
-  #uncredited = 0;
+  readonly #windows: ReceiveWindows;
   /** Whose DATA is being read, and whether it is the last. */
   #data: Stream | undefined;
   #dataEnds = false;
@@ -66,6 +66,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     const { maxHeadBytes, maxFields } = context.limits;
     this.wire = wire;
     this.outbox = new Outbox(wire, context.flushes);
+    this.#windows = new ReceiveWindows(role, this.outbox);
     this.#context = context;
     this.#role = role;
     this.#control = new Control(this, context, role, owner);
@@ -161,6 +162,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
   onClose(error: Error | undefined): void {
     this.#control.onClosed();
     this.#reader.stop();
+    this.#windows.close();
     this.resetAll(h2.CANCEL);
     this.#context.deadlines.remove(this.#blockDeadline);
     this.#queue.close();
@@ -360,8 +362,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     this.#data = undefined;
     this.#dataEnds = (flags & h2.END_STREAM) !== 0;
     if (!this.#isExpected(h2.DATA, flags, id)) return;
-    this.#recvWindow -= length;
-    if (this.#recvWindow < 0) {
+    if (!this.#windows.use(length)) {
       this.#control.fail(h2.FLOW_CONTROL_ERROR, 'more was sent than the connection takes');
       return;
     }
@@ -369,7 +370,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     if (stream && this.#takesData(stream, length, size)) {
       this.#data = stream;
     } else if (!stream) this.#onStrayFrame(id, 'DATA');
-    if (length > size) this.credit(this.#data, length - size);
+    if (length > size) this.#windows.credit(this.#data, length - size);
     if (size > 0) this.#control.refund(ANSWERED);
     else if (!this.#dataEnds) this.#control.charge(CHEAP);
   }
@@ -396,7 +397,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
       this.#touch(stream);
       stream.user.onBody(buffer, start, end);
     }
-    this.credit(stream, end - start);
+    this.#windows.credit(stream, end - start);
   }
 
   onDataEnd(): void {
@@ -502,24 +503,8 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
 
   // --- what streams ask for
 
-  credit(stream: Stream | undefined, bytes: number): void {
-    if (!this.#control.open) return;
-    if (stream?.paused) {
-      stream.withheld += bytes;
-      return;
-    }
-    this.#uncredited += bytes;
-    if (this.#uncredited >= CONNECTION_WINDOW / 4) {
-      this.outbox.add(h2.windowText(0, this.#uncredited));
-      this.#recvWindow += this.#uncredited;
-      this.#uncredited = 0;
-    }
-    if (!stream || stream.closed || stream.remoteEnded) return;
-    stream.uncredited += bytes;
-    if (stream.uncredited < STREAM_WINDOW / 2) return;
-    this.outbox.add(h2.windowText(stream.id, stream.uncredited));
-    stream.recvWindow += stream.uncredited;
-    stream.uncredited = 0;
+  onResumed(stream: Stream, withheld: number): void {
+    this.#windows.resume(stream, withheld);
   }
 
   onWaiting(stream: Stream): void {
@@ -586,6 +571,7 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
 
   stopReading(): void {
     this.#reader.stop();
+    this.#windows.close();
     // To see its end.
     this.wire.resume();
   }

@@ -21,8 +21,8 @@ export interface StreamHost {
   onWaiting(stream: Stream): void;
   onLocalEnd(stream: Stream): void;
   onLocalReset(stream: Stream, code: number): void;
-  /** Bytes that were received are taken care of: the peer may send as many more. */
-  credit(stream: Stream, bytes: number): void;
+  /** It is read again: the peer may send as much more as it was not told of yet. */
+  onResumed(stream: Stream, withheld: number): void;
 }
 
 export const NOBODY: Http2StreamUser = {
@@ -191,7 +191,7 @@ export class Stream implements Http2Stream {
     this.paused = false;
     const bytes = this.withheld;
     this.withheld = 0;
-    if (bytes > 0) this.#host.credit(this, bytes);
+    if (bytes > 0) this.#host.onResumed(this, bytes);
   }
 
   /** Nothing goes either way any more; called by the connection. */

@@ -93,7 +93,7 @@ export class BoundListener implements Bound {
   }
 
   get accepting(): boolean {
-    return this.#server.listening && !this.#stopped;
+    return this.#server.listening;
   }
 
   get chains(): readonly LiveChain[] {

@@ -1,5 +1,5 @@
-// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|workers|startup|memory|latency …]: Weft's gateway beside Envoy and nginx in one run,
-// what a start costs, and how soon the mesh follows. Ends with each bar and what was measured.
+// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|workers|startup|memory|latency …]: Weft's gateway beside Envoy and
+// nginx in one run, what a start costs, and how soon the mesh follows. Ends with each bar and what was measured.
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -79,10 +79,7 @@ if (isWanted('startup')) {
   await measureStartup();
   measureInstall();
 }
-if (isWanted('memory')) {
-  console.log('');
-  await measureMemory();
-}
+if (isWanted('memory')) verdicts.push(...(await measureMemory()));
 if (isWanted('latency')) {
   console.log('');
   await measureLatency(effort.rounds);

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { findFreePort } from '../../src/app/ports.ts';
 import { pause, systemClock } from '../../src/lib/clock.ts';
 import { systemRandom } from '../../src/lib/random.ts';
+import type { Verdict } from './compare.ts';
 import { commandOf, rssMiB, treeOf } from './process-stats.ts';
 import { gatewayAndBackend, manyRoutes, oneRoute, toYaml } from './resources.ts';
 
@@ -18,12 +19,12 @@ const ROUTES = 5_000;
 const SETTLE_MS = 3_000;
 const BARS = { idle: 70, full: 120 };
 
-const row = (gateway: string, routes: number, rss: number) => ({
-  gateway,
-  routes,
-  'RSS MiB': Math.round(rss),
-  'bar MiB': routes === 1 ? BARS.idle : BARS.full,
-});
+const verdict = (gateway: string, routes: number, rss: number): Verdict => {
+  const bar = routes === 1 ? BARS.idle : BARS.full;
+  const measured = Math.round(rss);
+  const what = `RSS, ${routes === 1 ? 'idle' : `${routes} routes`}, ${gateway}`;
+  return { case: what, bar: `≤ ${bar} MiB`, measured: `${measured} MiB`, met: measured <= bar ? 'yes' : 'no' };
+};
 
 const setup = async (routes: number): Promise<{ port: number; yaml: string }> => {
   const port = await findFreePort(LOOPBACK, systemRandom);
@@ -56,7 +57,7 @@ const measureAlone = async (routes: number) => {
   try {
     await untilServing(port);
     await pause(systemClock, SETTLE_MS);
-    return row('alone', routes, rssMiB(proxy.pid!));
+    return verdict('alone', routes, rssMiB(proxy.pid!));
   } finally {
     proxy.kill('SIGTERM');
     await ended;
@@ -77,7 +78,7 @@ const measureControlled = async () => {
     for await (const line of createInterface({ input: up.stdout })) if (/^state\s/.test(line)) break;
     await pause(systemClock, SETTLE_MS);
     const gateway = treeOf(up.pid!).find((pid) => / proxy .*gateway/.test(commandOf(pid))) ?? 0;
-    return row('under a control plane', 1, rssMiB(gateway));
+    return verdict('under a control plane', 1, rssMiB(gateway));
   } finally {
     up.kill('SIGTERM');
     await ended;
@@ -85,8 +86,8 @@ const measureControlled = async () => {
   }
 };
 
-export const measureMemory = async (): Promise<void> => {
-  const rows = [await measureAlone(1), await measureAlone(ROUTES), await measureControlled()];
-  console.log("Memory of Weft's own proxy as a gateway");
-  console.table(rows);
-};
+export const measureMemory = async (): Promise<Verdict[]> => [
+  await measureAlone(1),
+  await measureAlone(ROUTES),
+  await measureControlled(),
+];

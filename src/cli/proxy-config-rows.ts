@@ -32,7 +32,11 @@ const formatChainMatch = ({ match, tls }: FilterChain): string => {
 };
 
 const formatHandler = ({ handler }: FilterChain): string =>
-  handler.type === 'http' ? `Route: ${handler.routes}` : `Cluster: ${formatShares(handler.targets)}`;
+  handler.type === 'http'
+    ? `Route: ${handler.routes}`
+    : handler.type === 'hbone'
+      ? `HBONE to ports ${handler.ports.map(({ port }) => port).join(', ')}`
+      : `Cluster: ${formatShares(handler.targets)}`;
 
 export const listenerRows = (listeners: readonly Listener[]): Rows => ({
   columns: columnsOf('Name', 'Address', 'Port', 'Match', 'Destination'),

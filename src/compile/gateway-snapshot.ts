@@ -308,7 +308,7 @@ const clusterNames = function* (
 ): Generator<string> {
   for (const { chains } of listeners.values()) {
     for (const { handler } of chains)
-      if (handler.type !== 'http') for (const { cluster } of handler.targets) yield cluster;
+      if (handler.type === 'tcp' || handler.type === 'udp') for (const { cluster } of handler.targets) yield cluster;
   }
   for (const { virtualHosts } of tables.values()) {
     for (const { routes } of virtualHosts) {

@@ -46,7 +46,7 @@ export interface FilterChain {
   readonly maxConnections?: number;
   /** Absent: the bytes are handled as they come (plain text, or TLS passed through to a tcp handler). */
   readonly tls?: DownstreamTls;
-  readonly handler: HttpHandler | TcpHandler | UdpHandler;
+  readonly handler: HttpHandler | TcpHandler | UdpHandler | HboneHandler;
 }
 
 export type DownstreamTls =
@@ -156,6 +156,22 @@ export interface UdpHandler {
   readonly service?: ServiceRef;
 }
 
+/** HTTP/2 CONNECT over mutual TLS (Istio's HBONE): every stream is a connection to a port of the workload. */
+export interface HboneHandler {
+  readonly type: 'hbone';
+  /** What callers may name it by: IP addresses, IPv6 without brackets. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly HbonePort[];
+  /** Of a connection without streams. */
+  readonly idleTimeoutMs: number;
+}
+
+export interface HbonePort {
+  readonly port: number;
+  /** As of a listener of its own, without TLS: the peer is proven already. */
+  readonly chains: readonly FilterChain[];
+}
+
 export interface ServiceRef {
   readonly namespace: string;
   readonly name: string;
@@ -254,6 +270,8 @@ export interface Endpoint {
   readonly address: string;
   readonly port: number;
   readonly mesh: boolean;
+  /** With `mesh`: address and port are the workload's own, asked for by CONNECT of its proxy, which listens there on this port. */
+  readonly hbone?: { readonly port: number };
   /** SPIFFE id that the peer must prove; set when `mesh`. */
   readonly identity?: string;
   /** `namespace/name` of the workload, for events. */

@@ -1,6 +1,7 @@
 // Filter chains as prepared for use, and the references through which connections see the newest. Made by prepare.ts.
 import type {
   FilterChain,
+  HboneHandler,
   HttpHandler,
   Listener,
   TcpHandler,
@@ -50,7 +51,15 @@ export interface PreparedUdp {
   readonly cluster: (name: string) => ClusterState | undefined;
 }
 
-export type Prepared = PreparedHttp | PreparedTcp | PreparedUdp;
+export interface PreparedHbone {
+  readonly type: 'hbone';
+  readonly handler: HboneHandler;
+  readonly direction: Listener['direction'];
+  /** By the port that CONNECT names. */
+  readonly ports: ReadonlyMap<number, readonly LiveChain[]>;
+}
+
+export type Prepared = PreparedHttp | PreparedTcp | PreparedUdp | PreparedHbone;
 
 /** The newest form of a chain; connections hold this and look again at each request. */
 export class ChainRef {
@@ -72,3 +81,22 @@ export interface LiveChain {
   /** What `ref` shows from the swap on. */
   readonly next: Prepared;
 }
+
+const innerChains = (prepared: Prepared): LiveChain[] =>
+  prepared.type === 'hbone' ? [...prepared.ports.values()].flat() : [];
+
+export const retireChain = (ref: ChainRef): void => {
+  ref.gone = true;
+  for (const inner of innerChains(ref.current)) retireChain(inner.ref);
+};
+
+/** The swap: connections see the new chains at their next request. */
+export const swapChains = (before: readonly LiveChain[], after: readonly LiveChain[]): void => {
+  const kept = new Set(after.map((live) => live.ref));
+  for (const old of before) if (!kept.has(old.ref)) retireChain(old.ref);
+  for (const { ref, next } of after) {
+    const { current } = ref;
+    ref.current = next;
+    if (current !== next) swapChains(innerChains(current), innerChains(next));
+  }
+};

@@ -12,6 +12,9 @@ import { Resolution, type Resolve } from './resolver.ts';
 import { secretsFor } from './upstream-tls.ts';
 import { VersionPools } from './version-pools.ts';
 
+const isSamePeer = (a: Endpoint, b: Endpoint): boolean =>
+  a.mesh === b.mesh && a.identity === b.identity && a.hbone?.port === b.hbone?.port;
+
 export class ClusterState {
   cluster: Cluster;
   readonly balancer: Balancer<EndpointPool>;
@@ -106,7 +109,7 @@ export class ClusterState {
     for (const state of this.balancer.endpoints) {
       const old = before.get(state);
       // A connection proved the old identity: it must not carry requests for another.
-      if (old && (old.mesh !== state.endpoint.mesh || old.identity !== state.endpoint.identity)) this.#retire(state);
+      if (old && !isSamePeer(old, state.endpoint)) this.#retire(state);
     }
   }
 

@@ -6,7 +6,7 @@ import type { Problem } from '../model/problem.ts';
 import type { Listener } from '../model/snapshot.ts';
 import { withReadBuffer } from './accepted-socket.ts';
 import { type Bound, type BoundAddress, bindProblem } from './bound.ts';
-import type { ChainRef, LiveChain, PreparedTcp } from './chain.ts';
+import { type ChainRef, type LiveChain, type PreparedTcp, retireChain, swapChains } from './chain.ts';
 import { chooseChain, hasServerFirst, needsFirstLook } from './choose-chain.ts';
 import type { ClientConnection } from './client-stream.ts';
 import { type ConnectionInfo, connectionInfoOf } from './connection-info.ts';
@@ -16,12 +16,13 @@ import { Http2Downstream } from './downstream-http2.ts';
 import { makeEvent, type SelfPeer } from './events.ts';
 import { readFirstBytes } from './first-bytes.ts';
 import type { HandshakeUser } from './handshakes.ts';
+import { HboneServer } from './hbone/server.ts';
 import { ja4Of } from './ja4.ts';
 import type { Origin } from './proxy-protocol/header.ts';
 import { readProxyHeader } from './proxy-protocol/read.ts';
 import { type FirstLook, sniffHttp, sniffTls } from './sniff.ts';
 import { type ReadBuffer, SocketWire } from './socket-wire.ts';
-import { TcpSession } from './tcp.ts';
+import { TcpSession, tcpPlan } from './tcp.ts';
 import { NOBODY, type Wire } from './wire.ts';
 
 /** As Envoy flags what a client does wrong. */
@@ -106,9 +107,7 @@ export class BoundListener implements Bound {
 
   /** The swap: connections see the new chains at their next request. */
   update(listener: Listener, chains: readonly LiveChain[]): void {
-    const kept = new Set(chains.map((live) => live.ref));
-    for (const old of this.#chains) if (!kept.has(old.ref)) old.ref.gone = true;
-    for (const live of chains) live.ref.current = live.next;
+    swapChains(this.#chains, chains);
     this.listener = listener;
     this.#chains = chains;
     this.#looks = needsFirstLook(listener.chains);
@@ -136,7 +135,7 @@ export class BoundListener implements Bound {
 
   /** It is no longer configured: what is open is finished. Resolves when the port is free. */
   retire(): Promise<void> {
-    for (const live of this.#chains) live.ref.gone = true;
+    for (const live of this.#chains) retireChain(live.ref);
     return this.stopAccepting();
   }
 
@@ -276,7 +275,7 @@ export class BoundListener implements Bound {
         durationMs,
         direction: this.listener.direction,
         info,
-        service: chain.handler.service,
+        service: chain.handler.type === 'hbone' ? undefined : chain.handler.service,
         endpoint: undefined,
         cluster: undefined,
         route: undefined,
@@ -344,10 +343,11 @@ export class BoundListener implements Bound {
       return;
     }
     const isHttp2 = 'alpnProtocol' in socket && socket.alpnProtocol === 'h2';
-    const connection = new (isHttp2 ? Http2Downstream : Downstream)(this.#context, wire, ref, info, this.#self);
+    const kind = ref.current.type === 'hbone' ? HboneServer : isHttp2 ? Http2Downstream : Downstream;
+    const connection = new kind(this.#context, wire, ref, info, this.#self);
     this.#http.add(connection);
     socket.once('close', () => this.#http.delete(connection));
-    if (connection instanceof Http2Downstream) connection.start(bytes);
+    if (!(connection instanceof Downstream)) connection.start(bytes);
     else {
       wire.user = connection;
       if (bytes) wire.receive(bytes, bytes.length);
@@ -362,19 +362,7 @@ export class BoundListener implements Bound {
     bytes: Buffer | undefined,
     onClientFirst?: (bytes: Buffer) => void,
   ): void {
-    const { direction, pick, cluster, authorize, policyPort, handler } = tcp;
-    const { idleTimeoutMs, maxDurationMs, service } = handler;
-    const plan = {
-      direction,
-      pick,
-      cluster,
-      authorize,
-      policyPort,
-      idleTimeoutMs,
-      maxDurationMs,
-      service,
-      onClientFirst,
-    };
+    const plan = { ...tcpPlan(tcp), onClientFirst };
     new TcpSession(this.#context, wire, info, this.#self, plan, bytes).start();
   }
 }

@@ -4,6 +4,7 @@ import { messageOf, WeftError } from '../lib/errors.ts';
 import type { Problem } from '../model/problem.ts';
 import {
   type FilterChain,
+  type HboneHandler,
   isTlsSecret,
   type Listener,
   type RouteTable,
@@ -15,7 +16,7 @@ import {
 } from '../model/snapshot.ts';
 import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
 import { prepareWeightedPick } from './balancer.ts';
-import { ChainRef, type LiveChain, type Prepared, type PreparedTunnel } from './chain.ts';
+import { ChainRef, type LiveChain, type Prepared, type PreparedHbone, type PreparedTunnel } from './chain.ts';
 import type { Clusters } from './clusters.ts';
 import type { ProxyContext } from './context.ts';
 import { prepareRoutes, type Router } from './router.ts';
@@ -33,7 +34,12 @@ export interface PreparedTable {
   readonly tunnels: ReadonlyMap<string, PreparedTunnel>;
 }
 
-const HTTP_ALPN: readonly string[] = ['h2', 'http/1.1'];
+const ALPN: Readonly<Record<Prepared['type'], readonly string[]>> = {
+  http: ['h2', 'http/1.1'],
+  hbone: ['h2'],
+  tcp: [],
+  udp: [],
+};
 
 const EMPTY_TABLE = (name: string): RouteTable => ({ name, virtualHosts: [], tunnels: [] });
 
@@ -138,9 +144,12 @@ export class Preparation {
         pick: prepareWeightedPick(handler.targets, this.#context.random),
         cluster,
       };
+    if (handler.type === 'hbone')
+      return { type: 'hbone', handler, direction, ports: this.#innerChains(listener, handler, old) };
     const keeps =
       old !== undefined &&
       old.type !== 'udp' &&
+      old.type !== 'hbone' &&
       old.handler.authorization === handler.authorization &&
       !(old.type === 'http' && isByHost(old.router));
     const protocol = handler.type;
@@ -164,6 +173,16 @@ export class Preparation {
     return { type: 'http', handler, direction, router, authorize: authorizeHost, ...rest };
   }
 
+  #innerChains(listener: Listener, handler: HboneHandler, old: Prepared | undefined): PreparedHbone['ports'] {
+    const before = old?.type === 'hbone' ? old.ports : undefined;
+    return new Map(
+      handler.ports.map(({ port, chains }) => [
+        port,
+        this.chains({ ...listener, name: `${listener.name}/${port}`, port, chains }, before?.get(port) ?? []),
+      ]),
+    );
+  }
+
   /** Inbound, policies name the port of the program, to which the chain's cluster leads. */
   #workloadPort(direction: Listener['direction'], clusterName: string | undefined): number | undefined {
     if (direction !== 'inbound' || clusterName === undefined) return undefined;
@@ -175,7 +194,7 @@ export class Preparation {
     const { tls } = chain;
     if (!tls) return undefined;
     const before = old?.terminator;
-    const alpn = chain.handler.type === 'http' ? HTTP_ALPN : [];
+    const alpn = ALPN[chain.handler.type];
     if (tls.mode === 'mesh') {
       if (before?.mode === 'mesh' && isDeepStrictEqual(before.alpn, alpn)) return before;
       const { svid } = this.#context;

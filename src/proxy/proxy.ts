@@ -23,6 +23,7 @@ import {
 import { Deadlines } from './deadlines.ts';
 import { openDialer } from './dial.ts';
 import { SelfPeer } from './events.ts';
+import { HboneDialer } from './hbone/dialer.ts';
 import { FlushQueue } from './http1/flush-queue.ts';
 import { BoundListener } from './listener.ts';
 import type { PoolEndpoint } from './pool.ts';
@@ -103,6 +104,7 @@ class LiveProxy implements Proxy {
   readonly #clusters: Clusters;
   readonly #servers = new UpstreamTlsContexts();
   readonly #counts = new TrafficCounts();
+  readonly #hbone: HboneDialer;
   readonly #openedAt: number;
   readonly #self: SelfPeer;
   /** By address and port, or by name where the system chooses the port. */
@@ -125,6 +127,7 @@ class LiveProxy implements Proxy {
     const deadlines = new Deadlines(clock);
     this.#openedAt = clock.monotonic();
     this.#versions = new PartVersions(clock.now());
+    this.#hbone = new HboneDialer(openDialer(deadlines, svid, this.#servers), svid, () => this.#context);
     this.#context = {
       node,
       svid,
@@ -140,7 +143,7 @@ class LiveProxy implements Proxy {
       ids: new IdSource(random),
       deadlines,
       flushes: new FlushQueue(),
-      dialer: this.#counts.counting(openDialer(deadlines, svid, this.#servers)),
+      dialer: this.#counts.counting(this.#hbone),
       stats: new ProxyStats(),
       claimPort: options.claimPort,
       draining: false,
@@ -347,6 +350,7 @@ class LiveProxy implements Proxy {
     this.#bound.clear();
     this.#leaving.clear();
     this.#clusters.close();
+    this.#hbone.close();
     this.#context.deadlines.close();
   }
 }

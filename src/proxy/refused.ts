@@ -1,14 +1,20 @@
 // Tells of a request that was refused before it became an exchange. Called by downstream.ts and downstream-http2.ts.
-import type { PreparedHttp } from './chain.ts';
+import type { Listener, ServiceRef } from '../model/snapshot.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { makeEvent, type SelfPeer } from './events.ts';
 import type { Refusal, RequestMessage } from './http1/head.ts';
 
+/** The chain that the client came to. */
+interface RefusedBy {
+  readonly direction: Listener['direction'];
+  readonly handler: { readonly service?: ServiceRef };
+}
+
 export const tellRefusal = (
   context: ProxyContext,
   client: { readonly info: ConnectionInfo; readonly self: SelfPeer },
-  { direction, handler }: PreparedHttp,
+  { direction, handler }: RefusedBy,
   { status, reason }: Refusal,
   message: RequestMessage | undefined,
   flag: string,

@@ -3,6 +3,7 @@
 import type { TrafficEvent } from '../model/event.ts';
 import { INVALID_CLUSTER, type Listener, type ServiceRef, type WeightedCluster } from '../model/snapshot.ts';
 import type { Authorization, Decision } from '../policy/authorization.ts';
+import type { PreparedTcp } from './chain.ts';
 import type { ClusterState } from './clusters.ts';
 import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
@@ -33,6 +34,12 @@ export interface TcpPlan {
   /** Has to end the connection. */
   readonly onRefused?: (status: number, reason: string) => void;
 }
+
+/** For connections that a chain takes. */
+export const tcpPlan = ({ direction, pick, cluster, authorize, policyPort, handler }: PreparedTcp): TcpPlan => {
+  const { idleTimeoutMs, maxDurationMs, service } = handler;
+  return { direction, pick, cluster, authorize, policyPort, idleTimeoutMs, maxDurationMs, service };
+};
 
 const MAX_ATTEMPTS = 4;
 

@@ -101,6 +101,8 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamUser {
 
   begin(user: UpstreamUser, message: RequestMessage, empty: boolean): void {
     this.#user = user;
+    // The bytes behind it are the answer.
+    if (message.method === 'CONNECT') this.#upgrade = 'CONNECT';
     if (message.upgrade === '') this.#open(message, empty);
     else this.#upstream.whenGreeted(() => this.#openUpgrade(message));
   }

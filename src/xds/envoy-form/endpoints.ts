@@ -40,8 +40,8 @@ const localityKey = ({ locality }: Endpoint): string =>
   locality ? `${locality.region}/${locality.zone}/${locality.subzone}` : '';
 
 export const loadAssignment = (clusterName: string, endpoints: readonly Endpoint[]) => {
-  // Envoy takes addresses alone here, and would refuse all for one name.
-  const usable = endpoints.filter(({ address }) => isIP(address) !== 0);
+  // Envoy takes addresses alone here, and would refuse all for one name. It is given no way to those behind HBONE.
+  const usable = endpoints.filter(({ address, hbone }) => isIP(address) !== 0 && !hbone);
   const byLocality = Object.groupBy(usable, localityKey) as Record<string, Endpoint[]>;
   return create(ClusterLoadAssignmentSchema, {
     clusterName,

@@ -74,6 +74,7 @@ const firstCluster = (table: RouteTable | undefined): string | undefined => {
 /** Inbound, policies speak of the port that the program listens on, to which the chain's cluster leads. */
 const policyPort = (snapshot: Snapshot, listener: Listener, { handler }: FilterChain): number => {
   if (listener.direction !== 'inbound') return listener.port;
+  if (handler.type === 'hbone') return listener.port;
   const name =
     handler.type === 'http' ? firstCluster(snapshot.routes.get(handler.routes)) : handler.targets[0]?.cluster;
   const discovery = name === undefined ? undefined : snapshot.clusters.get(name)?.discovery;

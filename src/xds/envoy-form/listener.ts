@@ -69,6 +69,7 @@ export const policiesOf = (
 
 const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerContext): EnvoyChain['filters'] => {
   const { handler } = chain;
+  if (handler.type === 'hbone' || handler.type === 'udp') return [];
   const { direction } = listener;
   const log = { direction, ...(handler.service && { service: handler.service }) };
   if (handler.type === 'http') {
@@ -78,7 +79,6 @@ const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerCont
     const authorizes = isAuthorizing(listener);
     return [httpManager({ handler, routes, authorizes, mesh, inner: false, statPrefix: direction, accessLog })];
   }
-  if (handler.type === 'udp') return [];
   const { targets, idleTimeoutMs, maxDurationMs } = handler;
   return [
     ...tcpRbac(policiesOf(chain, handler.authorization), context.policyPort(chain), direction),

@@ -69,6 +69,15 @@ const open = async (t: TestContext, more: Partial<TcpHandler> = {}, onPeer?: (pe
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 
+test('a client that goes without a word leaves no connection behind', async (t) => {
+  const { server, proxy, client } = await open(t);
+  client.end();
+  const upstream = await server.peer(0);
+  await until(() => upstream.ended, 'the endpoint is told of its end');
+  upstream.end();
+  await until(() => proxy.proxy.stats().connections === 0, 'nothing is left');
+});
+
 test('a client that is silent and then speaks HTTP is served as such', async (t) => {
   const { clock, server, proxy, client } = await open(t);
   clock.advance(301);

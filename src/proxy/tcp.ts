@@ -77,7 +77,7 @@ export class TcpSession implements WireUser {
     this.#started = context.deadlines.now();
     wire.user = this;
     this.#deadline = new Deadline(() => this.#onSilence());
-    this.#waits = plan.onClientFirst !== undefined;
+    this.#waits = plan.onClientFirst !== undefined && !wire.ended;
     // Held back until there is an upstream.
     wire.pause();
     if (this.#waits) wire.resume();

@@ -32,6 +32,8 @@ export interface ProxyOptions extends MembershipOptions, AdminSettings, DnsSetti
   readonly localPorts: readonly LocalPort[];
   readonly appAddress: string;
   readonly inbound?: SocketAddress;
+  /** At the address of `inbound`. */
+  readonly hbonePort?: number;
   readonly outbound?: SocketAddress;
   readonly gateway?: string;
   readonly bindAddress: string;
@@ -46,7 +48,7 @@ const LEAVE_MS = 200;
 const PROGRAM_GRACE_MS = 5_000;
 
 const nodeOf = (options: ProxyOptions, captureBlock?: number): ProxyNode => {
-  const { role, name, namespace, inbound, outbound, gateway } = options;
+  const { role, name, namespace, inbound, hbonePort, outbound, gateway } = options;
   const address = inbound?.address ?? options.bindAddress;
   return {
     id: nodeId(role, address, name, namespace),
@@ -60,6 +62,7 @@ const nodeOf = (options: ProxyOptions, captureBlock?: number): ProxyNode => {
     localPorts: options.localPorts,
     appAddress: options.appAddress,
     ...(inbound && { inbound }),
+    ...(inbound && hbonePort !== undefined && { hbone: { address: inbound.address, port: hbonePort } }),
     ...(outbound && { outbound }),
     ...(captureBlock !== undefined && { captureBlock }),
     ...(gateway && { gateway }),

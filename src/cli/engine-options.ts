@@ -2,10 +2,31 @@
 import { Option } from 'commander';
 import type { DrainSettings } from '../app/drain.ts';
 import { WeftError } from '../lib/errors.ts';
-import { spanFlag } from './flag-values.ts';
+import { portFlag, spanFlag } from './flag-values.ts';
 
 export const engineOption = (): Option =>
   new Option('--engine ENGINE', 'The data plane: weft or envoy.').choices(['weft', 'envoy']).default('weft');
+
+export interface HboneFlags {
+  readonly engine: 'weft' | 'envoy';
+  readonly hbonePort?: number | 'off';
+}
+
+const parseHbonePort = portFlag('--hbone-port', 1);
+
+export const hboneOption = (): Option =>
+  new Option('--hbone-port PORT', 'Where peers may reach it by HBONE, e.g. 15008; or off.')
+    .argParser((value: string) => (value === 'off' ? value : parseHbonePort(value)))
+    .default('off');
+
+/** Undefined: it is off. */
+export const hbonePortOf = ({ engine, hbonePort }: HboneFlags): number | undefined => {
+  if (hbonePort === undefined || hbonePort === 'off') return undefined;
+  if (engine === 'weft') return hbonePort;
+  throw new WeftError('USAGE', '--hbone-port is for the engine weft', {
+    hint: 'with Envoy peers reach it by mutual TLS without HBONE',
+  });
+};
 
 const MAX_CORES = 256;
 

@@ -13,6 +13,8 @@ import {
   drainSettingsOf,
   engineOption,
   envoyOption,
+  hboneOption,
+  hbonePortOf,
 } from './engine-options.ts';
 import { labelFlag, localPortFlag, namedPortFlag, nameFlag, portFlag, socketFlag } from './flag-values.ts';
 import { addJoinOptions, type JoinOptions } from './join-options.ts';
@@ -32,6 +34,7 @@ interface ProxyFlags extends DnsFlags, JoinOptions, DrainFlags {
   readonly localPort?: readonly LocalPort[];
   readonly appAddress: string;
   readonly inbound?: SocketAddress;
+  readonly hbonePort?: number | 'off';
   readonly outbound?: SocketAddress;
   readonly gateway?: string;
   readonly bindAddress: string;
@@ -64,10 +67,20 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
   }
   checkDnsFlags(flags);
   const { runProxy } = await import('../app/data-plane.ts');
-  const { label: labels = {}, port: ports = {}, localPort: localPorts = [], ...rest } = flags;
+  const { label: labels = {}, port: ports = {}, localPort: localPorts = [], hbonePort: _, ...rest } = flags;
+  const hbonePort = hbonePortOf(flags);
   const serviceAccount = flags.serviceAccount ?? flags.name;
   terminal.exitCode = await runProxy(
-    { ...rest, ...drainSettingsOf(flags), labels, ports, localPorts, serviceAccount, logLevel },
+    {
+      ...rest,
+      ...(hbonePort !== undefined && { hbonePort }),
+      ...drainSettingsOf(flags),
+      labels,
+      ports,
+      localPorts,
+      serviceAccount,
+      logLevel,
+    },
     log,
   );
 };
@@ -84,6 +97,7 @@ const addressFlag = (value: string): string => {
 
 const sidecarOptions = (): Option[] => [
   new Option('--inbound IP:PORT', 'Where peers reach it by mutual TLS.').argParser(socketFlag('--inbound')),
+  hboneOption(),
   new Option('--outbound IP:PORT', "The HTTP proxy for the workload's own calls.").argParser(socketFlag('--outbound')),
   new Option('--port [NAME=]PORT', 'A port of the program. Repeatable.').argParser(namedPortFlag('--port', 1)),
   new Option('--local-port PORT=SERVICE:PORT', 'A local port that leads to a service. Repeatable.').argParser(

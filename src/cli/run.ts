@@ -15,12 +15,15 @@ import {
   drainSettingsOf,
   engineOption,
   envoyOption,
+  type HboneFlags,
+  hboneOption,
+  hbonePortOf,
 } from './engine-options.ts';
 import { labelFlag, localPortFlag, namedPortFlag, nameFlag } from './flag-values.ts';
 import { addJoinOptions, type JoinOptions, joinFlags } from './join-options.ts';
 import type { Terminal } from './terminal.ts';
 
-interface RunFlags extends DnsFlags, JoinOptions, DrainFlags {
+interface RunFlags extends DnsFlags, HboneFlags, JoinOptions, DrainFlags {
   readonly service: string;
   readonly version: string;
   readonly namespace: string;
@@ -45,6 +48,7 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
     throw new WeftError('USAGE', 'no program to run', { hint: `name it behind "--": ${EXAMPLE}` });
   }
   checkDnsFlags(flags);
+  const hbonePort = hbonePortOf(flags);
   const { runWorkload } = await import('../app/run.ts');
   const tell = (line: string, severity: 'info' | 'warn') => {
     if (severity === 'warn' || !flags.quiet) terminal.note(`weft: ${line}`);
@@ -63,6 +67,7 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
         ...dnsFlags(flags),
         ...(flags.envoy ? [`--envoy=${flags.envoy}`] : []),
         ...(flags.concurrency ? [`--concurrency=${flags.concurrency}`] : []),
+        ...(hbonePort === undefined ? [] : [`--hbone-port=${hbonePort}`]),
         ...drainFlags(flags),
         ...(flags.verbose ? [] : ['--quiet']),
       ],
@@ -111,6 +116,7 @@ export const command = (terminal: Terminal): Command => {
     .addOption(engineOption())
     .addOption(envoyOption())
     .addOption(concurrencyOption())
+    .addOption(hboneOption())
     .option('-q, --quiet', 'Say only what goes wrong.')
     .option('--verbose', 'Show what its proxy does.');
   for (const option of drainOptions()) command.addOption(option);

@@ -1,11 +1,12 @@
 // The snapshot of a sidecar: its inbound listener, its outbound proxy, its fixed local ports. Used by snapshot.ts.
 import type { Mesh, ScopedPolicy, ServicePort, Workload } from '../model/mesh.ts';
 import { captureAddress } from '../model/name-record.ts';
-import type { LocalPort, ProxyNode } from '../model/node.ts';
+import type { LocalPort, ProxyNode, SocketAddress } from '../model/node.ts';
 import type { AuthorizationPolicy } from '../model/policy.ts';
 import {
   type Cluster,
   type FilterChain,
+  type HboneHandler,
   type HttpHandler,
   INVALID_CLUSTER,
   type Listener,
@@ -99,7 +100,8 @@ const addInbound = (mesh: Mesh, node: ProxyNode, address: { address: string; por
   const self: Self = known ?? { namespace: node.namespace, labels: node.labels, services: [] };
   // In the order that its user gave, which the metadata of an Envoy does not keep.
   const [first] = Object.entries(known?.ports ?? node.ports);
-  for (const port of new Set([...self.services.map(({ targetPort }) => targetPort), ...Object.values(node.ports)])) {
+  const ports = new Set([...self.services.map(({ targetPort }) => targetPort), ...Object.values(node.ports)]);
+  for (const port of ports) {
     const isHttp2 = self.services.some(({ targetPort, protocol }) => targetPort === port && protocol === 'http2');
     const cluster = appCluster(port, node.appAddress, isHttp2 ? 'http2' : 'http1');
     parts.clusters.set(cluster.name, cluster);
@@ -112,6 +114,30 @@ const addInbound = (mesh: Mesh, node: ProxyNode, address: { address: string; por
   const chains = self.services.flatMap((via) => serviceChains(mesh, self, via));
   if (first) chains.push(...fallbackChains(mesh, self, ...first));
   add(parts, { name: 'inbound', ...address, direction: 'inbound', chains });
+  if (node.hbone && node.engine === 'weft') addHbone(mesh, self, node, node.hbone, [...ports], parts);
+};
+
+/** Callers name a port of the workload, and no service. */
+const addHbone = (
+  mesh: Mesh,
+  self: Self,
+  node: ProxyNode,
+  address: SocketAddress,
+  ports: readonly number[],
+  parts: Parts,
+): void => {
+  const names = new Map(Object.entries(node.ports).map(([name, port]) => [port, name]));
+  const handler: HboneHandler = {
+    type: 'hbone',
+    addresses: [...new Set([address.address, node.inbound?.address ?? address.address])],
+    ports: ports.map((port) => {
+      const own = ownPort(mesh, self, names.get(port) ?? '', port);
+      return { port, chains: portChains('hbone', {}, own.port, own.handlers) };
+    }),
+    idleTimeoutMs: HTTP_IDLE_MS,
+  };
+  const chains = [chain('hbone', { transport: 'tls' }, handler, { mode: 'mesh' })];
+  add(parts, { name: 'inbound/hbone', ...address, direction: 'inbound', chains });
 };
 
 const appCluster = (port: number, address: string, protocol: Cluster['protocol']): Cluster => ({
@@ -139,8 +165,13 @@ const serviceChains = (mesh: Mesh, self: Self, via: Workload['services'][number]
   return portChains(serverName, match, via, inboundHandlers(via.targetPort, authorization, ref), { mode: 'mesh' });
 };
 
-/** For callers that name no service: what they reach is the first port, under the policies of every service on it. */
-const fallbackChains = (mesh: Mesh, self: Self, portName: string, targetPort: number): FilterChain[] => {
+interface OwnPort {
+  readonly port: Pick<ServicePort, 'protocol' | 'undeclared'>;
+  readonly handlers: Handlers;
+}
+
+/** A port of the workload for callers that name no service: under the policies of every service on it. */
+const ownPort = (mesh: Mesh, self: Self, portName: string, targetPort: number): OwnPort => {
   const here = self.services.filter((via) => via.targetPort === targetPort);
   const targets = here.flatMap(({ service }) => {
     const found = mesh.services.get(service);
@@ -151,7 +182,12 @@ const fallbackChains = (mesh: Mesh, self: Self, portName: string, targetPort: nu
   const ref = found && { namespace: found.namespace, name: found.name, port: first.port };
   const named = protocolOf(undefined, portName);
   const port = first ?? (named === 'tcp' ? { protocol: 'http', undeclared: true } : { protocol: named });
-  const handlers = inboundHandlers(targetPort, policiesFor(mesh.policies, self, targets), ref);
+  return { port, handlers: inboundHandlers(targetPort, policiesFor(mesh.policies, self, targets), ref) };
+};
+
+/** For callers that name no service: what they reach is the first port. */
+const fallbackChains = (mesh: Mesh, self: Self, portName: string, targetPort: number): FilterChain[] => {
+  const { port, handlers } = ownPort(mesh, self, portName, targetPort);
   // Mutual TLS is taken in every mode: sidecars always offer it.
   const chains = portChains('mesh', { transport: 'tls' }, port, handlers, { mode: 'mesh' });
   if (peerModeOf(mesh.peerModes, self, targetPort) !== 'STRICT')

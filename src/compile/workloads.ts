@@ -1,7 +1,9 @@
 // WorkloadEntries as workloads: identity, health, and the endpoints that services make of them. Used by compile.
 import {
+  HBONE_ANNOTATION,
   INBOUND_ANNOTATION,
   parseAddressPort,
+  TUNNEL_LABEL,
   type WorkloadEntrySpec,
   type WorkloadEntryStatus,
 } from '../kinds/workload-entry/schema.ts';
@@ -32,6 +34,18 @@ const healthOf = ({ stored }: Input): Health => {
   return { health: 'unhealthy', starting: found.status === 'Unknown' };
 };
 
+/** Istio's port for HBONE, where nothing names another. */
+const HBONE_PORT = 15_008;
+
+/** Direct mutual TLS is one hop of HTTP less, so HBONE is for those that are reached by nothing else, or ask for it. */
+const hboneOf = ({ resource, spec }: Input<WorkloadEntrySpec>): Endpoint['hbone'] => {
+  const { labels, annotations = {} } = resource.metadata;
+  const isAsked = [labels, spec.labels, annotations].some((all) => all?.[TUNNEL_LABEL] === 'http');
+  const offered = parseAddressPort(annotations[HBONE_ANNOTATION] ?? '');
+  if (isAsked) return { port: offered?.port ?? HBONE_PORT };
+  return offered && annotations[INBOUND_ANNOTATION] === undefined ? { port: offered.port } : undefined;
+};
+
 export const localityOf = (text: string | undefined): { locality?: Locality } => {
   if (!text) return {};
   const [region = '', zone = '', subzone = ''] = text.split('/');
@@ -47,6 +61,8 @@ export const buildWorkload = (input: Input<WorkloadEntrySpec>, trustDomain: stri
   const inbound = parseAddressPort(resource.metadata.annotations?.[INBOUND_ANNOTATION] ?? '');
   const base = { workload: key, weight: weight || 1, health, ...localityOf(locality) };
   const mesh: Endpoint | undefined = inbound && { ...inbound, mesh: true, identity, ...base };
+  const hbone = hboneOf(input);
+  const tunneled = new Map<number, Endpoint>();
   const plain = new Map<number, Endpoint>();
   const problems: Problem[] = [];
   if (address.startsWith('unix://'))
@@ -64,16 +80,20 @@ export const buildWorkload = (input: Input<WorkloadEntrySpec>, trustDomain: stri
     health,
     starting: starting || problems.length > 0,
     endpoint(targetPort, transport) {
-      if (mesh && transport !== 'udp') return mesh;
-      let endpoint = plain.get(targetPort);
-      if (!endpoint) {
-        endpoint = { address, port: targetPort, mesh: false, ...base };
-        plain.set(targetPort, endpoint);
-      }
-      return endpoint;
+      const place = { address, port: targetPort };
+      if (transport !== 'udp' && hbone)
+        return memoized(tunneled, targetPort, () => ({ ...place, mesh: true, hbone, identity, ...base }));
+      if (transport !== 'udp' && mesh) return mesh;
+      return memoized(plain, targetPort, () => ({ ...place, mesh: false, ...base }));
     },
     problems,
   };
+};
+
+const memoized = (known: Map<number, Endpoint>, port: number, make: () => Endpoint): Endpoint => {
+  const found = known.get(port) ?? make();
+  known.set(port, found);
+  return found;
 };
 
 /** One service port that leads to a workload; the same object from run to run. */

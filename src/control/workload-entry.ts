@@ -1,6 +1,7 @@
 // The WorkloadEntry that stands for a connected proxy. Used by workloads.ts.
 import {
   ADMIN_ANNOTATION,
+  HBONE_ANNOTATION,
   INBOUND_ANNOTATION,
   REGISTERED_BY_ANNOTATION,
   type WorkloadEntrySpec,
@@ -40,7 +41,7 @@ export const entryFor = (
     serviceAccount: node.serviceAccount,
   };
   const sameSpec = present !== undefined && JSON.stringify(sorted(present.spec)) === JSON.stringify(sorted(spec));
-  const { [ADMIN_ANNOTATION]: _, ...annotations } = present?.metadata.annotations ?? {};
+  const { [ADMIN_ANNOTATION]: _, [HBONE_ANNOTATION]: __, ...annotations } = present?.metadata.annotations ?? {};
   const base = present?.metadata ?? newMetadata(clock);
   return {
     apiVersion: 'networking.istio.io/v1',
@@ -54,6 +55,7 @@ export const entryFor = (
       annotations: {
         ...annotations,
         ...(node.inbound ? { [INBOUND_ANNOTATION]: inboundOf(node) } : {}),
+        ...(node.hbone ? { [HBONE_ANNOTATION]: formatHostPort(node.hbone.address, node.hbone.port) } : {}),
         ...(node.admin ? { [ADMIN_ANNOTATION]: formatHostPort(node.admin.address, node.admin.port) } : {}),
         [REGISTERED_BY_ANNOTATION]: node.id,
       },

@@ -26,6 +26,8 @@ export interface ProxyNode {
   readonly labels: Readonly<Record<string, string>>;
   /** Sidecar: where peers reach this proxy by mutual TLS. */
   readonly inbound?: SocketAddress;
+  /** Sidecar: where peers reach it by HBONE; absent: they don't. */
+  readonly hbone?: SocketAddress;
   /** Sidecar: the explicit proxy (HTTP_PROXY) for the workload's own calls. */
   readonly outbound?: SocketAddress;
   /** Where its admin interface answers, on its own machine; absent where it has none. */

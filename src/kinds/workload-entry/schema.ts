@@ -7,6 +7,10 @@ import { integer, istioStatus, item, map, object, specOf, text } from '../schema
 
 /** `address:port` of the workload's own proxy, where peers reach it by mutual TLS. */
 export const INBOUND_ANNOTATION = 'weft.dev/inbound';
+/** `address:port` where the workload's own proxy takes HBONE; callers that can reach it otherwise do so. */
+export const HBONE_ANNOTATION = 'weft.dev/hbone';
+/** Istio's name, as a label or an annotation: with the value `http` the workload is reached by HBONE alone. */
+export const TUNNEL_LABEL = 'networking.istio.io/tunnel';
 /** `127.0.0.1:port`: the admin interface of the workload's own proxy, on the proxy's machine. */
 export const ADMIN_ANNOTATION = 'weft.dev/admin';
 /** Set on entries that a proxy's connection keeps alive; the value is the proxy's node id. */

@@ -70,7 +70,7 @@ const envoys = (mesh: Mesh): number[] =>
 const dataPlane = (mesh: Mesh): number[] => [
   ...mesh
     .processes()
-    .filter(({ args }) => args.slice(1, 5).includes('proxy'))
+    .filter(({ args }) => args[args.findIndex((arg) => /\/main\.[jt]s$/.test(arg)) + 1] === 'proxy')
     .map(({ pid }) => pid),
   ...envoys(mesh),
 ];

@@ -41,7 +41,11 @@ test('a second start goes on from the kept state; meanwhile a second one on it i
     await fetchPage(first.gateway);
     assertRefused(await weft(dataDir, ...upOnFreePorts()), /already/);
     await first.weftOk('apply', '-f', 'examples/tour/split.yaml');
-    await first.weftOk('delete', 'authorizationpolicy', 'payments');
+    const extra = join(dataDir, 'extra.yaml');
+    const spec = '{ selector: { app: extra }, ports: [{ port: 80 }] }';
+    writeFileSync(extra, `{ apiVersion: v1, kind: Service, metadata: { name: extra }, spec: ${spec} }\n`);
+    await first.weftOk('apply', '-f', extra);
+    await first.weftOk('delete', 'service', 'extra');
   } finally {
     await first.stop();
   }
@@ -51,8 +55,7 @@ test('a second start goes on from the kept state; meanwhile a second one on it i
   try {
     await fetchPage(second.gateway);
     assert.match(await second.weftOk('get', 'httproutes'), /^reviews /m);
-    const policies = await second.weftOk('get', 'authorizationpolicies');
-    assert.doesNotMatch(policies, /^payments /m, 'what was deleted stays deleted');
+    assert.doesNotMatch(await second.weftOk('get', 'services'), /^extra /m, 'what was deleted stays deleted');
   } finally {
     await second.stop();
   }

@@ -81,10 +81,10 @@ const open = (role: ProxyNode['role'], name: string, svid: (typeof sources)['gat
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    onEvent: ({ flags, http, direction }) => {
+    onEvent: ({ flags, http, direction, tlsRefusal }) => {
       counts.requests++;
       if (flags.length === 0) return;
-      const key = `${direction} ${flags.join(',')} ${http ? `${http.status} ${http.path.split('?')[0]}` : 'tcp'}`;
+      const key = `${direction} ${flags.join(',')} ${http ? `${http.status} ${http.path.split('?')[0]}` : (tlsRefusal?.reason ?? 'tcp')}`;
       flagged[key] = (flagged[key] ?? 0) + 1;
     },
   });

@@ -14,6 +14,7 @@ const sidecar: ProxyNode = {
   serviceAccount: 'reviews',
   labels: { app: 'reviews', 'weft.dev/zone': 'a.b_C' },
   inbound: { address: '10.0.0.1', port: 15006 },
+  hbone: { address: '10.0.0.1', port: 15008 },
   outbound: { address: '127.0.0.1', port: 15001 },
   admin: { address: '127.0.0.1', port: 15000 },
   localPorts: [{ address: '127.0.0.1', port: 15432, host: 'postgres', servicePort: 5432 }],

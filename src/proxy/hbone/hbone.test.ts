@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import * as h2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
+import { openServer } from '../../../test/fakes/http-server.ts';
 import { FakeAuthority, spiffeId } from '../../../test/fakes/mesh-ca.ts';
 import {
   chain,
@@ -123,6 +124,19 @@ test('a request goes through both ends, and both know who is there', async (t) =
     ['inbound', 'mutual', CLIENT, 200],
   );
   assert.equal((await proxy.event(0)).http?.status, 200);
+});
+
+test('HTTP/2 goes through inside', async (t) => {
+  const { proxy: server, server: backend } = await answering(t);
+  const { proxy } = await call(t, [behind(backend.port, server.port())], 'http2');
+  for (let n = 0; n < 3; n++) {
+    const client = await rawClient(proxy.port());
+    client.write(GET);
+    await client.take('\r\n\r\n');
+  }
+  const seen = server.proxy.inspect().directions.find(({ direction }) => direction === 'inbound')!;
+  // One connection, and one inside a stream of it.
+  assert.equal(seen.http2.connections, 2);
 });
 
 test('many streams share one connection, which is made anew when the certificate is', async (t) => {
@@ -253,6 +267,33 @@ test('who leaves says so, and what comes next goes elsewhere', async (t) => {
     await client.take('\r\n\r\nok');
   }
 });
+
+const answering = async (t: TestContext) => {
+  const server = await openServer((_, answer) => answer.end('ok'));
+  const proxy = await startProxy(inbound(server.port, HTTP), { svid: authority.source(SERVER) });
+  t.after(async () => {
+    await proxy.close();
+    await server.close();
+  });
+  return { server, proxy };
+};
+
+for (const who of ['program', 'proxy'] as const) {
+  test(`requests that a dead ${who} behind HBONE has not seen move on`, async (t) => {
+    const first = await answering(t);
+    const second = await answering(t);
+    const ends = [first, second].map(({ server, proxy }) => behind(server.port, proxy.port()));
+    const { proxy } = await call(t, ends);
+    const post = async () => {
+      const client = await rawClient(proxy.port());
+      client.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi');
+      return client.take('\r\n\r\n');
+    };
+    for (let n = 0; n < 4; n++) assert.match(await post(), /^HTTP\/1\.1 200 /);
+    await (who === 'program' ? first.server.close() : first.proxy.close());
+    for (let n = 0; n < 6; n++) assert.match(await post(), /^HTTP\/1\.1 200 /);
+  });
+}
 
 test('a slow reader holds back the sender through the tunnel', async (t) => {
   const { backend, proxy: server } = await serve(t, TCP);

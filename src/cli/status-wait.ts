@@ -22,6 +22,7 @@ const WITH_STATUS = new Set([
   'UDPRoute',
   'BackendTLSPolicy',
   'ClientTrafficPolicy',
+  'BackendTrafficPolicy',
   'ServiceEntry',
   'AuthorizationPolicy',
   'PeerAuthentication',

@@ -6,7 +6,7 @@ import type { BackendTls, MeshGateway, MeshService, ServicePort } from '../model
 import type { Problem } from '../model/problem.ts';
 import type { SanMatch } from '../model/snapshot.ts';
 import type { Authorities } from './authorities.ts';
-import { baseOfH2, outboundCluster, serviceHost } from './cluster-names.ts';
+import { baseCluster, outboundCluster, serviceHost } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import { byAge, type Input } from './input.ts';
 import { policyStatusOf } from './policy-status.ts';
@@ -140,7 +140,7 @@ const compilePolicy = ({ spec, namespace }: PolicyInput, authorities: Authoritie
 const clusterUsers = (gateways: ReadonlyMap<string, MeshGateway>): Map<string, Set<string>> => {
   const users = new Map<string, Set<string>>();
   const add = (name: string, gateway: string) => {
-    const cluster = baseOfH2(name) ?? name;
+    const cluster = baseCluster(name);
     const keys = users.get(cluster);
     if (keys) keys.add(gateway);
     else users.set(cluster, new Set([gateway]));

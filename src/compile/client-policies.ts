@@ -24,6 +24,7 @@ import type { Authorities } from './authorities.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import { byAge, type Input } from './input.ts';
 import { matchesSelector } from './listeners.ts';
+import { unsupportedPaths } from './policy-fields.ts';
 import { policyStatusOf } from './policy-status.ts';
 import { notSupported, problemOf } from './problem.ts';
 import type { Status } from './statuses.ts';
@@ -73,16 +74,6 @@ const SUPPORTED = new Set([
 
 /** Left out, these would let clients in that the policy keeps out. */
 const GUARDS = 'tls.clientValidation.';
-
-const isParent = (path: string): boolean => [...SUPPORTED].some((known) => known.startsWith(`${path}.`));
-
-const unsupportedPaths = (value: object, prefix = ''): string[] =>
-  Object.entries(value).flatMap(([name, inner]) => {
-    const path = `${prefix}${name}`;
-    if (SUPPORTED.has(path)) return [];
-    const goesOn = isParent(path) && typeof inner === 'object' && inner !== null && !Array.isArray(inner);
-    return goesOn ? unsupportedPaths(inner, `${path}.`) : [path];
-  });
 
 interface Compiled {
   readonly input: PolicyInput;
@@ -194,7 +185,7 @@ const verdictAt = (
 
 const compilePolicy = (input: PolicyInput, authorities: Authorities): Compiled => {
   const { spec } = input;
-  const paths = unsupportedPaths(spec);
+  const paths = unsupportedPaths(spec, SUPPORTED);
   const problems: Problem[] = [];
   const faults: string[] = [];
   const refuse = (path: string, what: string, hint: string) => {

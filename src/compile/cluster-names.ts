@@ -15,10 +15,18 @@ export const serviceHost = ({
 export const outboundCluster = (port: number, host: string, protocol: '' | 'udp' | 'h2' = ''): string =>
   `outbound|${port}${protocol && `/${protocol}`}||${host}`;
 
-/** The cluster whose endpoints those of an `h2` one are; undefined for every other name. */
-export const baseOfH2 = (cluster: string): string | undefined => {
-  const base = cluster.replace(/^(outbound\|[0-9]+)\/h2\|/, '$1|');
-  return base === cluster ? undefined : base;
+const PARTS = /^(outbound\|[0-9]+)(\/h2)?\|([^|]*)\|/;
+
+/** The cluster whose endpoints those of an `h2` one are, without a policy's name; a name itself otherwise. */
+export const baseCluster = (cluster: string): string => cluster.replace(PARTS, '$1||');
+
+/** The cluster as a policy changes it: its name stands where Istio has a subset's. */
+export const withPolicy = (cluster: string, policy: string): string => cluster.replace(PARTS, `$1$2|${policy}|`);
+
+/** The name without the policy's, and the policy, `namespace/name`; undefined where there is none. */
+export const splitPolicy = (cluster: string): { readonly cluster: string; readonly policy?: string } => {
+  const policy = PARTS.exec(cluster)?.[3];
+  return policy ? { cluster: withPolicy(cluster, ''), policy } : { cluster };
 };
 
 export const inboundCluster = (port: number): string => `inbound|${port}||`;

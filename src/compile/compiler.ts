@@ -1,6 +1,7 @@
 // compile: all resources at one revision → the Mesh, statuses and problems. Pure, but for what it remembers to keep the identity of equal parts. Called by control.
 
 import type { BackendTlsPolicySpec } from '../kinds/backend-tls-policy/schema.ts';
+import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/types.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
@@ -85,6 +86,7 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
         secrets: inputs.of('Secret'),
         configMaps: inputs.of('ConfigMap'),
         clientPolicies: inputs.of<ClientTrafficPolicySpec>('gateway.envoyproxy.io/ClientTrafficPolicy'),
+        backendPolicies: inputs.of<BackendTrafficPolicySpec>('gateway.envoyproxy.io/BackendTrafficPolicy'),
         namespaces: inputs.of('Namespace'),
         services: found.own.map(({ shape }) => shape),
       };
@@ -118,6 +120,7 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
         workloads: workloads.assemble(parts, found.all),
         gateways: routed.gateways,
         backendTls,
+        backendTraffic: routed.backendTraffic,
         policies: secured.policies,
         peerModes: secured.peerModes,
       };

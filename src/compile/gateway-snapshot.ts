@@ -1,6 +1,6 @@
 // The snapshot of a gateway: its Gateways' listeners merged by port, and only the clusters that their routes lead to. Used by snapshot.ts.
 import { isDeepStrictEqual } from 'node:util';
-import type { BackendTls, ClientSettings, GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
+import type { BackendTls, BackendTraffic, ClientSettings, GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { AuthorizationPolicy, PolicyRule } from '../model/policy.ts';
 import {
@@ -18,7 +18,7 @@ import {
   type VirtualHost,
   type WeightedCluster,
 } from '../model/snapshot.ts';
-import { baseOfH2 } from './cluster-names.ts';
+import { baseCluster, splitPolicy } from './cluster-names.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
 import { keepEqual } from './keep.ts';
 import type { Outbound } from './outbound.ts';
@@ -65,9 +65,9 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound, be
       chains,
     });
   }
-  const reached = reachedBy(clusterNames(listeners, routes), outbound);
+  const reached = reachedBy(clusterNames(listeners, routes), mesh, outbound, before);
   for (const name of reached.clusters.keys()) {
-    const tls = mesh.backendTls.get(baseOfH2(name) ?? name);
+    const tls = mesh.backendTls.get(baseCluster(name));
     if (tls) applyBackendTls(name, tls, reached, before);
     if (tls && !tls.refused && tls.ca) secrets.set(tls.ca.name, tls.ca);
   }
@@ -348,14 +348,39 @@ const applyBackendTls = (
   clusters.set(name, keepEqual(before?.clusters.get(name), { ...cluster, tls: simple }));
 };
 
-const reachedBy = (names: Iterable<string>, outbound: Outbound): Reached => {
+const reachedBy = (
+  names: Iterable<string>,
+  { backendTraffic }: Mesh,
+  outbound: Outbound,
+  before: Snapshot | undefined,
+): Reached => {
   const clusters = new Map<string, Cluster>();
   const endpoints = new Map<string, EndpointSet>();
   for (const name of names) {
-    const found = clusters.has(name) ? undefined : outbound.reach(name);
+    if (clusters.has(name)) continue;
+    const { cluster: plain, policy } = splitPolicy(name);
+    const found = outbound.reach(plain);
     if (!found) continue;
-    clusters.set(name, found.cluster);
-    if (found.endpoints) endpoints.set(name, found.endpoints);
+    if (policy === undefined) {
+      clusters.set(name, found.cluster);
+      if (found.endpoints) endpoints.set(name, found.endpoints);
+      continue;
+    }
+    const cluster = withTraffic(name, found, backendTraffic.get(policy) ?? {});
+    clusters.set(name, keepEqual(before?.clusters.get(name), cluster));
+    if (found.endpoints) {
+      endpoints.set(name, keepEqual(before?.endpoints.get(name), { ...found.endpoints, cluster: name }));
+    }
   }
   return { clusters, endpoints };
+};
+
+/** Of what is said of connections, datagrams have none; and workloads of the mesh would take a header for TLS. */
+const withTraffic = (
+  name: string,
+  { cluster, endpoints }: NonNullable<ReturnType<Outbound['reach']>>,
+  { proxyProtocol, ...traffic }: BackendTraffic,
+): Cluster => {
+  const takesHeader = cluster.protocol !== 'udp' && !endpoints?.endpoints.some(({ mesh }) => mesh);
+  return { ...cluster, ...traffic, name, ...(takesHeader && proxyProtocol && { proxyProtocol }) };
 };

@@ -1,6 +1,7 @@
 // Gateways of Weft's class: checks their listeners, attaches routes to them, and words their statuses. Used by routing.ts.
 import type { GatewaySpec, GatewayStatus, ListenerStatus } from '../kinds/gateway/types.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
+import type { BackendPolicies, RouteParts } from './backend-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
 import { byAge, type Input } from './input.ts';
@@ -59,7 +60,10 @@ const acceptedOf = ({ spec }: Input<GatewaySpec>): Verdict => {
 };
 
 /** The Gateway as the mesh has it; undefined when nothing of it can be served. */
-export const meshGatewayOf = ({ input, accepted, listeners }: GatewayPart): MeshGateway | undefined => {
+export const meshGatewayOf = (
+  { input, accepted, listeners }: GatewayPart,
+  apply: BackendPolicies['apply'],
+): MeshGateway | undefined => {
   if (accepted.status !== 'True') return undefined;
   const { spec, resource, namespace, name } = input;
   return {
@@ -69,13 +73,23 @@ export const meshGatewayOf = ({ input, accepted, listeners }: GatewayPart): Mesh
     addresses: spec.addresses?.map(({ value = '' }) => value) ?? [],
     listeners: listeners
       .filter(({ checked }) => checked.programmed)
-      .map(({ checked, attached }) => listenerOf(checked, attached)),
+      .map(({ checked, attached }) =>
+        listenerOf(
+          checked,
+          attached.map((one) => ({ ...one, parts: apply(input.key, checked.spec.name, one.route) })),
+        ),
+      ),
   };
 };
 
+/** With the policies for its backends. */
+interface Governed extends Attachment {
+  readonly parts: RouteParts;
+}
+
 const listenerOf = (
   { spec, hostname, secrets, client }: CheckedListener,
-  attached: readonly Attachment[],
+  attached: readonly Governed[],
 ): GatewayListener => ({
   name: spec.name,
   port: spec.port,
@@ -89,30 +103,30 @@ const listenerOf = (
 });
 
 /** Of routes that want the same connections the oldest has them. */
-const streamsOf = (attached: readonly Attachment[]): GatewayListener['streams'] => {
-  const byHost = new Map<string, CompiledRoute>();
-  for (const { route, hostnames } of [...attached].sort((a, b) => byAge(a.route.input, b.route.input))) {
-    for (const hostname of hostnames) if (!byHost.has(hostname)) byHost.set(hostname, route);
+const streamsOf = (attached: readonly Governed[]): GatewayListener['streams'] => {
+  const byHost = new Map<string, RouteParts>();
+  for (const { parts, hostnames } of [...attached].sort((a, b) => byAge(a.route.input, b.route.input))) {
+    for (const hostname of hostnames) if (!byHost.has(hostname)) byHost.set(hostname, parts);
   }
   const names = [...byHost.keys()].sort(bySpecificity);
   return names.map((hostname) => ({ hostname, targets: byHost.get(hostname)?.targets ?? [] }));
 };
 
 /** The routes of each host name; behind those of its own, in their order, come those of wider names that cover it. */
-const hostsOf = (attached: readonly Attachment[]): GatewayListener['hosts'] => {
-  const byHost = new Map<string, CompiledRoute[]>();
-  for (const { route, hostnames } of attached) {
-    for (const hostname of hostnames) {
+const hostsOf = (attached: readonly Governed[]): GatewayListener['hosts'] => {
+  const byHost = new Map<string, Governed[]>();
+  for (const one of attached) {
+    for (const hostname of one.hostnames) {
       const list = byHost.get(hostname);
-      if (list) list.push(route);
-      else byHost.set(hostname, [route]);
+      if (list) list.push(one);
+      else byHost.set(hostname, [one]);
     }
   }
   const names = [...byHost.keys()].sort(bySpecificity);
   const own = new Map(
     names.map((hostname) => {
-      const routes = [...(byHost.get(hostname) ?? [])].sort((a, b) => byAge(a.input, b.input));
-      return [hostname, sortRoutes(routes.map((route) => route.routes))];
+      const routes = [...(byHost.get(hostname) ?? [])].sort((a, b) => byAge(a.route.input, b.route.input));
+      return [hostname, sortRoutes(routes.map(({ parts }) => parts.routes))];
     }),
   );
   const wide = names.filter((hostname) => hostname.startsWith('*'));

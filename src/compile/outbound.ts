@@ -2,7 +2,7 @@
 import type { Mesh, MeshService, ServicePort } from '../model/mesh.ts';
 import type { Route } from '../model/route.ts';
 import type { Cluster, EndpointSet, RouteTable, ServiceRef, Tunnel, VirtualHost } from '../model/snapshot.ts';
-import { baseOfH2, meshServerName, outboundCluster, serviceHost } from './cluster-names.ts';
+import { baseCluster, meshServerName, outboundCluster, serviceHost } from './cluster-names.ts';
 import { keepEqual, keepMap } from './keep.ts';
 
 export interface Outbound {
@@ -87,7 +87,7 @@ const buildOutbound = (
     }
   }
   const reach = (name: string): Reached | undefined => {
-    const base = baseOfH2(name) ?? name;
+    const base = baseCluster(name);
     const cluster = clusters.get(base);
     if (!cluster) return undefined;
     const set = endpoints.get(base);

@@ -1,16 +1,18 @@
 // The Gateway API part of compile: classes, Gateways and routes together, because each one's status depends on the others.
 
+import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/types.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import { CONTROLLER_NAME, type GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
 import type { RouteSpec } from '../kinds/route-parts.ts';
-import type { MeshGateway } from '../model/mesh.ts';
+import type { BackendTraffic, MeshGateway } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
 import type { Route } from '../model/route.ts';
 import { attachRoute, type Parents, type ParentVerdict, routeStatus } from './attach.ts';
 import { openAuthorities } from './authorities.ts';
+import { type BackendPolicies, openBackendPolicies } from './backend-policies.ts';
 import { openBackends } from './backends.ts';
 import { openClientPolicies } from './client-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
@@ -34,6 +36,7 @@ export interface RoutingInputs {
   readonly secrets: readonly Input[];
   readonly configMaps: readonly Input[];
   readonly clientPolicies: readonly Input<ClientTrafficPolicySpec>[];
+  readonly backendPolicies: readonly Input<BackendTrafficPolicySpec>[];
   readonly namespaces: readonly Input[];
   /** Of Services, not of ServiceEntries. */
   readonly services: readonly ServiceShape[];
@@ -41,6 +44,8 @@ export interface RoutingInputs {
 
 export interface Routing {
   readonly gateways: ReadonlyMap<string, MeshGateway>;
+  /** By `namespace/name` of the BackendTrafficPolicy. */
+  readonly backendTraffic: ReadonlyMap<string, BackendTraffic>;
   /** By `namespace/name port` of the Service. */
   readonly serviceRoutes: ReadonlyMap<string, readonly Route[]>;
   /** Those that changed. */
@@ -52,6 +57,7 @@ export const openRouting = () => {
   const compileRoutes = openRoutes();
   const readCertificate = openCertificates();
   let gateways: ReadonlyMap<string, MeshGateway> = new Map();
+  let backendTraffic: ReadonlyMap<string, BackendTraffic> = new Map();
   let serviceRoutes: ReadonlyMap<string, readonly Route[]> = new Map();
   return (inputs: RoutingInputs, time: Presence): Routing => {
     const grants = openGrants(inputs.grants);
@@ -76,15 +82,24 @@ export const openRouting = () => {
     const attached = [...compiled]
       .sort((a, b) => byAge(a.input, b.input))
       .map((route) => ({ route, verdicts: attachRoute(route, parents) }));
-    gateways = keepEqual(gateways, meshGateways(parts));
+    const backendPolicies = openBackendPolicies({
+      policies: inputs.backendPolicies,
+      gateways: parts,
+      foreign: owned.foreign,
+      routes: compiled,
+    });
+    gateways = keepEqual(gateways, meshGateways(parts, backendPolicies.apply));
+    backendTraffic = keepEqual(backendTraffic, backendPolicies.traffic);
     serviceRoutes = keepEqual(serviceRoutes, sortServiceRoutes(parents.serviceRoutes));
     return {
       gateways,
+      backendTraffic,
       serviceRoutes,
       statuses: changedOnly([
         ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
         ...parts.map((part) => ({ input: part.input, status: gatewayStatus(part, time) })),
         ...clients.statuses(time.nowMs),
+        ...backendPolicies.statuses(time.nowMs),
         ...attached
           .filter(({ route, verdicts }) => verdicts.length > 0 || route.input.stored.status !== undefined)
           .map(({ route, verdicts }) => ({ input: route.input, status: routeStatus(route, verdicts, time.nowMs) })),
@@ -93,6 +108,7 @@ export const openRouting = () => {
         ...owned.problems,
         ...parts.flatMap(gatewayProblems),
         ...clients.problems,
+        ...backendPolicies.problems,
         ...attached.flatMap(routeProblems),
       ],
     };
@@ -174,10 +190,10 @@ const openParents = (
   };
 };
 
-const meshGateways = (parts: readonly GatewayPart[]): Map<string, MeshGateway> => {
+const meshGateways = (parts: readonly GatewayPart[], apply: BackendPolicies['apply']): Map<string, MeshGateway> => {
   const found = new Map<string, MeshGateway>();
   for (const part of parts) {
-    const gateway = meshGatewayOf(part);
+    const gateway = meshGatewayOf(part, apply);
     if (gateway) found.set(part.input.key, gateway);
   }
   return found;

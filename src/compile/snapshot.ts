@@ -54,6 +54,7 @@ const isSameMesh = (a: Mesh, b: Mesh): boolean =>
   a.workloads === b.workloads &&
   a.gateways === b.gateways &&
   a.backendTls === b.backendTls &&
+  a.backendTraffic === b.backendTraffic &&
   a.policies === b.policies &&
   a.peerModes === b.peerModes;
 

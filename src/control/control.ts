@@ -230,6 +230,7 @@ const EMPTY = (trustDomain: string): Compiled => ({
     workloads: new Map(),
     gateways: new Map(),
     backendTls: new Map(),
+    backendTraffic: new Map(),
     policies: [],
     peerModes: [],
   },

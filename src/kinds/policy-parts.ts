@@ -1,10 +1,13 @@
 // What policies that are attached to other resources share: targets and status. Used by each policy's schema.ts, and by compile.
 import type { Condition } from '../model/resource.ts';
+import type { LabelSelector } from './gateway/types.ts';
 import type { Schema } from './kind.ts';
+import { type Check, GATEWAY_GROUP } from './route-parts.ts';
 import {
   conditions,
   groupField,
   kindField,
+  labelSelector,
   list,
   nameField,
   namespaceField,
@@ -41,6 +44,59 @@ export const targetFields: Record<string, Schema> = {
   'kind!': kindField(),
   'name!': nameField(),
   sectionName: sectionName('One listener of the Gateway, or one port of the Service; all when unset.'),
+};
+
+/** A part of a published kind that compile refuses by its path: nothing is said of what is inside. */
+export const notYet = (description: string): Schema => ({
+  type: 'object',
+  description: `${description}; not supported yet.`,
+  'x-kubernetes-preserve-unknown-fields': true,
+});
+
+/** The targets of Envoy Gateway's policies, in words for one and for many. */
+export const targetRefs = (one: string, many: string, section: string): Record<string, Schema> => {
+  const fields = { ...targetFields, sectionName: sectionName(section) };
+  return {
+    targetRef: object(`The ${one} that it is for.`, fields),
+    targetRefs: list(`The ${many} that it is for.`, object(`One ${one}.`, fields)),
+    targetSelectors: list(`${many} by label.`, {
+      ...labelSelector(`Some ${many}.`),
+      properties: {
+        ...labelSelector('').properties,
+        group: groupField({ default: GATEWAY_GROUP }),
+        kind: kindField(),
+      },
+      required: ['kind'],
+    }),
+  };
+};
+
+/** What every spec with `targetRefs` has. */
+export interface TargetedSpec {
+  readonly targetRef?: PolicyTarget;
+  readonly targetRefs?: readonly PolicyTarget[];
+  readonly targetSelectors?: readonly (LabelSelector & { readonly group: string; readonly kind: string })[];
+}
+
+/** Their rules that the schema can't say. */
+export const checkTargets = (
+  { targetRef, targetRefs, targetSelectors = [] }: TargetedSpec,
+  kinds: readonly string[],
+  check: Check,
+): void => {
+  if ((targetRef === undefined) === (targetRefs === undefined) && targetSelectors.length === 0) {
+    check('spec', 'either targetRef or targetRefs must be used');
+  }
+  const all = [
+    ...(targetRef ? [['spec.targetRef', targetRef] as const] : []),
+    ...(targetRefs ?? []).map((ref, i) => [`spec.targetRefs[${i}]`, ref] as const),
+    ...targetSelectors.map((ref, i) => [`spec.targetSelectors[${i}]`, ref] as const),
+  ];
+  const names = `${kinds.slice(0, -1).join(', ')} or ${kinds.at(-1)}`;
+  for (const [path, { group, kind }] of all) {
+    if (group !== GATEWAY_GROUP) check(`${path}.group`, `must be ${GATEWAY_GROUP}`);
+    if (!kinds.includes(kind)) check(`${path}.kind`, `must be ${names}`);
+  }
 };
 
 /** An object in any namespace that holds certificates or lists. */

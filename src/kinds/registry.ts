@@ -4,6 +4,7 @@ import { nearestName } from '../lib/names.ts';
 import { groupOf } from '../model/resource.ts';
 import { authorizationPolicy } from './authorization-policy/schema.ts';
 import { backendTlsPolicy } from './backend-tls-policy/schema.ts';
+import { backendTrafficPolicy } from './backend-traffic-policy/schema.ts';
 import { clientTrafficPolicy } from './client-traffic-policy/schema.ts';
 import { configMap } from './config-map/schema.ts';
 import { endpointSlice } from './endpoint-slice/schema.ts';
@@ -44,6 +45,7 @@ export const kinds: readonly Kind[] = [
   udpRoute,
   backendTlsPolicy,
   clientTrafficPolicy,
+  backendTrafficPolicy,
   peerAuthentication,
   authorizationPolicy,
 ];

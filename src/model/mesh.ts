@@ -4,6 +4,7 @@ import type { Route } from './route.ts';
 import type {
   ClientLimits,
   ClientValidation,
+  Cluster,
   Endpoint,
   ForwardClientCert,
   Listener,
@@ -25,6 +26,8 @@ export interface Mesh {
   readonly gateways: ReadonlyMap<string, MeshGateway>;
   /** How gateways speak TLS to services, by the name of the cluster. */
   readonly backendTls: ReadonlyMap<string, BackendTls>;
+  /** How gateways use the clusters that routes name with a policy, by `namespace/name` of the BackendTrafficPolicy. */
+  readonly backendTraffic: ReadonlyMap<string, BackendTraffic>;
   readonly policies: readonly ScopedPolicy[];
   readonly peerModes: readonly ScopedPeerMode[];
 }
@@ -113,6 +116,14 @@ export interface ClientSettings {
   /** Of connections whose bytes are passed on as they come. */
   readonly tcpIdleTimeoutMs?: number;
 }
+
+/** What is absent is as every cluster has it. */
+export type BackendTraffic = Partial<
+  Pick<
+    Cluster,
+    'proxyProtocol' | 'loadBalancing' | 'connectTimeoutMs' | 'idleTimeoutMs' | 'maxConnections' | 'maxPendingRequests'
+  >
+>;
 
 export type BackendTls =
   /** It can't be done as it was asked for: nothing is sent. */

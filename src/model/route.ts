@@ -37,6 +37,8 @@ export interface ForwardAction {
   /** One attempt. */
   readonly attemptTimeoutMs?: number;
   readonly retry?: RetryPolicy;
+  /** Of a request's body: 413. */
+  readonly maxRequestBytes?: number;
   /** Path or host that the upstream sees. */
   readonly rewrite?: UrlRewrite;
 }
@@ -54,7 +56,11 @@ export interface RetryPolicy {
   readonly statuses: readonly number[];
   /** Statuses of gRPC calls that are retried while no message was answered; of those that GrpcRetryStatus has. */
   readonly grpcStatuses?: readonly GrpcRetryStatus[];
+  /** Absent: connections that end before an answer are retried too, for idempotent methods. */
+  readonly resets?: false;
+  /** Before the first retry; doubles with each, up to `maxBackoffMs`, or 10 s. */
   readonly backoffMs: number;
+  readonly maxBackoffMs?: number;
 }
 
 /** CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL and UNAVAILABLE: those that Envoy can retry too. */

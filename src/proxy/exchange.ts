@@ -154,6 +154,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const target = action.pick();
     this.#forward = action;
     this.#target = target;
+    if (message.contentLength > this.#maxBytes) {
+      this.#tooLarge();
+      return;
+    }
     if (target.cluster === INVALID_CLUSTER) {
       this.answer(action.config.invalidStatus ?? 500, 'the backend of this route is not valid');
       return;
@@ -239,7 +243,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   }
 
   get #maxBytes(): number {
-    return this.#http.handler.limits?.maxRequestBytes ?? NEVER;
+    return Math.min(
+      this.#http.handler.limits?.maxRequestBytes ?? NEVER,
+      this.#forward?.config.maxRequestBytes ?? NEVER,
+    );
   }
 
   #tooLarge(): void {
@@ -343,6 +350,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     return true;
   }
 
+  #retryUnanswered(): boolean {
+    return this.#forward!.config.retry?.resets !== false && this.#retry();
+  }
+
   /** The route retries calls by their status: then by what method they came says nothing. */
   get #retriesCalls(): boolean {
     return this.#call !== undefined && this.#forward!.config.retry?.grpcStatuses !== undefined;
@@ -441,7 +452,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     attempts.cluster.failures++;
     if (end === 'stale' && this.#repeatable) attempts.replay();
     else if (end === 'unprocessed' && this.#isWhole && attempts.canReplayUnprocessed) attempts.replayUnprocessed();
-    else if (!this.#retry()) {
+    else if (!this.#retryUnanswered()) {
       this.answer(503, 'upstream connect error or disconnect before an answer: the connection was reset', 'UC');
     }
   }
@@ -526,7 +537,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     }
     if (now >= this.#times.attemptDueAt) {
       this.#attempts!.cluster.failures++;
-      if (!this.#retry()) this.answer(504, 'upstream request timeout', 'UT');
+      if (!this.#retryUnanswered()) this.answer(504, 'upstream request timeout', 'UT');
       return;
     }
     if (now >= this.#receiveDeadline) this.#limitCounts.requestTimeouts++;

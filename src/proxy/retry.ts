@@ -11,4 +11,4 @@ export const mayRepeat = (method: string): boolean => method === 'GET' || IDEMPO
 
 /** Doubles with each retry; half of it is left to chance, so that many callers don't come back together. */
 export const retryDelayMs = (policy: RetryPolicy, retry: number, random: Random): number =>
-  Math.min(MAX_DELAY_MS, policy.backoffMs * 2 ** retry) * (0.5 + random.next() / 2);
+  Math.min(policy.maxBackoffMs ?? MAX_DELAY_MS, policy.backoffMs * 2 ** retry) * (0.5 + random.next() / 2);

@@ -45,7 +45,7 @@ const withIdentity = (peer: Peer, spiffeId: string | undefined): Peer => {
   return { ...peer, identity: spiffeId, namespace: peer.namespace ?? identity.namespace };
 };
 
-const CLUSTER = /^(?:outbound|inbound)\|\d+(?:\/udp)?\|[^|]*\|([^|]*)$/;
+const CLUSTER = /^(?:outbound|inbound)\|\d+(?:\/(?:udp|h2))?\|[^|]*\|([^|]*)$/;
 
 /** The service of a cluster's name, `outbound|9080||reviews.default.svc.cluster.local`. */
 const serviceOfCluster = (cluster: string): Peer => {

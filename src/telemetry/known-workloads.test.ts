@@ -46,6 +46,7 @@ const meshOf = (...workloads: [string, Workload][]): Mesh => ({
   workloads: new Map(workloads),
   gateways: new Map(),
   backendTls: new Map(),
+  backendTraffic: new Map(),
   policies: [],
   peerModes: [],
 });

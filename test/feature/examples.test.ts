@@ -132,7 +132,10 @@ const sets: Record<string, { resources: Resource[]; routes: number }> = {
     resources: [...system, ...workloads, ...read('shop/mesh.yaml', 'tour/split.yaml', 'tour/allow.yaml')],
     routes: 2,
   },
-  'the gateway that runs alone': { resources: read('gateway/gateway.yaml', 'gateway/backends.yaml'), routes: 1 },
+  'the gateway that runs alone': {
+    resources: read('gateway/gateway.yaml', 'gateway/backends.yaml', 'gateway/traffic.yaml'),
+    routes: 1,
+  },
 };
 
 for (const [name, { resources, routes }] of Object.entries(sets)) {
@@ -152,6 +155,7 @@ test('no example file is left out of these tests', () => {
   assert.deepEqual(files.sort(), [
     'gateway/backends.yaml',
     'gateway/gateway.yaml',
+    'gateway/traffic.yaml',
     'shop/mesh.yaml',
     'tour/allow.yaml',
     'tour/split.yaml',

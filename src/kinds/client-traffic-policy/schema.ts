@@ -1,15 +1,8 @@
 // gateway.envoyproxy.io ClientTrafficPolicy: how a Gateway's listeners take the connections of clients.
 import type { Kind, Schema } from '../kind.ts';
-import { caRef, policyStatus, targetFields } from '../policy-parts.ts';
-import { flag, groupField, integer, item, kindField, labelSelector, list, object, patterns, text } from '../schema.ts';
+import { caRef, notYet, policyStatus, targetRefs } from '../policy-parts.ts';
+import { flag, integer, item, list, object, patterns, text } from '../schema.ts';
 import { validateClientTrafficPolicy } from './validate.ts';
-
-/** A part of the published kind that compile refuses by its path: nothing is said of what is inside. */
-const notYet = (description: string): Schema => ({
-  type: 'object',
-  description: `${description}; not supported yet.`,
-  'x-kubernetes-preserve-unknown-fields': true,
-});
 
 const matches = (what: string): Schema =>
   list(
@@ -119,17 +112,7 @@ const connection = object('Limits of connections.', {
 });
 
 const spec = object('What is wanted of it.', {
-  targetRef: object('The Gateway that it is for.', targetFields),
-  targetRefs: list('The Gateways that it is for.', object('One Gateway.', targetFields)),
-  targetSelectors: list('Gateways by label.', {
-    ...labelSelector('Some Gateways.'),
-    properties: {
-      ...labelSelector('').properties,
-      group: groupField({ default: 'gateway.networking.k8s.io' }),
-      kind: kindField(),
-    },
-    required: ['kind'],
-  }),
+  ...targetRefs('Gateway', 'Gateways', 'One listener of the Gateway; all when unset.'),
   tls,
   headers,
   tcpKeepalive: notYet('TCP keep-alive'),

@@ -1,11 +1,7 @@
 // The spec of a ClientTrafficPolicy, as it is after defaults. Used by compile.
-import type { LabelSelector } from '../gateway/types.ts';
-import type { PolicyTarget } from '../policy-parts.ts';
+import type { TargetedSpec } from '../policy-parts.ts';
 
-export interface ClientTrafficPolicySpec {
-  readonly targetRef?: PolicyTarget;
-  readonly targetRefs?: readonly PolicyTarget[];
-  readonly targetSelectors?: readonly (LabelSelector & { readonly group: string; readonly kind: string })[];
+export interface ClientTrafficPolicySpec extends TargetedSpec {
   readonly tls?: ClientTlsSpec;
   readonly enableProxyProtocol?: boolean;
   readonly proxyProtocol?: { readonly optional?: boolean };

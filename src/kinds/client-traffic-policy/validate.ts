@@ -4,7 +4,8 @@ import { nearestName } from '../../lib/names.ts';
 import { compilePattern } from '../../lib/pattern.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Resource } from '../../model/resource.ts';
-import { type Check, GATEWAY_GROUP, gather } from '../route-parts.ts';
+import { checkTargets } from '../policy-parts.ts';
+import { type Check, gather } from '../route-parts.ts';
 import { specOf } from '../schema.ts';
 import { CURVE_NAMES, SUITE_NAMES, suiteName } from '../tls-names.ts';
 import type { ClientTlsSpec, ClientTrafficPolicySpec, ClientValidationSpec } from './types.ts';
@@ -12,7 +13,7 @@ import type { ClientTlsSpec, ClientTrafficPolicySpec, ClientValidationSpec } fro
 export const validateClientTrafficPolicy = (resource: Resource): Problem[] =>
   gather(resource, (check) => {
     const spec = specOf<ClientTrafficPolicySpec>(resource);
-    checkTargets(spec, check);
+    checkTargets(spec, ['Gateway', 'ListenerSet'], check);
     if (spec.tls) checkTls(spec.tls, check);
     const { mode, certDetailsToAdd } = spec.headers?.xForwardedClientCert ?? {};
     if (certDetailsToAdd?.length && mode !== 'AppendForward' && mode !== 'SanitizeSet') {
@@ -20,24 +21,6 @@ export const validateClientTrafficPolicy = (resource: Resource): Problem[] =>
       check(path, 'can only be set when mode is AppendForward or SanitizeSet');
     }
   });
-
-const checkTargets = (
-  { targetRef, targetRefs, targetSelectors = [] }: Partial<ClientTrafficPolicySpec>,
-  check: Check,
-): void => {
-  if ((targetRef === undefined) === (targetRefs === undefined) && targetSelectors.length === 0) {
-    check('spec', 'either targetRef or targetRefs must be used');
-  }
-  const all = [
-    ...(targetRef ? [['spec.targetRef', targetRef] as const] : []),
-    ...(targetRefs ?? []).map((ref, i) => [`spec.targetRefs[${i}]`, ref] as const),
-    ...targetSelectors.map((ref, i) => [`spec.targetSelectors[${i}]`, ref] as const),
-  ];
-  for (const [path, { group, kind }] of all) {
-    if (group !== GATEWAY_GROUP) check(`${path}.group`, `must be ${GATEWAY_GROUP}`);
-    if (kind !== 'Gateway' && kind !== 'ListenerSet') check(`${path}.kind`, 'must be Gateway or ListenerSet');
-  }
-};
 
 const RANK = { '1.0': 1, '1.1': 2, '1.2': 3, '1.3': 4 } as const;
 

@@ -75,7 +75,8 @@ export const webFilter = (): Init<typeof HttpFilterSchema> => ({
 });
 
 /** Backends that are no servers of gRPC may speak gRPC-Web themselves. */
-export const webOfRoute = (action: ForwardAction, context: RouteContext): Init<typeof RouteSchema> =>
-  isGrpcPossible(action, context)
-    ? { typedPerFilterConfig: { [WEB]: pack(FilterConfigSchema, { config: create(AnySchema) }) } }
-    : {};
+export const webOfRoute = (
+  action: ForwardAction,
+  context: RouteContext,
+): NonNullable<Init<typeof RouteSchema>['typedPerFilterConfig']> =>
+  isGrpcPossible(action, context) ? { [WEB]: pack(FilterConfigSchema, { config: create(AnySchema) }) } : {};

@@ -2,7 +2,6 @@
 // does what the own engine does. Used by listener.ts.
 import type { HeaderMutationSchema as MutationSchema } from '../../gen/envoy/config/common/mutation_rules/v3/mutation_rules_pb.js';
 import { HeaderValueOption_HeaderAppendAction as AppendAction } from '../../gen/envoy/config/core/v3/base_pb.js';
-import { BufferSchema } from '../../gen/envoy/extensions/filters/http/buffer/v3/buffer_pb.js';
 import { HeaderMutationSchema } from '../../gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
 import { RouterSchema } from '../../gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
@@ -19,6 +18,7 @@ import { UuidRequestIdConfigSchema } from '../../gen/envoy/extensions/request_id
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { ForwardClientCert, HttpHandler } from '../../model/snapshot.ts';
 import type { AccessLogInit } from './access-log.ts';
+import { bodyLimit } from './body-limit.ts';
 import { timedOutCall, webFilter } from './grpc.ts';
 import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
 import { httpRbac } from './rbac.ts';
@@ -115,9 +115,7 @@ const filtersOf = ({ handler, authorizes, inner }: HttpOptions): NonNullable<Man
   headerFilter(handler.edge),
   ...(authorizes ? httpRbac() : []),
   ...(handler.explicitProxy && !inner ? [tunnelClusterFilter()] : []),
-  ...(handler.limits?.maxRequestBytes !== undefined
-    ? [configured('envoy.filters.http.buffer', BufferSchema, { maxRequestBytes: handler.limits.maxRequestBytes })]
-    : []),
+  bodyLimit(handler.limits?.maxRequestBytes),
   webFilter(),
   configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
 ];

@@ -14,6 +14,7 @@ import {
 import { PreviousHostsPredicateSchema } from '../../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { ForwardAction, RetryPolicy, Route, RouteMatch, ValueMatch } from '../../model/route.ts';
+import { bodyLimitOfRoute } from './body-limit.ts';
 import { callTimeout, callTriggers, webOfRoute } from './grpc.ts';
 import { configured, duration, type Init } from './message.ts';
 import type { RouteContext } from './route-context.ts';
@@ -72,7 +73,7 @@ const retryOn = (on: string, attempts: number, policy?: RetryPolicy): Init<typeo
   ...(policy && {
     retryBackOff: {
       baseInterval: duration(Math.max(1, policy.backoffMs)),
-      maxInterval: duration(Math.max(10_000, policy.backoffMs)),
+      maxInterval: duration(Math.max(policy.maxBackoffMs ?? 10_000, policy.backoffMs, 1)),
     },
   }),
 });
@@ -142,7 +143,7 @@ const forwardRoutes = (route: Route, action: ForwardAction, base: EnvoyRoute, co
   // Envoy knows no condition on the method inside a retry policy, so what is not idempotent has a route of its own.
   const match = matchOf(route.match);
   const calls = callTriggers(retry);
-  const on = `${unsent}${calls},reset${retry.statuses.length > 0 ? ',retriable-status-codes' : ''}`;
+  const on = `${unsent}${calls}${retry.resets === false ? '' : ',reset'}${retry.statuses.length > 0 ? ',retriable-status-codes' : ''}`;
   const repeating = { ...base, action: forwardOf(route, action, context, retryOn(on, retry.attempts, retry)) };
   const careful = {
     ...base,
@@ -172,5 +173,6 @@ export const envoyRoutes = (route: Route, context: RouteContext): EnvoyRoute[] =
   if (action.targets.every((target) => target.weight === 0)) {
     return [{ ...base, action: directOf(action.invalidStatus ?? 500, '') }];
   }
-  return forwardRoutes(route, action, { ...base, ...webOfRoute(action, context) }, context);
+  const typedPerFilterConfig = { ...webOfRoute(action, context), ...bodyLimitOfRoute(action) };
+  return forwardRoutes(route, action, { ...base, typedPerFilterConfig }, context);
 };

@@ -1,0 +1,142 @@
+// What one BackendTrafficPolicy says: for clusters and for routes, and what can't be done of it. Used by backend-policies.ts.
+import type { BackendTrafficPolicySpec, RetrySpec, RetryTrigger } from '../kinds/backend-traffic-policy/types.ts';
+import { parseDurationMs } from '../kinds/duration.ts';
+import { parseQuantity } from '../kinds/quantity.ts';
+import { grpcStatus } from '../model/grpc.ts';
+import type { BackendTraffic } from '../model/mesh.ts';
+import type { ForwardAction, GrpcRetryStatus, RetryPolicy } from '../model/route.ts';
+import { unsupportedPaths } from './policy-fields.ts';
+
+/** What compile honours; any other field that is set is told in the status. */
+const SUPPORTED = new Set([
+  'targetRef',
+  'targetRefs',
+  'targetSelectors',
+  'loadBalancer.type',
+  'proxyProtocol.version',
+  'retry.numRetries',
+  'retry.retryOn.triggers',
+  'retry.retryOn.httpStatusCodes',
+  'retry.perRetry.timeout',
+  'retry.perRetry.backOff.baseInterval',
+  'retry.perRetry.backOff.maxInterval',
+  'circuitBreaker.maxConnections',
+  'circuitBreaker.maxPendingRequests',
+  'circuitBreaker.perEndpoint.maxConnections',
+  'timeout.tcp.connectTimeout',
+  'timeout.http.requestTimeout',
+  'timeout.http.connectionIdleTimeout',
+  'requestBuffer.limit',
+  'requestBuffer.mode',
+]);
+
+export interface BackendSettings {
+  readonly cluster: BackendTraffic;
+  readonly route: Pick<ForwardAction, 'timeoutMs' | 'attemptTimeoutMs' | 'retry' | 'maxRequestBytes'>;
+}
+
+/** A field or value that does not count. */
+export interface Refused {
+  readonly path: string;
+  readonly what: string;
+}
+
+export const backendSettings = (spec: BackendTrafficPolicySpec): BackendSettings => {
+  const { timeout, retry, requestBuffer } = spec;
+  const isLimited = requestBuffer && requestBuffer.mode !== 'LimitOnly';
+  return {
+    cluster: clusterSettings(spec),
+    route: given({
+      timeoutMs: parseDurationMs(timeout?.http?.requestTimeout) || undefined,
+      attemptTimeoutMs: parseDurationMs(retry?.perRetry?.timeout) || undefined,
+      retry: retry && compileRetry(retry),
+      maxRequestBytes: isLimited ? parseQuantity(requestBuffer.limit) : undefined,
+    }),
+  };
+};
+
+export const refusedParts = (spec: BackendTrafficPolicySpec): Refused[] => {
+  const { loadBalancer, requestBuffer, circuitBreaker } = spec;
+  const found = unsupportedPaths(spec, SUPPORTED).map((path) => ({ path, what: 'this field' }));
+  if (loadBalancer && !BALANCING[loadBalancer.type]) found.push({ path: 'loadBalancer.type', what: loadBalancer.type });
+  if (requestBuffer?.mode === 'LimitOnly') found.push({ path: 'requestBuffer.mode', what: 'LimitOnly' });
+  const counts = {
+    maxConnections: circuitBreaker?.maxConnections,
+    maxPendingRequests: circuitBreaker?.maxPendingRequests,
+    'perEndpoint.maxConnections': circuitBreaker?.perEndpoint?.maxConnections,
+  };
+  // With none of them Envoy makes no connection at all.
+  for (const [name, value] of Object.entries(counts)) {
+    if (value === 0) found.push({ path: `circuitBreaker.${name}`, what: 'a limit of 0' });
+  }
+  return found;
+};
+
+/** Without what is undefined. */
+const given = <T extends object>(fields: { [Key in keyof T]: T[Key] | undefined }): T =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+
+const BALANCING: Readonly<Record<string, BackendTraffic['loadBalancing']>> = {
+  LeastRequest: 'least-request',
+  RoundRobin: 'round-robin',
+  Random: 'random',
+};
+
+/** As good as none: longer than anything lives. */
+const NEVER_MS = 2 ** 31 - 1;
+
+const clusterSettings = ({
+  loadBalancer,
+  proxyProtocol,
+  circuitBreaker,
+  timeout,
+}: BackendTrafficPolicySpec): BackendTraffic => {
+  const { maxConnections, maxPendingRequests, perEndpoint } = circuitBreaker ?? {};
+  const connections = [maxConnections, perEndpoint?.maxConnections].filter((value) => value);
+  const idleMs = parseDurationMs(timeout?.http?.connectionIdleTimeout);
+  return given<BackendTraffic>({
+    proxyProtocol: proxyProtocol && (proxyProtocol.version === 'V1' ? 'v1' : 'v2'),
+    loadBalancing: loadBalancer && BALANCING[loadBalancer.type],
+    connectTimeoutMs: parseDurationMs(timeout?.tcp?.connectTimeout),
+    idleTimeoutMs: idleMs === 0 ? NEVER_MS : idleMs,
+    maxConnections: connections.length > 0 ? Math.min(...(connections as number[])) : undefined,
+    maxPendingRequests: maxPendingRequests || undefined,
+  });
+};
+
+const DEFAULT_TRIGGERS: NonNullable<RetrySpec['retryOn']> = {
+  triggers: ['connect-failure', 'refused-stream', 'unavailable', 'cancelled', 'retriable-status-codes'],
+  httpStatusCodes: [503],
+};
+const DEFAULT_BACKOFF_MS = 25;
+const MAX_ATTEMPTS = 10;
+
+const CALL_STATUSES: Partial<Record<RetryTrigger, GrpcRetryStatus>> = {
+  cancelled: grpcStatus('CANCELLED') as GrpcRetryStatus,
+  'deadline-exceeded': grpcStatus('DEADLINE_EXCEEDED') as GrpcRetryStatus,
+  'resource-exhausted': grpcStatus('RESOURCE_EXHAUSTED') as GrpcRetryStatus,
+  internal: grpcStatus('INTERNAL') as GrpcRetryStatus,
+  unavailable: grpcStatus('UNAVAILABLE') as GrpcRetryStatus,
+};
+
+const compileRetry = ({ numRetries, retryOn, perRetry }: RetrySpec): RetryPolicy => {
+  const { triggers = [], httpStatusCodes = [] } = retryOn ?? DEFAULT_TRIGGERS;
+  const has = (trigger: RetryTrigger) => triggers.includes(trigger);
+  const statuses = [
+    ...(has('5xx') ? Array.from({ length: 100 }, (_, i) => 500 + i) : []),
+    ...(has('gateway-error') ? [502, 503, 504] : []),
+    ...(has('retriable-4xx') ? [409] : []),
+    ...(has('retriable-status-codes') ? httpStatusCodes : []),
+  ];
+  const grpcStatuses = triggers.flatMap((trigger) => CALL_STATUSES[trigger] ?? []);
+  const backoffMs = parseDurationMs(perRetry?.backOff?.baseInterval) ?? DEFAULT_BACKOFF_MS;
+  return {
+    attempts: Math.min(numRetries, MAX_ATTEMPTS),
+    statuses: [...new Set(statuses)].sort((a, b) => a - b),
+    ...(grpcStatuses.length > 0 && { grpcStatuses: [...new Set(grpcStatuses)] }),
+    // Nothing was answered then: 5xx and gateway-error have it too.
+    ...(!has('reset') && !has('5xx') && !has('gateway-error') && { resets: false }),
+    backoffMs,
+    maxBackoffMs: parseDurationMs(perRetry?.backOff?.maxInterval) ?? 10 * backoffMs,
+  };
+};

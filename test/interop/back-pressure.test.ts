@@ -5,71 +5,12 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect as connectHttp2, createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { backend, gatewayOf, httpListener, openGatewayFolder, routeTo, stopGateway } from '../e2e/gateway.ts';
+import { checkReader, MIB, Sender, SIZE_BYTES, StallingReader } from '../fakes/stalling-reader.ts';
 
 const LOOPBACK = '127.0.0.1';
-const MIB = 1024 * 1024;
-const SIZE_BYTES = 2048 * MIB;
-const STALL_EVERY_BYTES = 256 * MIB;
 const MAX_PEAK_MIB = 150;
-/** The largest that the kernel makes the receive or send buffer of a TCP socket. */
-const largestBuffer = (name: 'tcp_rmem' | 'tcp_wmem'): number =>
-  Number(readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8').trim().split(/\s+/)[2]);
-/** The socket buffers of both hops, and little in the proxy. A proxy that buffers would take hundreds of MiB. */
-const MAX_UNDER_WAY_BYTES = 2 * (largestBuffer('tcp_rmem') + largestBuffer('tcp_wmem')) + 16 * MIB;
-/** So long nothing was taken any more when a sender counts as held up. */
-const QUIET_MS = 60;
-
-/** Sends as much as the socket takes. */
-class Sender {
-  sentBytes = 0;
-  readonly #piece = Buffer.alloc(MIB);
-
-  async run(to: Writable): Promise<void> {
-    let queued = 0;
-    while (queued < SIZE_BYTES && !to.destroyed) {
-      const size = Math.min(MIB, SIZE_BYTES - queued);
-      queued += size;
-      const isTaken = to.write(this.#piece.subarray(0, size), () => {
-        this.sentBytes += size;
-      });
-      if (!isTaken) await once(to, 'drain');
-    }
-  }
-}
-
-/** Reads everything, stops again and again until the sender is held up, and notes how much is under way then. */
-class StallingReader {
-  readBytes = 0;
-  underWayBytes = 0;
-  stalls = 0;
-  readonly #sender: Sender;
-  #stallAt = STALL_EVERY_BYTES;
-
-  constructor(sender: Sender) {
-    this.#sender = sender;
-  }
-
-  /** True when the caller has to pause; `resume` is called when it may go on. */
-  take(bytes: number, resume: () => void): boolean {
-    this.readBytes += bytes;
-    if (this.readBytes < this.#stallAt || this.readBytes >= SIZE_BYTES) return false;
-    this.#stallAt += STALL_EVERY_BYTES;
-    void this.#untilHeldUp().then(resume);
-    return true;
-  }
-
-  async #untilHeldUp(): Promise<void> {
-    for (let before = -1; before !== this.#sender.sentBytes; ) {
-      before = this.#sender.sentBytes;
-      await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
-    }
-    this.stalls++;
-    this.underWayBytes = Math.max(this.underWayBytes, this.#sender.sentBytes - this.readBytes);
-  }
-}
 
 /** Looks for the end of the head, then hands the sizes of what follows to the reader. */
 const makeTaker = (reader: StallingReader, onHead: (head: string) => void, onEnd: () => void) => {
@@ -122,13 +63,6 @@ const startGateway = async (t: TestContext, backendPort: number, protocol = 'htt
   return { port, stop };
 };
 
-const check = (reader: StallingReader): void => {
-  assert.equal(reader.readBytes, SIZE_BYTES);
-  assert.equal(reader.stalls, SIZE_BYTES / STALL_EVERY_BYTES - 1);
-  const mib = reader.underWayBytes / MIB;
-  assert.ok(reader.underWayBytes <= MAX_UNDER_WAY_BYTES, `${mib.toFixed(0)} MiB were under way to a stalled reader`);
-};
-
 test('2 GiB to a client that stalls', { timeout: 120_000 }, async (t) => {
   const sender = new Sender();
   const reader = new StallingReader(sender);
@@ -151,7 +85,7 @@ test('2 GiB to a client that stalls', { timeout: 120_000 }, async (t) => {
     t.after(() => socket.destroy());
     socket.write('GET /big HTTP/1.1\r\nhost: a\r\n\r\n');
   });
-  check(reader);
+  checkReader(reader);
   await gateway.stop();
 });
 
@@ -171,7 +105,7 @@ test('2 GiB to a backend that stalls', { timeout: 120_000 }, async (t) => {
   await sender.run(socket);
   const [answer] = (await answered) as [Buffer];
   assert.match(answer.toString('latin1'), /^HTTP\/1\.1 200 .*\r\n\r\ndone$/s);
-  check(reader);
+  checkReader(reader);
   await gateway.stop();
 });
 
@@ -199,7 +133,7 @@ test('2 GiB to a client that stalls, over HTTP/2 all the way', { timeout: 120_00
     if (reader.take(data.length, () => stream.resume())) stream.pause();
   });
   await once(stream, 'end');
-  check(reader);
+  checkReader(reader);
   await gateway.stop();
 });
 
@@ -215,6 +149,6 @@ test('2 GiB to a backend that stalls, over HTTP/2 all the way', { timeout: 120_0
   await sender.run(stream);
   stream.end();
   assert.equal(String((await once(stream, 'data'))[0]), 'done');
-  check(reader);
+  checkReader(reader);
   await gateway.stop();
 });

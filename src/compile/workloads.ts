@@ -9,8 +9,9 @@ import {
 } from '../kinds/workload-entry/schema.ts';
 import { formatSpiffeId } from '../model/identity.ts';
 import type { Workload } from '../model/mesh.ts';
+import type { SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Endpoint, Locality } from '../model/snapshot.ts';
+import type { Endpoint, Hbone, Locality } from '../model/snapshot.ts';
 import type { Input } from './input.ts';
 import { notSupported } from './problem.ts';
 
@@ -38,12 +39,15 @@ const healthOf = ({ stored }: Input): Health => {
 const HBONE_PORT = 15_008;
 
 /** Direct mutual TLS is one hop of HTTP less, so HBONE is for those that are reached by nothing else, or ask for it. */
-const hboneOf = ({ resource, spec }: Input<WorkloadEntrySpec>): Endpoint['hbone'] => {
+const hboneOf = (
+  { resource, spec }: Input<WorkloadEntrySpec>,
+  direct: SocketAddress | undefined,
+): Hbone | undefined => {
   const { labels, annotations = {} } = resource.metadata;
   const isAsked = [labels, spec.labels, annotations].some((all) => all?.[TUNNEL_LABEL] === 'http');
   const offered = parseAddressPort(annotations[HBONE_ANNOTATION] ?? '');
-  if (isAsked) return { port: offered?.port ?? HBONE_PORT };
-  return offered && annotations[INBOUND_ANNOTATION] === undefined ? { port: offered.port } : undefined;
+  if (isAsked) return { port: offered?.port ?? HBONE_PORT, ...(direct && { direct }) };
+  return offered && !direct ? { port: offered.port } : undefined;
 };
 
 export const localityOf = (text: string | undefined): { locality?: Locality } => {
@@ -61,7 +65,7 @@ export const buildWorkload = (input: Input<WorkloadEntrySpec>, trustDomain: stri
   const inbound = parseAddressPort(resource.metadata.annotations?.[INBOUND_ANNOTATION] ?? '');
   const base = { workload: key, weight: weight || 1, health, ...localityOf(locality) };
   const mesh: Endpoint | undefined = inbound && { ...inbound, mesh: true, identity, ...base };
-  const hbone = hboneOf(input);
+  const hbone = hboneOf(input, inbound);
   const tunneled = new Map<number, Endpoint>();
   const plain = new Map<number, Endpoint>();
   const problems: Problem[] = [];

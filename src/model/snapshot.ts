@@ -1,7 +1,7 @@
 // Snapshot: what one proxy must do, cut out of the Mesh for one node. Immutable; equal parts keep their identity.
 // The own form sends these objects as they are (JSON); the Envoy form is translated from them in xds/.
 import type { NameRecord } from './name-record.ts';
-import type { ProxyNode } from './node.ts';
+import type { ProxyNode, SocketAddress } from './node.ts';
 import type { AuthorizationPolicy } from './policy.ts';
 import type { Route } from './route.ts';
 
@@ -270,8 +270,8 @@ export interface Endpoint {
   readonly address: string;
   readonly port: number;
   readonly mesh: boolean;
-  /** With `mesh`: address and port are the workload's own, asked for by CONNECT of its proxy, which listens there on this port. */
-  readonly hbone?: { readonly port: number };
+  /** With `mesh`: address and port are the workload's own, asked for by CONNECT of its proxy, which listens there on `port`. */
+  readonly hbone?: Hbone;
   /** SPIFFE id that the peer must prove; set when `mesh`. */
   readonly identity?: string;
   /** `namespace/name` of the workload, for events. */
@@ -280,6 +280,12 @@ export interface Endpoint {
   /** Draining and unhealthy endpoints get no new requests unless there is no other. */
   readonly health: 'healthy' | 'unhealthy' | 'draining';
   readonly locality?: Locality;
+}
+
+export interface Hbone {
+  readonly port: number;
+  /** Where the proxy also takes mutual TLS, for callers that do not speak HBONE. */
+  readonly direct?: SocketAddress;
 }
 
 export interface Locality {

@@ -36,12 +36,19 @@ export const lbEndpoint = (endpoint: Endpoint): Init<typeof LbEndpointSchema> =>
   },
 });
 
+/** Envoy is given no way to those that take nothing else. */
+const withoutHbone = (endpoint: Endpoint): Endpoint[] => {
+  if (!endpoint.hbone) return [endpoint];
+  const { direct } = endpoint.hbone;
+  return direct ? [{ ...endpoint, ...direct }] : [];
+};
+
 const localityKey = ({ locality }: Endpoint): string =>
   locality ? `${locality.region}/${locality.zone}/${locality.subzone}` : '';
 
 export const loadAssignment = (clusterName: string, endpoints: readonly Endpoint[]) => {
-  // Envoy takes addresses alone here, and would refuse all for one name. It is given no way to those behind HBONE.
-  const usable = endpoints.filter(({ address, hbone }) => isIP(address) !== 0 && !hbone);
+  // Envoy takes addresses alone here, and would refuse all for one name.
+  const usable = endpoints.flatMap(withoutHbone).filter(({ address }) => isIP(address) !== 0);
   const byLocality = Object.groupBy(usable, localityKey) as Record<string, Endpoint[]>;
   return create(ClusterLoadAssignmentSchema, {
     clusterName,

@@ -177,9 +177,14 @@ test('what a port speaks is found out inside the tunnel', async (t) => {
   const banner = await backend.peer(1);
   banner.write('banner');
   await silent.take('banner');
+  const late = await rawClient(proxy.port());
+  await backend.peer(2);
+  late.write(GET);
+  const asked = await backend.peer(3);
+  assert.match(await asked.take('\r\n\r\n'), /x-request-id/);
   const words = await rawClient(proxy.port());
   words.write('EHLO there\r\n');
-  await (await backend.peer(2)).take('EHLO there\r\n');
+  await (await backend.peer(4)).take('EHLO there\r\n');
 });
 
 test('a denied peer is told so by CONNECT, and another endpoint is tried', async (t) => {

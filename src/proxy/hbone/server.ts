@@ -135,12 +135,21 @@ class HboneStream implements Http2StreamUser {
     }
     // What is spoken shows only when the peer may send.
     this.#establish();
-    const { limits } = this.#context;
-    const other = chooseChain(chains, { ...PLAIN, isHttp: false });
-    new FirstWord(this.#context, this.#wire, limits.detectionTimeoutMs, (isHttp, bytes) => {
-      const chosen = isHttp ? live : other;
-      if (chosen) this.#speak(chosen, info, bytes);
-      else this.#wire.destroy();
+    this.#look(live, chooseChain(chains, { ...PLAIN, isHttp: false }), info, undefined);
+  }
+
+  #look(http: LiveChain, other: LiveChain | undefined, info: ConnectionInfo, early: Buffer | undefined): void {
+    new FirstWord(this.#context, this.#wire, early, (isHttp, bytes) => {
+      const chosen = isHttp ? http : other;
+      const current = chosen?.ref.current;
+      if (!chosen || !current) this.#wire.destroy();
+      else if (current.type !== 'tcp') this.#speakHttp(chosen.ref, info, bytes);
+      else {
+        // Who was silent may still turn out to speak HTTP, whose policies then count.
+        const onClientFirst = (first: Buffer) => this.#look(http, other, info, first);
+        const plan = { ...tcpPlan(current), ...(!bytes && !this.#wire.ended && { onClientFirst }) };
+        new TcpSession(this.#context, this.#wire, info, this.#owner.self, plan, bytes).start();
+      }
     });
   }
 
@@ -158,14 +167,6 @@ class HboneStream implements Http2StreamUser {
       onRefused: (status: number, reason: string) => this.#answer(status, reason),
     };
     new TcpSession(this.#context, this.#wire, info, this.#owner.self, plan).start();
-  }
-
-  /** Behind the answer to CONNECT. */
-  #speak({ ref }: LiveChain, info: ConnectionInfo, bytes: Buffer | undefined): void {
-    const { current } = ref;
-    if (current.type === 'tcp') {
-      new TcpSession(this.#context, this.#wire, info, this.#owner.self, tcpPlan(current), bytes).start();
-    } else this.#speakHttp(ref, info, bytes);
   }
 
   #speakHttp(ref: ChainRef, info: ConnectionInfo, bytes: Buffer | undefined): void {
@@ -264,14 +265,16 @@ class FirstWord implements WireUser {
   constructor(
     context: ProxyContext,
     wire: Wire,
-    silenceMs: number,
+    early: Buffer | undefined,
     decide: (isHttp: boolean, bytes: Buffer | undefined) => void,
   ) {
     this.#context = context;
     this.#wire = wire;
     this.#decide = decide;
-    context.deadlines.set(this.#deadline, context.deadlines.now() + silenceMs);
+    context.deadlines.set(this.#deadline, context.deadlines.now() + context.limits.detectionTimeoutMs);
     wire.user = this;
+    wire.resume();
+    if (early) this.onData(early, 0, early.length);
   }
 
   onData(buffer: Buffer, start: number, end: number): void {

@@ -57,7 +57,15 @@ export interface BackendPolicyInputs {
   readonly routes: readonly CompiledRoute[];
 }
 
+const NONE: BackendPolicies = {
+  apply: (_gateway, _section, route) => route,
+  traffic: new Map(),
+  statuses: () => [],
+  problems: [],
+};
+
 export const openBackendPolicies = (inputs: BackendPolicyInputs): BackendPolicies => {
+  if (inputs.policies.length === 0) return NONE;
   const places = placesOf(inputs);
   /** By target and section. */
   const owners = new Map<string, Compiled>();

@@ -8,6 +8,7 @@ import type { SanMatch } from '../model/snapshot.ts';
 import type { Authorities } from './authorities.ts';
 import { baseCluster, outboundCluster, serviceHost } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
+import { targetClusters } from './gateway-targets.ts';
 import { byAge, type Input } from './input.ts';
 import { policyStatusOf } from './policy-status.ts';
 import { notSupported, problemOf, warning } from './problem.ts';
@@ -139,17 +140,11 @@ const compilePolicy = ({ spec, namespace }: PolicyInput, authorities: Authoritie
 /** Which Gateways' routes lead to a cluster, by its name. */
 const clusterUsers = (gateways: ReadonlyMap<string, MeshGateway>): Map<string, Set<string>> => {
   const users = new Map<string, Set<string>>();
-  const add = (name: string, gateway: string) => {
-    const cluster = baseCluster(name);
-    const keys = users.get(cluster);
-    if (keys) keys.add(gateway);
-    else users.set(cluster, new Set([gateway]));
-  };
-  for (const [key, { listeners }] of gateways) {
-    for (const { hosts, streams } of listeners) {
-      for (const { action } of hosts.flatMap(({ routes }) => routes))
-        if (action.type === 'forward') for (const { cluster } of action.targets) add(cluster, key);
-      for (const { cluster } of streams.flatMap(({ targets }) => targets)) add(cluster, key);
+  for (const [key, gateway] of gateways) {
+    for (const cluster of targetClusters(gateway).map(baseCluster)) {
+      const keys = users.get(cluster);
+      if (keys) keys.add(key);
+      else users.set(cluster, new Set([key]));
     }
   }
   return users;

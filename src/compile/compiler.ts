@@ -15,6 +15,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { openAuthorities } from './authorities.ts';
 import { type BackendTlsPart, compileBackendTls } from './backend-tls.ts';
 import type { GatewayAddress } from './gateways.ts';
+import { headerProblems } from './header-problems.ts';
 import { type Inputs, openInputs, resourceKey } from './input.ts';
 import { keepEqual, openStage } from './keep.ts';
 import { openMeshServices } from './mesh-services.ts';
@@ -138,6 +139,7 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
           ...found.problems,
           ...routed.problems,
           ...tls.problems,
+          ...headerProblems(routingInputs.backendPolicies, routed.gateways, all),
           ...secured.problems,
         ],
       };

@@ -18,7 +18,9 @@ const PORTS: readonly (readonly [name: string, what: string, port: number])[] = 
 export const addPortOptions = (command: Command, ports = PORTS): Command => {
   for (const [name, what, port] of ports) {
     const flag = `--${name}-port`;
-    command.addOption(new Option(`${flag} PORT`, `${what}; 0 for any.`).default(port).argParser(portFlag(flag)));
+    command.addOption(
+      new Option(`${flag} PORT`, `${what}; 0 for any.`).default(port).argParser(portFlag(flag)).helpGroup('Ports:'),
+    );
   }
   return command;
 };

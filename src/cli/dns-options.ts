@@ -28,7 +28,7 @@ export const addDnsOptions = (command: Command): Command => {
   const options = [
     new Option(
       '--dns-port PORT',
-      'Where it answers names of the mesh, by UDP and TCP; off: nowhere. Else 15053, or any free port where that is taken.',
+      'Where it answers names of the mesh, by UDP and TCP; 15053, or any free port where that is taken, unless told otherwise; off: nowhere.',
     ).argParser(dnsPortFlag),
     new Option('--dns-address IP', 'The address for that; 127.0.0.1 unless told otherwise.').argParser(dnsAddressFlag),
     new Option(

@@ -4,8 +4,11 @@ import type { DrainSettings } from '../app/drain.ts';
 import { WeftError } from '../lib/errors.ts';
 import { portFlag, spanFlag } from './flag-values.ts';
 
+/** The heading of what is said of a proxy. */
+export const PROXY = 'Proxy:';
+
 export const engineOption = (): Option =>
-  new Option('--engine ENGINE', 'The data plane: weft or envoy.').choices(['weft', 'envoy']).default('weft');
+  new Option('--engine ENGINE', 'The data plane.').choices(['weft', 'envoy']).default('weft').helpGroup(PROXY);
 
 export interface HboneFlags {
   readonly engine: 'weft' | 'envoy';
@@ -16,6 +19,7 @@ const parseHbonePort = portFlag('--hbone-port', 1);
 
 export const hboneOption = (): Option =>
   new Option('--hbone-port PORT', 'Where peers may reach it by HBONE, e.g. 15008; or off.')
+    .helpGroup(PROXY)
     .argParser((value: string) => (value === 'off' ? value : parseHbonePort(value)))
     .default('off');
 
@@ -38,9 +42,9 @@ const concurrencyFlag = (value: string): number | 'auto' => {
 };
 
 export const concurrencyOption = (): Option =>
-  new Option('--concurrency N', 'On how many cores it works; auto: on all of this machine. Else on one.').argParser(
-    concurrencyFlag,
-  );
+  new Option('--concurrency N', 'Cores that it works on, one unless told otherwise; auto: all of this machine.')
+    .helpGroup(PROXY)
+    .argParser(concurrencyFlag);
 
 const DRAIN = { lowest: '0s', highest: '1h' };
 
@@ -53,12 +57,16 @@ export interface DrainFlags {
 export const drainOptions = (): Option[] => [
   new Option(
     '--drain-delay SPAN',
-    'At the end, from failing readiness to closing the ports. Else 5s where something asks for readiness, or none.',
-  ).argParser(spanFlag('--drain-delay', DRAIN.lowest, DRAIN.highest)),
+    'At the end: from failing readiness to closing the ports; 5s where something asks for readiness, else none.',
+  )
+    .helpGroup(PROXY)
+    .argParser(spanFlag('--drain-delay', DRAIN.lowest, DRAIN.highest)),
   new Option(
     '--drain-time SPAN',
-    'At the end, what requests under way get. Else 10s for a gateway, 5s for a sidecar.',
-  ).argParser(spanFlag('--drain-time', DRAIN.lowest, DRAIN.highest)),
+    'At the end: what requests under way get; 10s for a gateway, 5s for a sidecar unless told otherwise.',
+  )
+    .helpGroup(PROXY)
+    .argParser(spanFlag('--drain-time', DRAIN.lowest, DRAIN.highest)),
 ];
 
 export const drainSettingsOf = ({ drainDelay, drainTime }: DrainFlags): { drain: DrainSettings } => ({
@@ -72,4 +80,4 @@ export const drainFlags = ({ drainDelay, drainTime }: DrainFlags): string[] => [
 ];
 
 export const envoyOption = (): Option =>
-  new Option('--envoy FILE', 'The Envoy binary; else $WEFT_ENVOY, PATH, and where pip puts it.');
+  new Option('--envoy FILE', 'The Envoy binary; else $WEFT_ENVOY, PATH, and where pip puts it.').helpGroup(PROXY);

@@ -8,7 +8,20 @@ import { nearestName } from '../lib/names.ts';
 export const kindPrefix = (kind: Kind): string => (kind.group ? `${kind.singular}.${kind.group}` : kind.singular);
 
 // What a person wants to see of a network at first; the order is that of the output.
-const ALL = ['services', 'workloadentries', 'serviceentries', 'gateways', 'httproutes', 'authorizationpolicies'];
+const ALL = [
+  'services',
+  'workloadentries',
+  'serviceentries',
+  'gateways',
+  'httproutes',
+  'grpcroutes',
+  'tlsroutes',
+  'tcproutes',
+  'udproutes',
+  'clienttrafficpolicies',
+  'backendtlspolicies',
+  'authorizationpolicies',
+];
 
 /** The kind that a name stands for; throws UNKNOWN_KIND with the nearest name. */
 export const requireKind = (name: string): Kind => {

@@ -15,6 +15,7 @@ import {
   envoyOption,
   hboneOption,
   hbonePortOf,
+  PROXY,
 } from './engine-options.ts';
 import { labelFlag, localPortFlag, namedPortFlag, nameFlag, portFlag, socketFlag } from './flag-values.ts';
 import { addJoinOptions, type JoinOptions } from './join-options.ts';
@@ -131,14 +132,18 @@ export const command = (terminal: Terminal): Command => {
     .addOption(
       new Option(
         '--admin-port PORT',
-        'Its admin interface on 127.0.0.1; 0: any free port. Else 15000, or any free port where that is taken.',
-      ).argParser(portFlag('--admin-port')),
+        'Its admin interface on 127.0.0.1; 15000, or any free port where that is taken, unless told otherwise; 0: any.',
+      )
+        .helpGroup(PROXY)
+        .argParser(portFlag('--admin-port')),
     )
     .addOption(
       new Option(
         '--ready-port PORT',
-        'Where /healthz/ready answers; 0: any free port. Else, for gateways, 15021 or any free port where that is taken.',
-      ).argParser(portFlag('--ready-port')),
+        'Where /healthz/ready answers; for gateways 15021, or any free port where that is taken, unless told otherwise; 0: any.',
+      )
+        .helpGroup(PROXY)
+        .argParser(portFlag('--ready-port')),
     )
     .option('-q, --quiet', 'Log only what goes wrong.')
     .addOption(new Option('--name NAME', 'Its name.').argParser(nameFlag('--name')).default('gateway'))

@@ -58,17 +58,17 @@ const attachToGateway = (
     const what = ref.sectionName ? `no listener named ${ref.sectionName}` : `no listener on port ${ref.port}`;
     return no('Accepted', 'NoMatchingParent', `Gateway ${key} has ${what}`);
   }
-  const allowed = named.filter(
-    ({ checked }) =>
-      checked.supportedKinds.some(({ kind }) => kind === route.kind.kind) &&
-      allowsNamespace(checked.spec, gateway.input.namespace, namespace, namespaceLabels),
+  const takesKind = named.filter(({ checked }) => checked.supportedKinds.some(({ kind }) => kind === route.kind.kind));
+  const allowed = takesKind.filter(({ checked }) =>
+    allowsNamespace(checked.spec, gateway.input.namespace, namespace, namespaceLabels),
   );
   if (allowed.length === 0) {
-    return no(
-      'Accepted',
-      'NotAllowedByListeners',
-      `no listener of Gateway ${key} allows ${route.kind.kind}s of namespace ${namespace}`,
-    );
+    const takes = named.map(({ checked }) => `${checked.spec.name} (${checked.spec.protocol})`).join(', ');
+    const why =
+      takesKind.length > 0
+        ? `${route.kind.kind}s of namespace ${namespace}; its allowedRoutes say which`
+        : `${route.kind.kind}s; looked at: ${takes}`;
+    return no('Accepted', 'NotAllowedByListeners', `no listener of Gateway ${key} allows ${why}`);
   }
   const matching = allowed
     .map((listener) => ({ listener, hostnames: attachedHostnames(listener.checked.hostname, spec.hostnames) }))

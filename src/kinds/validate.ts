@@ -5,6 +5,7 @@ import type { Resource } from '../model/resource.ts';
 import type { Kind, Schema } from './kind.ts';
 import { checkMetadata, metadataSchema } from './metadata.ts';
 import { resourceRef } from './problems.ts';
+import { patterns } from './schema.ts';
 
 export interface Validated {
   /** With defaults, without null and unknown fields. Use it only when there are no problems. */
@@ -248,7 +249,11 @@ const checkScalar = (schema: Schema, value: unknown, invalid: (message: string, 
     return;
   }
   if (schema.pattern && !matchesPattern(schema.pattern, value)) {
-    invalid(`${JSON.stringify(value)} does not have the form ${schema.pattern}`);
+    invalid(
+      schema.pattern === patterns.duration
+        ? `${JSON.stringify(value)} is not a span of time, as 300ms, 30s or 1h30m`
+        : `${JSON.stringify(value)} does not have the form ${schema.pattern}`,
+    );
   }
   if (schema.format === 'date-time' && Number.isNaN(Date.parse(value)))
     invalid(`"${value}" is not a time as RFC 3339 writes it`);

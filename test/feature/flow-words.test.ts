@@ -9,6 +9,7 @@ const page = (await import(join(import.meta.dirname, '../../src/api/page/flow-te
   outcomeOf(event: TrafficEvent): Outcome;
   peerName(peer: EventPeer): string;
   requestText(event: TrafficEvent): string;
+  statusText(event: TrafficEvent): string;
 };
 
 const base: TrafficEvent = {
@@ -57,6 +58,9 @@ const events: Record<string, TrafficEvent> = {
   'a connection': withoutHttp({ protocol: 'tcp', bytesReceived: 10, bytesSent: 5 * 1024 * 1024 }),
   'a small connection': withoutHttp({ protocol: 'tcp', bytesReceived: 0, bytesSent: 1536 }),
 };
+for (let grpcStatus = 0; grpcStatus <= 17; grpcStatus++) {
+  events[`a gRPC call that ended with ${grpcStatus}`] = { ...base, http: { ...base.http!, grpcStatus } };
+}
 for (const flag of 'UH UF UO NR NC UC UT UR LR LH DC DT DPE UPE URX SI RL ODD'.split(' ')) {
   events[`a failure with the flag ${flag}`] = { ...base, ...status(503), flags: [flag, 'X'] };
 }
@@ -64,9 +68,10 @@ for (const flag of 'UH UF UO NR NC UC UT UR LR LH DC DT DPE UPE URX SI RL ODD'.s
 for (const [name, event] of Object.entries(events)) {
   test(name, () => {
     assert.deepEqual(page.outcomeOf(event), outcomeOf(event));
-    const [, source, destination, request] = flowCells(event, false);
+    const [, source, destination, request, statusCell] = flowCells(event, false);
     assert.equal(page.peerName(event.source), source);
     assert.equal(page.peerName(event.destination), destination);
     assert.equal(page.requestText(event), request);
+    assert.equal(page.statusText(event), statusCell);
   });
 }

@@ -20,13 +20,35 @@ const FLAGS = {
   RL: 'over the rate limit',
 };
 
-/** Not the caller's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
-const GRPC_FAILURES = [2, 4, 12, 13, 14, 15];
+// By number.
+const GRPC_STATUSES = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+];
+
+// Not the caller's fault.
+const GRPC_FAILURES = ['UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS'];
 
 /** Of a gRPC call its own status, as HTTP's is 200 whatever became of it. */
 export const statusText = ({ http }) => {
   if (!http?.status) return '-';
-  return http.grpcStatus === undefined ? String(http.status) : `grpc ${http.grpcStatus}`;
+  if (http.grpcStatus === undefined) return String(http.status);
+  return GRPC_STATUSES[http.grpcStatus] ?? `grpc ${http.grpcStatus}`;
 };
 
 /** What became of it: `{ state: 'good' | 'bad' | 'between', text }`. */
@@ -42,7 +64,7 @@ export const outcomeOf = ({ policy, flags = [], http, tlsRefusal }) => {
     return { state: 'bad', text: `failed: ${FLAGS[flags[0]] ?? 'see the flag'} (${flags.join(', ')})` };
   }
   if (http?.status === 0) return { state: 'bad', text: 'failed: no answer' };
-  const failed = http?.status >= 500 || GRPC_FAILURES.includes(http?.grpcStatus);
+  const failed = http?.status >= 500 || GRPC_FAILURES.includes(GRPC_STATUSES[http?.grpcStatus]);
   return { state: failed ? 'between' : 'good', text: policy ? 'allowed' : 'passed' };
 };
 

@@ -15,7 +15,7 @@ export const serviceHost = ({
 export const outboundCluster = (port: number, host: string, protocol: '' | 'udp' | 'h2' = ''): string =>
   `outbound|${port}${protocol && `/${protocol}`}||${host}`;
 
-const PARTS = /^(outbound\|[0-9]+)(\/h2)?\|([^|]*)\|/;
+const PARTS = /^(outbound\|[0-9]+(?:\/udp)?)(\/h2)?\|([^|]*)\|/;
 
 /** The cluster whose endpoints those of an `h2` one are, without a policy's name; a name itself otherwise. */
 export const baseCluster = (cluster: string): string => cluster.replace(PARTS, '$1||');

@@ -63,6 +63,7 @@ kind: BackendTrafficPolicy
 metadata: { name: calls, namespace: default }
 spec:
   targetRefs: [{ group: gateway.networking.k8s.io, kind: GRPCRoute, name: calls }]
+  timeout: { tcp: { connectTimeout: 2s } }
   retry: { retryOn: { triggers: [resource-exhausted] }, perRetry: { backOff: { baseInterval: 1ms } } }
 `,
   `

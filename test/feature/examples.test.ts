@@ -9,6 +9,7 @@ import { parseSpiffeId } from '../../src/model/identity.ts';
 import { nodeId, type ProxyNode } from '../../src/model/node.ts';
 import type { Condition, Resource } from '../../src/model/resource.ts';
 import { prepareAuthorization } from '../../src/policy/authorization.ts';
+import { makeSelfSigned } from '../fakes/self-signed.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../examples');
 
@@ -40,6 +41,18 @@ const system: Resource[] = [
     spec: {},
   },
 ];
+
+/** What examples/protocols/https.yaml says belongs beside it. */
+const certificates = (): Resource[] => {
+  const { certPem, keyPem } = makeSelfSigned();
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  const key = { 'tls.crt': base64(certPem), 'tls.key': base64(keyPem) };
+  const manifests = [
+    { kind: 'Secret', metadata: { name: 'edge', namespace: 'default' }, type: 'kubernetes.io/tls', data: key },
+    { kind: 'ConfigMap', metadata: { name: 'members', namespace: 'default' }, data: { 'ca.crt': certPem } },
+  ];
+  return manifests.map((manifest) => ({ apiVersion: 'v1', ...manifest }));
+};
 
 const workload = (service: string, version: string, port: number): Resource => ({
   apiVersion: 'networking.istio.io/v1',
@@ -132,6 +145,14 @@ const sets: Record<string, { resources: Resource[]; routes: number }> = {
     resources: [...system, ...workloads, ...read('shop/mesh.yaml', 'tour/split.yaml', 'tour/allow.yaml')],
     routes: 2,
   },
+  'gateways of every protocol': {
+    resources: [
+      ...system,
+      ...certificates(),
+      ...read('protocols/https.yaml', 'protocols/grpc.yaml', 'protocols/streams.yaml', 'protocols/backends.yaml'),
+    ],
+    routes: 5,
+  },
   'the gateway that runs alone': {
     resources: read('gateway/gateway.yaml', 'gateway/backends.yaml', 'gateway/traffic.yaml'),
     routes: 1,
@@ -156,6 +177,10 @@ test('no example file is left out of these tests', () => {
     'gateway/backends.yaml',
     'gateway/gateway.yaml',
     'gateway/traffic.yaml',
+    'protocols/backends.yaml',
+    'protocols/grpc.yaml',
+    'protocols/https.yaml',
+    'protocols/streams.yaml',
     'shop/mesh.yaml',
     'tour/allow.yaml',
     'tour/split.yaml',

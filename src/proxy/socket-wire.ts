@@ -130,7 +130,10 @@ export class SocketWire implements Wire {
   }
 
   abort(): void {
-    if ('encrypted' in this.socket) this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    const { socket } = this;
+    // While the end is being sent the system refuses a reset, and Node would never close the socket then.
+    const isEnding = this.#finishing && socket.writableLength === 0 && !socket.writableFinished;
+    if ('encrypted' in socket || isEnding) socket.destroy();
+    else socket.resetAndDestroy();
   }
 }

@@ -19,6 +19,7 @@ const ALL = [
   'tcproutes',
   'udproutes',
   'clienttrafficpolicies',
+  'backendtrafficpolicies',
   'backendtlspolicies',
   'authorizationpolicies',
 ];

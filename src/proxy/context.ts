@@ -8,14 +8,14 @@ import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Listener } from '../model/snapshot.ts';
 import type { Http2Counters } from './admin/inspection.ts';
-import { LimitCounts } from './client-limits.ts';
 import type { Deadlines } from './deadlines.ts';
-import type { Dialer } from './dial.ts';
+import { LimitCounts } from './downstream/client-limits.ts';
+import type { IdSource } from './exchange/request-headers.ts';
 import { FieldNames } from './http1/fields.ts';
 import type { FlushQueue } from './http1/flush-queue.ts';
 import { HeadParser } from './http1/head.ts';
 import { Http2HeadParser } from './http2/head.ts';
-import type { IdSource } from './request-headers.ts';
+import type { Dialer } from './upstream/dial.ts';
 
 /** Every bound on what strangers can make the proxy hold. */
 export interface ProxyLimits {

@@ -2,9 +2,9 @@
 import type { EventPeer, TrafficEvent } from '../model/event.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Endpoint, Listener, ServiceRef } from '../model/snapshot.ts';
-import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
-import type { RequestIds } from './request-headers.ts';
+import type { ConnectionInfo } from './downstream/connection-info.ts';
+import type { RequestIds } from './exchange/request-headers.ts';
 
 /** What both kinds of traffic tell of themselves. */
 export interface Finished {

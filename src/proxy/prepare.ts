@@ -15,18 +15,18 @@ import {
   type VirtualHost,
 } from '../model/snapshot.ts';
 import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
-import { prepareWeightedPick } from './balancer.ts';
-import { ChainRef, type LiveChain, type Prepared, type PreparedHbone, type PreparedTunnel } from './chain.ts';
-import type { Clusters } from './clusters.ts';
 import type { ProxyContext } from './context.ts';
-import { prepareRoutes, type Router } from './router.ts';
+import { ChainRef, type LiveChain, type Prepared, type PreparedHbone, type PreparedTunnel } from './listen/chain.ts';
+import { prepareRoutes, type Router } from './routes/router.ts';
 import {
   type MeshTerminator,
   meshTerminator,
   type ServerPlan,
   type ServerTerminator,
   serverTerminator,
-} from './terminate.ts';
+} from './tls/terminate.ts';
+import { prepareWeightedPick } from './upstream/balancer.ts';
+import type { Clusters } from './upstream/clusters.ts';
 
 export interface PreparedTable {
   readonly table: RouteTable;

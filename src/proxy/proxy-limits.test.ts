@@ -13,7 +13,7 @@ import {
 } from '../../test/fakes/proxy-under-test.ts';
 import { type RawPeer, type RawServer, rawClient, rawServer } from '../../test/fakes/raw-peer.ts';
 import type { ClientLimits, HttpHandler } from '../model/snapshot.ts';
-import type { LimitCounts } from './client-limits.ts';
+import type { LimitCounts } from './downstream/client-limits.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 const GET = 'GET / HTTP/1.1\r\nhost: x.test\r\n\r\n';

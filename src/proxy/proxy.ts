@@ -9,9 +9,6 @@ import type { Problem } from '../model/problem.ts';
 import type { Listener, Snapshot } from '../model/snapshot.ts';
 import type { Direction, EndpointInspection, ProxyInspection } from './admin/inspection.ts';
 import { PartVersions } from './admin/versions.ts';
-import { type Bound, type BoundAddress, placeOf } from './bound.ts';
-import type { LiveChain } from './chain.ts';
-import { Clusters } from './clusters.ts';
 import {
   type ClaimPort,
   DEFAULT_LIMITS,
@@ -21,19 +18,22 @@ import {
   ProxyStats,
 } from './context.ts';
 import { Deadlines } from './deadlines.ts';
-import { openDialer } from './dial.ts';
 import { SelfPeer } from './events.ts';
+import { IdSource } from './exchange/request-headers.ts';
 import { HboneDialer } from './hbone/dialer.ts';
 import { FlushQueue } from './http1/flush-queue.ts';
-import { BoundListener } from './listener.ts';
-import type { PoolEndpoint } from './pool.ts';
+import { type Bound, type BoundAddress, placeOf } from './listen/bound.ts';
+import type { LiveChain } from './listen/chain.ts';
+import { BoundListener } from './listen/listener.ts';
 import { Preparation, type PreparedTable } from './prepare.ts';
-import { IdSource } from './request-headers.ts';
-import { type Resolve, resolveBySystem } from './resolver.ts';
-import { withoutKey } from './shown-svid.ts';
+import { withoutKey } from './tls/shown-svid.ts';
+import { UpstreamTlsContexts } from './tls/upstream-tls.ts';
 import { TrafficCounts } from './traffic-counts.ts';
 import { UdpListener } from './udp/listener.ts';
-import { UpstreamTlsContexts } from './upstream-tls.ts';
+import { Clusters } from './upstream/clusters.ts';
+import { openDialer } from './upstream/dial.ts';
+import type { PoolEndpoint } from './upstream/pool.ts';
+import { type Resolve, resolveBySystem } from './upstream/resolver.ts';
 
 export interface ProxyOptions {
   readonly node: ProxyNode;

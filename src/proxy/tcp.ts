@@ -3,17 +3,17 @@
 import type { TrafficEvent } from '../model/event.ts';
 import { INVALID_CLUSTER, type Listener, type ServiceRef, type WeightedCluster } from '../model/snapshot.ts';
 import type { Authorization, Decision } from '../policy/authorization.ts';
-import type { PreparedTcp } from './chain.ts';
-import type { ClusterState } from './clusters.ts';
-import type { ConnectionInfo } from './connection-info.ts';
 import type { ProxyContext } from './context.ts';
 import { Deadline } from './deadlines.ts';
-import { decide } from './decide.ts';
-import type { CancelDial } from './dial.ts';
+import type { ConnectionInfo } from './downstream/connection-info.ts';
 import { makeEvent, type SelfPeer } from './events.ts';
-import type { PoolEndpoint } from './pool.ts';
-import { Tunnel } from './tunnel.ts';
-import { NOBODY, type Wire, type WireUser } from './wire.ts';
+import { decide } from './exchange/decide.ts';
+import type { PreparedTcp } from './listen/chain.ts';
+import type { ClusterState } from './upstream/clusters.ts';
+import type { CancelDial } from './upstream/dial.ts';
+import type { PoolEndpoint } from './upstream/pool.ts';
+import { Tunnel } from './wires/tunnel.ts';
+import { NOBODY, type Wire, type WireUser } from './wires/wire.ts';
 
 export interface TcpPlan {
   readonly direction: Listener['direction'];

@@ -2,8 +2,8 @@
 import type { TrafficEvent } from '../model/event.ts';
 import type { Endpoint } from '../model/snapshot.ts';
 import type { ClusterCounters, Direction, TrafficCounters } from './admin/inspection.ts';
-import type { Dialer } from './dial.ts';
 import { Histogram } from './histogram.ts';
+import type { Dialer } from './upstream/dial.ts';
 
 const newTraffic = (): TrafficCounters => ({
   classes: [0, 0, 0, 0, 0],

@@ -2,15 +2,15 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
-import { withReadBuffer } from '../../src/proxy/accepted-socket.ts';
 import { DEFAULT_LIMITS, makeParser, type ProxyLimits } from '../../src/proxy/context.ts';
 import { Deadlines } from '../../src/proxy/deadlines.ts';
 import { FlushQueue } from '../../src/proxy/http1/flush-queue.ts';
 import { RequestMessage, ResponseMessage } from '../../src/proxy/http1/head.ts';
 import { Http2Connection, type Http2Context } from '../../src/proxy/http2/connection.ts';
 import type { Http2Owner, Http2Stream, Http2StreamUser } from '../../src/proxy/http2/contract.ts';
-import { SocketWire } from '../../src/proxy/socket-wire.ts';
-import { NOBODY } from '../../src/proxy/wire.ts';
+import { withReadBuffer } from '../../src/proxy/wires/accepted-socket.ts';
+import { SocketWire } from '../../src/proxy/wires/socket-wire.ts';
+import { NOBODY } from '../../src/proxy/wires/wire.ts';
 
 export const http2Context = (limits: Partial<ProxyLimits> = {}, clock: Clock = systemClock): Http2Context => {
   const all = { ...DEFAULT_LIMITS, ...limits };

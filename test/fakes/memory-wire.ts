@@ -1,6 +1,6 @@
 // A wire without a socket: what is written is kept until the test takes it. For tests that run in one turn.
 import type { Flushable } from '../../src/proxy/http1/flush-queue.ts';
-import { type Lender, NOBODY, type Wire, type WireUser } from '../../src/proxy/wire.ts';
+import { type Lender, NOBODY, type Wire, type WireUser } from '../../src/proxy/wires/wire.ts';
 
 const BLOCKED_BYTES = 16_384;
 

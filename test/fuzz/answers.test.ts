@@ -1,7 +1,7 @@
 // Property tests of what comes from upstreams: answer heads, chunks from both sides, authorities and absolute targets.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answerText } from '../../src/proxy/answer-head.ts';
+import { answerText } from '../../src/proxy/exchange/answer-head.ts';
 import { BodyReader, BY_LENGTH, CHUNKED, NO_BODY, UNTIL_CLOSE } from '../../src/proxy/http1/body.ts';
 import { FieldNames } from '../../src/proxy/http1/fields.ts';
 import { HeadParser, parseAuthority, Refusal, RequestMessage } from '../../src/proxy/http1/head.ts';

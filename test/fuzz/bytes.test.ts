@@ -6,9 +6,9 @@ import { childrenOf, type DerValue, der, integer, octetString, oid, readDer, seq
 import { parseManifests } from '../../src/kinds/yaml.ts';
 import { isWeftError } from '../../src/lib/errors.ts';
 import { bytesField, numberField, numberOf, readFields, textOf } from '../../src/lib/protobuf.ts';
-import { parseClientHello } from '../../src/proxy/client-hello.ts';
-import { ja4Of } from '../../src/proxy/ja4.ts';
 import { encodeProxyHeader, parseProxyHeader } from '../../src/proxy/proxy-protocol/header.ts';
+import { parseClientHello } from '../../src/proxy/tls/client-hello.ts';
+import { ja4Of } from '../../src/proxy/tls/ja4.ts';
 import { type Draw, fuzz, mutate, pickFrom } from './budget.ts';
 
 const vector = (size: number, ...parts: Buffer[]): Buffer => {

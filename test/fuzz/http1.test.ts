@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { BodyReader, CHUNKED } from '../../src/proxy/http1/body.ts';
 import { FieldNames } from '../../src/proxy/http1/fields.ts';
 import { HeadParser, Refusal } from '../../src/proxy/http1/head.ts';
-import { requestText } from '../../src/proxy/upstream-request.ts';
+import { requestText } from '../../src/proxy/upstream/upstream-request.ts';
 import { fuzz, pickFrom } from './budget.ts';
 
 const ROUNDS = 4000;

@@ -5,7 +5,7 @@ import { it } from 'node:test';
 import { FieldNames } from '../../src/proxy/http1/fields.ts';
 import { HeadParser, Refusal, RequestMessage } from '../../src/proxy/http1/head.ts';
 import { Http2HeadParser } from '../../src/proxy/http2/head.ts';
-import { requestText } from '../../src/proxy/upstream-request.ts';
+import { requestText } from '../../src/proxy/upstream/upstream-request.ts';
 import { type Draw, fuzz, pickFrom } from './budget.ts';
 
 const names = new FieldNames();

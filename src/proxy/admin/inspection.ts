@@ -2,8 +2,8 @@
 import type { Svid } from '../../model/identity.ts';
 import type { ProxyNode } from '../../model/node.ts';
 import type { Cluster, Endpoint, Listener, Snapshot } from '../../model/snapshot.ts';
-import type { LimitCounts } from '../client-limits.ts';
 import type { DnsCounts } from '../dns/counts.ts';
+import type { LimitCounts } from '../downstream/client-limits.ts';
 import type { HistogramData } from '../histogram.ts';
 import type { PartVersions } from './versions.ts';
 

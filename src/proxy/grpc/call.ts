@@ -1,7 +1,7 @@
 // What an exchange knows of the gRPC call that it carries: its time, its status, how it is answered. Made by exchange.ts.
 import { grpcStatus } from '../../model/grpc.ts';
 import type { RetryPolicy } from '../../model/route.ts';
-import type { ClientStream, LocalAnswer } from '../client-stream.ts';
+import type { ClientStream, LocalAnswer } from '../downstream/client-stream.ts';
 import type { RequestMessage } from '../http1/head.ts';
 import { grpcAnswerFields, grpcStatusOfHttp, isGrpc, readGrpcStatus, readGrpcTimeoutMs } from './status.ts';
 import { webTypeOfRequest } from './web.ts';

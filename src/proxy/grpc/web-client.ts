@@ -1,9 +1,9 @@
 // The client of a call that speaks gRPC-Web, as gRPC's upstreams know clients: its request becomes one of gRPC, the answer
 // one of gRPC-Web. Made by exchange.ts, between itself and the client's stream.
-import type { ClientStream, LocalAnswer } from '../client-stream.ts';
+import type { ClientStream, LocalAnswer } from '../downstream/client-stream.ts';
 import { CHUNKED, NO_BODY } from '../http1/body.ts';
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
-import type { Lender, Wire } from '../wire.ts';
+import type { Lender, Wire } from '../wires/wire.ts';
 import { encodeText, TextReader, trailersFrame, type WebType, wantsText, webTypeOfAnswer } from './web.ts';
 
 /** Of bytes that nobody changes any more. */

@@ -4,16 +4,16 @@ import { WeftError } from '../../lib/errors.ts';
 import { formatHostPort } from '../../lib/host-port.ts';
 import type { Svid, SvidSource } from '../../model/identity.ts';
 import type { Cluster, Endpoint } from '../../model/snapshot.ts';
-import { EndpointState } from '../balancer.ts';
 import type { ProxyContext } from '../context.ts';
 import { Deadline } from '../deadlines.ts';
-import type { CancelDial, Dialer, DialPurpose, DialResult } from '../dial.ts';
 import { RequestMessage, type ResponseMessage } from '../http1/head.ts';
-import type { EndpointPool, NoConnection, Waiter } from '../pool.ts';
-import { Http2Pool } from '../pool-http2.ts';
 import { encodeProxyHeader, NO_ORIGIN } from '../proxy-protocol/header.ts';
-import type { UpstreamEnd, UpstreamStream, UpstreamUser } from '../upstream-stream.ts';
-import type { Wire, WireUser } from '../wire.ts';
+import { EndpointState } from '../upstream/balancer.ts';
+import type { CancelDial, Dialer, DialPurpose, DialResult } from '../upstream/dial.ts';
+import type { EndpointPool, NoConnection, Waiter } from '../upstream/pool.ts';
+import { Http2Pool } from '../upstream/pool-http2.ts';
+import type { UpstreamEnd, UpstreamStream, UpstreamUser } from '../upstream/upstream-stream.ts';
+import type { Wire, WireUser } from '../wires/wire.ts';
 
 /** The connections under the streams, to one proxy. */
 const TRANSPORT = {

@@ -2,24 +2,24 @@
 // by the chains of its port as if it had come by itself. Made by listener.ts.
 import { isIPv6 } from 'node:net';
 import { parseHostPort } from '../../lib/host-port.ts';
-import type { ChainRef, LiveChain, PreparedHbone } from '../chain.ts';
-import { chooseChain } from '../choose-chain.ts';
-import type { ClientConnection } from '../client-stream.ts';
-import type { ConnectionInfo } from '../connection-info.ts';
 import type { ProxyContext } from '../context.ts';
 import { Deadline } from '../deadlines.ts';
-import { Downstream } from '../downstream.ts';
+import type { ClientConnection } from '../downstream/client-stream.ts';
+import type { ConnectionInfo } from '../downstream/connection-info.ts';
+import { Downstream } from '../downstream/downstream.ts';
+import { tellRefusal } from '../downstream/refused.ts';
 import type { SelfPeer } from '../events.ts';
-import { isHttpBytes } from '../http-bytes.ts';
+import { localAnswerMessage } from '../exchange/local-answer.ts';
 import { Refusal, type RequestMessage, ResponseMessage } from '../http1/head.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import type { Http2Owner, Http2Stream, Http2StreamUser } from '../http2/contract.ts';
 import { NO_ERROR } from '../http2/frames.ts';
-import { localAnswerMessage } from '../local-answer.ts';
-import { tellRefusal } from '../refused.ts';
-import { StreamWire } from '../stream-wire.ts';
+import type { ChainRef, LiveChain, PreparedHbone } from '../listen/chain.ts';
+import { chooseChain } from '../listen/choose-chain.ts';
+import { isHttpBytes } from '../listen/http-bytes.ts';
 import { TcpSession, tcpPlan } from '../tcp.ts';
-import { NOBODY, type Wire, type WireUser } from '../wire.ts';
+import { StreamWire } from '../wires/stream-wire.ts';
+import { NOBODY, type Wire, type WireUser } from '../wires/wire.ts';
 
 export class HboneServer implements ClientConnection, Http2Owner {
   readonly info: ConnectionInfo;

@@ -1,5 +1,5 @@
 // Writes one message after the other to a wire: small pieces gathered into one write, large ones passed on uncopied.
-import type { Lender, Wire } from '../wire.ts';
+import type { Lender, Wire } from '../wires/wire.ts';
 import type { FlushQueue } from './flush-queue.ts';
 import { lastChunk } from './serialize.ts';
 

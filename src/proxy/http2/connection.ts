@@ -3,7 +3,7 @@
 import type { ProxyContext } from '../context.ts';
 import { Deadline } from '../deadlines.ts';
 import { Refusal, type RequestMessage, ResponseMessage } from '../http1/head.ts';
-import type { Wire, WireUser } from '../wire.ts';
+import type { Wire, WireUser } from '../wires/wire.ts';
 import { ClosedStreams } from './closed-streams.ts';
 import type { Http2Owner, Http2Stream, Http2StreamUser } from './contract.ts';
 import { Control, type ControlHost } from './control.ts';

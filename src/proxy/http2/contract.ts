@@ -5,7 +5,7 @@
 // a request (client); `goAway()` ends it gracefully; `destroy()` at once. It writes at the end of a turn by itself: nobody has
 // to flush.
 import type { Refusal, RequestMessage, ResponseMessage } from '../http1/head.ts';
-import type { Lender, Wire } from '../wire.ts';
+import type { Lender, Wire } from '../wires/wire.ts';
 
 /** What holds a connection. */
 export interface Http2Owner {

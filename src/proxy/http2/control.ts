@@ -1,7 +1,7 @@
 // What concerns an HTTP/2 connection as a whole (RFC 9113, 6.5, 6.7, 6.8 and 10.5): SETTINGS, PING, GOAWAY, how it ends, and
 // what it bears from a peer that asks for too much. Owned by connection.ts.
 import { Deadline } from '../deadlines.ts';
-import type { Wire } from '../wire.ts';
+import type { Wire } from '../wires/wire.ts';
 import type { Http2Context } from './connection.ts';
 import { ANSWERED, CHEAP, FloodGuard } from './flood-guard.ts';
 import * as h2 from './frames.ts';

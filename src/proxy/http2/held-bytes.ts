@@ -1,6 +1,6 @@
 // Bytes of one stream that the peer's windows hold back, in chunks of memory that a connection uses again and again: what is
 // passed on at full speed leaves no garbage. Owned by stream.ts and connection.ts.
-import type { Lender } from '../wire.ts';
+import type { Lender } from '../wires/wire.ts';
 
 const CHUNK_BYTES = 16_384;
 /** Of one connection; what is beyond is left to the garbage collector. */

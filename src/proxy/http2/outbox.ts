@@ -1,7 +1,7 @@
 // Everything that an HTTP/2 connection writes: small frames gathered into one write per turn, large DATA passed on uncopied.
 // Called by connection.ts and stream.ts.
 import type { Flushable } from '../http1/flush-queue.ts';
-import type { Lender, Wire } from '../wire.ts';
+import type { Lender, Wire } from '../wires/wire.ts';
 import { DATA, END_STREAM, FRAME_BYTES, frameHead } from './frames.ts';
 
 /** Calls `flush` at the end of the turn, see flush-queue.ts. */

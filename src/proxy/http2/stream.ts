@@ -1,6 +1,6 @@
 // One stream of an HTTP/2 connection: what its user writes, as far as windows allow, and what connection.ts knows of it.
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
-import type { Lender, Wire } from '../wire.ts';
+import type { Lender, Wire } from '../wires/wire.ts';
 import type { Http2Stream, Http2StreamUser } from './contract.ts';
 import { headersText, NO_ERROR } from './frames.ts';
 import { answerBlock, requestBlock, trailersBlock } from './head-block.ts';

@@ -1,7 +1,7 @@
 // Pools of one endpoint whose connections begin with a PROXY protocol header: one for each client's connection, as the
 // header speaks for all that follows it. Made by clusters.ts.
 import type { Cluster } from '../../model/snapshot.ts';
-import type { EndpointPool, Waiter } from '../pool.ts';
+import type { EndpointPool, Waiter } from '../upstream/pool.ts';
 import type { Origin } from './header.ts';
 
 /** A client that would need one connection more than there may be does not wait for another client's. */

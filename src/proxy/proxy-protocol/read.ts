@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Listener } from '../../model/snapshot.ts';
 import type { ProxyContext } from '../context.ts';
-import { readFirstBytes } from '../first-bytes.ts';
+import { readFirstBytes } from '../listen/first-bytes.ts';
 import { type Origin, type ProxyHeader, parseProxyHeader } from './header.ts';
 
 const NO_HEADER: ProxyHeader = { lengthBytes: 0, origin: undefined };

@@ -4,11 +4,11 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { Problem } from '../../model/problem.ts';
 import type { Listener } from '../../model/snapshot.ts';
-import { type Bound, type BoundAddress, bindProblem } from '../bound.ts';
-import type { LiveChain, PreparedUdp } from '../chain.ts';
-import { plainAddress } from '../connection-info.ts';
 import type { ProxyContext } from '../context.ts';
+import { plainAddress } from '../downstream/connection-info.ts';
 import type { SelfPeer } from '../events.ts';
+import { type Bound, type BoundAddress, bindProblem } from '../listen/bound.ts';
+import type { LiveChain, PreparedUdp } from '../listen/chain.ts';
 import { MAX_QUEUED_BYTES, UdpSession } from './session.ts';
 
 /** Sessions last no longer without a datagram once their listener goes. */

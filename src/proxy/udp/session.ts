@@ -3,13 +3,13 @@ import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { systemCode } from '../../lib/errors.ts';
 import { INVALID_CLUSTER } from '../../model/snapshot.ts';
-import type { PreparedUdp } from '../chain.ts';
-import type { ClusterState } from '../clusters.ts';
-import type { ConnectionInfo } from '../connection-info.ts';
 import type { ProxyContext } from '../context.ts';
 import { Deadline } from '../deadlines.ts';
+import type { ConnectionInfo } from '../downstream/connection-info.ts';
 import { makeEvent, type SelfPeer } from '../events.ts';
-import type { PoolEndpoint } from '../pool.ts';
+import type { PreparedUdp } from '../listen/chain.ts';
+import type { ClusterState } from '../upstream/clusters.ts';
+import type { PoolEndpoint } from '../upstream/pool.ts';
 
 export interface UdpSessionOwner {
   /** The present one; a shorter one while its listener drains. */

@@ -4,8 +4,8 @@ import type { Svid } from '../../model/identity.ts';
 import type { ProxyNode } from '../../model/node.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { ProxyInspection } from '../admin/inspection.ts';
-import type { BoundAddress } from '../bound.ts';
 import type { ProxyLimits } from '../context.ts';
+import type { BoundAddress } from '../listen/bound.ts';
 
 /** With what a worker begins. */
 export interface WorkerStart {

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { sharesPort } from '../../lib/ports.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Listener } from '../../model/snapshot.ts';
-import { type BoundAddress, bindProblem, placeOf } from '../bound.ts';
+import { type BoundAddress, bindProblem, placeOf } from '../listen/bound.ts';
 
 interface Place {
   readonly port: number;

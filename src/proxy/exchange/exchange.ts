@@ -1,0 +1,603 @@
+// One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
+// knows its client and its upstream as streams, not by the version of HTTP that they speak.
+import { INVALID_CLUSTER } from '../../model/snapshot.ts';
+import type { Decision } from '../../policy/authorization.ts';
+import { normalizePath } from '../../policy/path.ts';
+import type { ProxyContext } from '../context.ts';
+import type { LimitCounts } from '../downstream/client-limits.ts';
+import type { ClientStream, LocalAnswer } from '../downstream/client-stream.ts';
+import { httpPart, makeEvent } from '../events.ts';
+import { type GrpcCall, openCall, translateWeb } from '../grpc/call.ts';
+import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
+import type { PreparedHttp } from '../listen/chain.ts';
+import type { Origin } from '../proxy-protocol/header.ts';
+import type { PreparedForward, PreparedRoute, PreparedTarget } from '../routes/router.ts';
+import { type AttemptOwner, Attempts } from '../upstream/attempts.ts';
+import { mayRepeat } from '../upstream/retry.ts';
+import { takeEditedHost } from '../upstream/upstream-request.ts';
+import type { UpstreamEnd, UpstreamStream, UpstreamUser } from '../upstream/upstream-stream.ts';
+import { Tunnel } from '../wires/tunnel.ts';
+import type { Wire } from '../wires/wire.ts';
+import { decide } from './decide.ts';
+import { ExchangeTimes } from './exchange-times.ts';
+import { KeptBody } from './kept-body.ts';
+import { addRequestHeaders, type RequestIds } from './request-headers.ts';
+import { answerHeaders, noRouteText } from './routed-answer.ts';
+import { takeUnsent, UNSENT_FIELDS } from './unsent.ts';
+
+const MAX_INTERIM = 16;
+const NOT_BASE64 = 'the body is not base64';
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class Exchange implements UpstreamUser, AttemptOwner {
+  readonly isHead: boolean;
+  readonly #context: ProxyContext;
+  #down: ClientStream;
+  readonly #http: PreparedHttp;
+  readonly #message: RequestMessage;
+  readonly #startMs: number;
+  /** As asked, before rewrites. */
+  readonly #asked: { readonly path: string; readonly host: string };
+  #ids: RequestIds | undefined;
+  #decision: Decision | undefined;
+  #flags: string[] | undefined;
+
+  #route: PreparedRoute | undefined;
+  #forward: PreparedForward | undefined;
+  #target: PreparedTarget | undefined;
+  #attempts: Attempts | undefined;
+  readonly #times: ExchangeTimes;
+
+  readonly #hasBody: boolean;
+  #kept: KeptBody | undefined;
+  /** Some of it was written to an upstream. */
+  #wasSent = false;
+  /** Why no upstream could be reached, told once the request has come whole. */
+  #heldReason: string | undefined;
+  #requestDone: boolean;
+  #requestTrailers: readonly string[] | undefined;
+  #received = 0;
+
+  #interims = 0;
+  /** The client was told 100 (Continue). */
+  #continued = false;
+  #answered = false;
+  #answerDone = false;
+  #answerTrailers: readonly string[] | undefined;
+  #status = 0;
+  #call: GrpcCall | undefined;
+  #sent = 0;
+  #close: boolean;
+  #over = false;
+
+  constructor(
+    context: ProxyContext,
+    down: ClientStream,
+    http: PreparedHttp,
+    message: RequestMessage,
+    hasBody: boolean,
+  ) {
+    this.#context = context;
+    this.#down = down;
+    this.#http = http;
+    this.#message = message;
+    this.#asked = { path: message.path, host: message.host };
+    this.isHead = message.method === 'HEAD';
+    this.#call = openCall(message);
+    this.#hasBody = hasBody;
+    this.#requestDone = !hasBody;
+    this.#close = message.close || message.old;
+    this.#startMs = context.clock.now();
+    this.#times = new ExchangeTimes(context.deadlines);
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  // --- the request
+
+  start(): void {
+    const { handler, router } = this.#http;
+    const message = this.#message;
+    const path = normalizePath(message.path);
+    if (path === undefined) {
+      this.#close = true;
+      this.answer(400, 'the path is not valid', 'DPE');
+      return;
+    }
+    message.path = path;
+    const { info } = this.#down;
+    this.#ids = addRequestHeaders(message, info, handler, this.#context.ids);
+    if (!this.#isAllowed(this.#ids)) {
+      this.answer(403, 'RBAC: access denied', 'RBAC');
+      return;
+    }
+    if (message.contentLength > this.#maxBytes) {
+      this.#tooLarge();
+      return;
+    }
+    const route = router.match(message);
+    if (!route) {
+      this.answer(404, noRouteText(this.#http, message.host), 'NR');
+      return;
+    }
+    this.#route = route;
+    const { action } = route;
+    if (action.type === 'forward') {
+      this.#startForward(action);
+      return;
+    }
+    const headers = answerHeaders(action, message, this.#scheme, this.#http.listenerPort);
+    this.answer(action.status, action.type === 'direct' ? action.body : '', undefined, headers);
+  }
+
+  get #scheme(): 'http' | 'https' {
+    return this.#down.info.tls === 'none' ? 'http' : 'https';
+  }
+
+  get version(): 'http1' | 'http2' {
+    return this.#down.version;
+  }
+
+  get origin(): Origin {
+    return this.#down.info;
+  }
+
+  #isAllowed(ids: RequestIds): boolean {
+    this.#decision = decide(this.#http, this.#down.info, ids.remoteAddress, this.#message);
+    return this.#decision === undefined || this.#decision.verdict === 'allow';
+  }
+
+  #startForward(action: PreparedForward): void {
+    const message = this.#message;
+    const target = action.pick();
+    this.#forward = action;
+    this.#target = target;
+    if (message.contentLength > this.#maxBytes) {
+      this.#tooLarge();
+      return;
+    }
+    if (target.cluster === INVALID_CLUSTER) {
+      this.answer(action.config.invalidStatus ?? 500, 'the backend of this route is not valid');
+      return;
+    }
+    const cluster = this.#http.cluster(target.cluster);
+    if (!cluster) {
+      this.answer(503, 'the cluster of this route is not known', 'NC');
+      return;
+    }
+    if (cluster.cluster.protocol === 'http2') this.#call ??= translateWeb(this.#down, message);
+    if (this.#call?.web) this.#down = this.#call.web;
+    action.rewrite?.(message);
+    if (target.editRequest) {
+      target.editRequest(message);
+      takeEditedHost(message);
+    }
+    // Calls give themselves a time, and may be silent for as long.
+    this.#times.limitCall(this.#call?.timeoutMs(message, action.config.timeoutMs));
+    if (this.#requestDone) this.#times.limitRequest(action.config.timeoutMs);
+    else this.#kept = new KeptBody(this.#context.limits.maxKeptBytes);
+    this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this);
+    this.#armDeadline();
+    this.#attempts.start();
+  }
+
+  onRequestBody(buffer: Buffer, start: number, end: number): void {
+    this.#received += end - start;
+    if (this.#over || this.#answerDone) return;
+    if (this.#received > this.#maxBytes) {
+      this.#tooLarge();
+      return;
+    }
+    const web = this.#call?.web;
+    if (!web) {
+      this.#takeBody(buffer, start, end);
+      return;
+    }
+    const bytes = web.decode(buffer, start, end);
+    if (!bytes) this.onBadRequestBody(NOT_BASE64);
+    else if (bytes.length > 0) this.#takeBody(bytes, 0, bytes.length);
+  }
+
+  #takeBody(buffer: Buffer, start: number, end: number): void {
+    const { lender } = this.#down;
+    const kept = this.#kept;
+    if (kept?.complete) kept.add(lender.keep(buffer, start, end));
+    const upstream = this.#attempts?.stream;
+    if (upstream) upstream.body(lender, buffer, start, end);
+    else if (!kept?.full) return;
+    else if (this.#heldReason !== undefined) this.#tellUnsent(this.#heldReason);
+    else this.#down.pauseBody();
+  }
+
+  onRequestEnd(trailers: readonly string[] | undefined): void {
+    if (this.#over) return;
+    if (this.#call?.web?.done === false) {
+      this.onBadRequestBody(NOT_BASE64);
+      return;
+    }
+    this.#requestDone = true;
+    this.#requestTrailers = trailers;
+    if (this.#heldReason !== undefined) {
+      this.#tellUnsent(this.#heldReason);
+      return;
+    }
+    this.#times.limitRequest(this.#forward?.config.timeoutMs);
+    const upstream = this.#attempts?.stream;
+    if (upstream) {
+      upstream.end(trailers);
+      this.#times.limitAttempt(this.#forward!.config.attemptTimeoutMs);
+    }
+    this.#armDeadline();
+  }
+
+  /** One read of the client was handed over. */
+  onRequestReadDone(): void {
+    const upstream = this.#attempts?.stream;
+    if (this.#over || this.#requestDone || !upstream) return;
+    upstream.flush();
+    if (upstream.blocked) this.#down.pauseBody();
+    this.#context.deadlines.now();
+    this.#armDeadline();
+  }
+
+  get #maxBytes(): number {
+    return Math.min(
+      this.#http.handler.limits?.maxRequestBytes ?? NEVER,
+      this.#forward?.config.maxRequestBytes ?? NEVER,
+    );
+  }
+
+  #tooLarge(): void {
+    this.#limitCounts.largeRequests++;
+    this.#close = true;
+    this.answer(413, 'the request body is too large');
+  }
+
+  get #limitCounts(): LimitCounts {
+    return this.#context.stats.by[this.#http.direction].limits;
+  }
+
+  onBadRequestBody(reason: string): void {
+    this.#close = true;
+    this.answer(400, reason, 'DPE');
+  }
+
+  onClientDrain(): void {
+    this.#attempts?.stream?.resume();
+    this.#armDeadline();
+  }
+
+  /** The client has gone: nobody wants the answer. */
+  onClientGone(): void {
+    if (this.#over) return;
+    this.#flag('DC');
+    this.#finish();
+  }
+
+  // --- attempts
+
+  onReady(upstream: UpstreamStream): void {
+    this.#wasSent = true;
+    const message = this.#message;
+    message.scheme ||= this.#scheme;
+    // Nobody waits for 100 (Continue) any more.
+    if (this.#requestDone) message.expectContinue = false;
+    upstream.begin(this, message, !this.#hasBody);
+    const kept = this.#kept;
+    kept?.replay(upstream);
+    const mayGoAgain = this.#attempts!.isMesh || upstream.mayRefuse || this.#retriesCalls || mayRepeat(message.method);
+    if (kept && !mayGoAgain) this.#kept = undefined;
+    else kept?.sent();
+    if (this.#requestDone) {
+      upstream.end(this.#requestTrailers);
+      this.#times.limitAttempt(this.#forward!.config.attemptTimeoutMs);
+    } else {
+      // Pieces of the same read follow at once; else this is sent when the read is done.
+      if (!this.#down.reading) upstream.flush();
+      this.#down.wantBody();
+    }
+    this.#armDeadline();
+  }
+
+  onGivenUp(status: number, reason: string, flag: string): void {
+    if (flag !== 'UF' || !this.#isUnsent) this.answer(status, reason, flag);
+    // A caller that still sends would have to pass an early answer on; one that waits for 100 (Continue) sends nothing.
+    else if (!this.#requestDone && this.#kept?.complete && !this.#kept.full && !this.#message.expectContinue) {
+      this.#heldReason = reason;
+      this.#down.wantBody();
+    } else this.#tellUnsent(reason);
+  }
+
+  /** Another endpoint may get the request, and the caller is a proxy that understands it. */
+  get #isUnsent(): boolean {
+    const nothingDone = !this.#wasSent || mayRepeat(this.#message.method);
+    return nothingDone && this.#http.direction === 'inbound' && this.#down.info.tls === 'mutual';
+  }
+
+  #tellUnsent(reason: string): void {
+    this.answer(503, reason, 'UF', UNSENT_FIELDS);
+  }
+
+  /** All of the request that has come is still at hand. */
+  get #isWhole(): boolean {
+    return !this.#hasBody || this.#kept?.complete === true;
+  }
+
+  /** The endpoint's proxy could not reach its program: the next one gets the request, where it is still at hand. */
+  #moveOn(): boolean {
+    const attempts = this.#attempts!;
+    if (!this.#isWhole || !attempts.isMesh || this.#http.direction === 'inbound') return false;
+    const dueAt = this.#times.attemptDueAt;
+    this.#times.endAttempt();
+    if (attempts.moveOn()) return true;
+    this.#times.attemptDueAt = dueAt;
+    return false;
+  }
+
+  /** True when the whole request can be sent once more without being done twice. */
+  get #repeatable(): boolean {
+    return !this.#answered && mayRepeat(this.#message.method) && (this.#kept?.complete ?? true);
+  }
+
+  /** Tries again where that is safe and the route wants it. */
+  #retry(safe = this.#repeatable): boolean {
+    const attempts = this.#attempts;
+    if (!attempts?.canRetry || !safe) return false;
+    this.#times.endAttempt();
+    attempts.retry();
+    return true;
+  }
+
+  #retryUnanswered(): boolean {
+    return this.#forward!.config.retry?.resets !== false && this.#retry();
+  }
+
+  /** The route retries calls by their status: then by what method they came says nothing. */
+  get #retriesCalls(): boolean {
+    return this.#call !== undefined && this.#forward!.config.retry?.grpcStatuses !== undefined;
+  }
+
+  // --- the answer
+
+  onInterim(message: ResponseMessage): void {
+    if (this.#over) return;
+    if (++this.#interims > MAX_INTERIM) {
+      this.#badAnswer('there are too many interim answers');
+      return;
+    }
+    if (this.#message.old || this.#answered) return;
+    if (message.status === 100 && (!this.#message.expectContinue || this.#requestDone)) return;
+    if (message.status === 100) this.#continued = true;
+    this.#down.interim(message);
+  }
+
+  onAnswer(message: ResponseMessage, bodyMode: number): void {
+    const { status } = message;
+    const unsent = takeUnsent(message.headers);
+    if (unsent && status === 503 && this.#moveOn()) return;
+    if (this.#message.upgrade !== '' && this.#down.needsSwitch && status < 300) {
+      this.#attempts!.stream?.drop();
+      this.#badAnswer('it does not switch protocols, and its answer would be taken for that');
+      return;
+    }
+    const retry = this.#forward!.config.retry;
+    if (retry?.statuses.includes(status) && this.#retry()) return;
+    this.#call?.readHead(message.headers);
+    if (this.#call?.isRetried(retry) && this.#retry(this.#isWhole)) return;
+    const request = this.#message;
+    this.#answered = true;
+    this.#status = status;
+    if (this.#down.mustClose || (request.expectContinue && !this.#continued && !this.#requestDone)) this.#close = true;
+    this.#target!.editResponse?.(message);
+    this.#down.answer(message, request, bodyMode, this.#close);
+  }
+
+  onBody(buffer: Buffer, start: number, end: number): void {
+    const upstream = this.#attempts?.stream;
+    if (this.#over || !upstream) return;
+    this.#sent += end - start;
+    this.#down.body(upstream.lender, buffer, start, end);
+  }
+
+  onBodyEnd(trailers: readonly string[] | undefined): void {
+    if (this.#attempts?.stream && this.#answered) this.#answerDone = true;
+    this.#answerTrailers = trailers;
+    this.#call?.readTrailers(trailers);
+  }
+
+  onReadDone(): void {
+    if (this.#over) return;
+    const down = this.#down;
+    if (this.#answerDone) {
+      down.end(this.#answerTrailers);
+      this.#finish();
+      return;
+    }
+    down.flush();
+    this.#context.deadlines.now();
+    if (down.blocked) this.#attempts?.stream?.pause();
+    this.#armDeadline();
+  }
+
+  onUpstreamDrain(): void {
+    this.#down.wantBody();
+    this.#armDeadline();
+  }
+
+  onBadAnswer(reason: string): void {
+    this.#badAnswer(reason);
+  }
+
+  #badAnswer(reason: string): void {
+    if (this.#over) return;
+    const { cluster } = this.#attempts!;
+    cluster.failures++;
+    this.#context.log.debug('an upstream answer was refused', { cluster: cluster.cluster.name, reason });
+    if (this.#answered) {
+      this.#abort('UPE');
+      return;
+    }
+    this.answer(502, 'upstream protocol error: its answer is not valid HTTP', 'UPE');
+  }
+
+  onUpstreamGone(end: UpstreamEnd): void {
+    const attempts = this.#attempts;
+    if (this.#over || !attempts?.stream) return;
+    if (this.#answered) {
+      this.#abort('UC');
+      return;
+    }
+    attempts.cluster.failures++;
+    if (end === 'stale' && this.#repeatable) attempts.replay();
+    else if (end === 'unprocessed' && this.#isWhole && attempts.canReplayUnprocessed) attempts.replayUnprocessed();
+    else if (!this.#retryUnanswered()) {
+      this.answer(503, 'upstream connect error or disconnect before an answer: the connection was reset', 'UC');
+    }
+  }
+
+  onSwitch(message: ResponseMessage, upstream: Wire, rest: Buffer | undefined): void {
+    if (this.#over) {
+      upstream.destroy();
+      return;
+    }
+    if (this.#message.upgrade === '' || message.upgrade === '') {
+      upstream.destroy();
+      this.#badAnswer('it switches protocols unasked');
+      return;
+    }
+    this.#answered = true;
+    this.#status = 101;
+    takeUnsent(message.headers);
+    this.#target!.editResponse?.(message);
+    this.#over = true;
+    const { wire, early } = this.#down.switchProtocol(message, this.#message);
+    new Tunnel(this.#context.deadlines, wire, upstream, {
+      idleTimeoutMs: Math.max(this.#http.handler.idleTimeoutMs, this.#context.limits.stallTimeoutMs),
+      fromClient: early,
+      fromUpstream: rest,
+      onDone: ({ received, sent, end }) => {
+        this.#received += received;
+        this.#sent += sent;
+        if (end === 'idle') this.#flag('SI');
+        this.#attempts!.leave();
+        this.#tell();
+      },
+    });
+  }
+
+  // --- the end
+
+  /** Answers by itself, where no answer has begun; else cuts the connection. */
+  answer(status: number, body: string, flag?: string, headers: readonly string[] = []): void {
+    if (this.#over) return;
+    if (flag) this.#flag(flag);
+    if (this.#answered) {
+      this.#abort(undefined);
+      return;
+    }
+    const { expectContinue } = this.#message;
+    if (this.#down.mustClose || (expectContinue && !this.#requestDone && !this.#continued)) this.#close = true;
+    this.#answered = true;
+    const text = body === '' || body.endsWith('\n') || this.#route?.action.type === 'direct' ? body : `${body}\n`;
+    const { isHead } = this;
+    const nowMs = this.#context.clock.now();
+    const plain: LocalAnswer = { status, body: text, headers, close: this.#close, isHead, nowMs };
+    const answer = this.#call?.localAnswer(plain, flag === 'UT') ?? plain;
+    this.#status = answer.status;
+    this.#sent = isHead ? 0 : Buffer.byteLength(answer.body);
+    this.#down.answerLocally(answer);
+    this.#answerDone = true;
+    this.#finish();
+  }
+
+  /** The answer can't be completed: the client must not take it for whole. */
+  #abort(flag: string | undefined): void {
+    if (this.#over) return;
+    if (flag) this.#flag(flag);
+    this.#answerDone = false;
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#down.clearExchangeDeadline();
+    this.#attempts?.stop(this.#answerDone && this.#requestDone);
+    this.#tell();
+    this.#down.exchangeDone(this.#answerDone, this.#close, this.#requestDone);
+  }
+
+  onDue(): void {
+    if (this.#over) return;
+    const now = this.#context.deadlines.now();
+    if (now >= this.#times.requestDueAt) {
+      this.answer(504, 'upstream request timeout', 'UT');
+      return;
+    }
+    if (now >= this.#times.attemptDueAt) {
+      this.#attempts!.cluster.failures++;
+      if (!this.#retryUnanswered()) this.answer(504, 'upstream request timeout', 'UT');
+      return;
+    }
+    if (now >= this.#receiveDeadline) this.#limitCounts.requestTimeouts++;
+    else this.#limitCounts.stalledRequests++;
+    if (!this.#requestDone && !this.#answered) {
+      this.#close = true;
+      this.answer(408, 'the request body did not come in time', 'SI');
+      return;
+    }
+    this.answer(504, 'stream timeout', 'SI');
+  }
+
+  /** For the whole of the request, while nobody has answered it. */
+  get #receiveDeadline(): number {
+    if (this.#requestDone || this.#answered) return NEVER;
+    return this.#times.startedAt + (this.#http.handler.limits?.requestTimeoutMs ?? NEVER);
+  }
+
+  /** After anything moved. */
+  #armDeadline(): void {
+    if (this.#over) return;
+    const { deadlines, limits } = this.#context;
+    // Streams of calls may be silent as long as both sides like, once they have met.
+    const isSilent = this.#call !== undefined && this.#wasSent && !this.#down.blocked;
+    const idleMs = this.#http.handler.limits?.streamIdleTimeoutMs ?? (isSilent ? NEVER : limits.stallTimeoutMs);
+    const stall = deadlines.recent + idleMs;
+    const { requestDueAt, attemptDueAt } = this.#times;
+    const due = Math.min(requestDueAt, attemptDueAt, this.#receiveDeadline, stall);
+    this.#down.setExchangeDeadline(due);
+  }
+
+  #flag(flag: string): void {
+    this.#flags ??= [];
+    this.#flags.push(flag);
+  }
+
+  #tell(): void {
+    const context = this.#context;
+    const decision = this.#decision;
+    const cluster = this.#attempts?.cluster.cluster;
+    this.#attempts?.ended(this.#status, this.#flags ?? NO_FLAGS);
+    context.onEvent(
+      makeEvent(context, this.#down.self.get(context), {
+        startMs: this.#startMs,
+        durationMs: context.deadlines.now() - this.#times.startedAt,
+        direction: this.#http.direction,
+        info: this.#down.info,
+        service: cluster?.service ?? this.#http.handler.service ?? this.#route?.virtualHost.service,
+        endpoint: this.#attempts?.endpoint?.endpoint,
+        cluster: cluster?.name,
+        route: this.#route?.route.name,
+        bytesReceived: this.#received,
+        bytesSent: this.#sent,
+        flags: this.#flags ?? NO_FLAGS,
+        attempts: this.#attempts?.count ?? 0,
+        policy: decision && { verdict: decision.verdict, names: decision.names, reason: decision.reason },
+        http: httpPart(this.#asked, this.#message.method, this.#status, this.#ids, this.#call?.status),
+      }),
+    );
+  }
+}
+
+const NO_FLAGS: readonly string[] = [];

@@ -1,0 +1,229 @@
+// Compiles a RouteTable at config time, so that a request only looks up: host → path → conditions → action.
+// Called by the proxy's prepare step and for every request.
+
+import { type HeadEdit, prepareHeaderEdit } from '../../filters/header-modifier/proxy.ts';
+import { type Location, prepareRedirect } from '../../filters/request-redirect/proxy.ts';
+import { trimPrefix } from '../../filters/url-rewrite/path.ts';
+import { prepareUrlRewrite } from '../../filters/url-rewrite/proxy.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { compilePattern } from '../../lib/pattern.ts';
+import type { Random } from '../../lib/random.ts';
+import type { RequestHead } from '../../model/http.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { ForwardAction, ForwardTarget, Route } from '../../model/route.ts';
+import { INVALID_CLUSTER, type RouteTable, type VirtualHost } from '../../model/snapshot.ts';
+import { prepareWeightedPick } from '../upstream/balancer.ts';
+import { HostTable } from './host-table.ts';
+import { type HeadTest, prepareConditions } from './route-match.ts';
+
+export interface Router {
+  readonly table: RouteTable;
+  /** What could not be used: patterns that don't compile. */
+  readonly problems: readonly Problem[];
+  /** Undefined: no route (404, flag NR). */
+  match(head: RequestHead): PreparedRoute | undefined;
+  /** The virtual host of an authority, matched or not by a route. */
+  virtualHost(host: string): VirtualHost | undefined;
+}
+
+export interface PreparedRoute {
+  readonly route: Route;
+  readonly virtualHost: VirtualHost;
+  readonly action: PreparedForward | PreparedRedirect | PreparedDirect;
+}
+
+export interface PreparedForward {
+  readonly type: 'forward';
+  /** Timeouts and retries as configured. */
+  readonly config: ForwardAction;
+  /** By weight. A target with cluster INVALID_CLUSTER leads nowhere. */
+  readonly pick: () => PreparedTarget;
+  /** Changes path and host in place. Once per request, before it is first sent. */
+  readonly rewrite: ((head: RequestHead) => void) | undefined;
+}
+
+/** A target with the header edits of its route and its own, in this order. Undefined edits: nothing to do. */
+export interface PreparedTarget {
+  readonly cluster: string;
+  readonly weight: number;
+  /** In place. Once per request, before it is first sent. */
+  readonly editRequest: HeadEdit | undefined;
+  /** In place, on the answer of the upstream. */
+  readonly editResponse: HeadEdit | undefined;
+}
+
+export interface PreparedRedirect {
+  readonly type: 'redirect';
+  readonly status: number;
+  /** `scheme` and `port`: how the request reached the listener. */
+  readonly location: Location;
+  readonly editResponse: HeadEdit | undefined;
+}
+
+export interface PreparedDirect {
+  readonly type: 'direct';
+  readonly status: number;
+  readonly body: string;
+  readonly editResponse: HeadEdit | undefined;
+}
+
+const prepareForward = (route: Route, action: ForwardAction, random: Random): PreparedForward => {
+  // Targets without filters of their own share the route's edits.
+  const routeEdits = {
+    editRequest: prepareHeaderEdit(route.filters, 'request-headers'),
+    editResponse: prepareHeaderEdit(route.filters, 'response-headers'),
+  };
+  const targetOf = ({ cluster, weight, filters }: ForwardTarget): PreparedTarget => {
+    if (filters.length === 0) return { cluster, weight, ...routeEdits };
+    const all = [...route.filters, ...filters];
+    return {
+      cluster,
+      weight,
+      editRequest: prepareHeaderEdit(all, 'request-headers'),
+      editResponse: prepareHeaderEdit(all, 'response-headers'),
+    };
+  };
+  const invalid: PreparedTarget = { cluster: INVALID_CLUSTER, weight: 0, ...routeEdits };
+  const pickOrNone = prepareWeightedPick(action.targets.map(targetOf), random);
+  return {
+    type: 'forward',
+    config: action,
+    pick: () => pickOrNone() ?? invalid,
+    rewrite: prepareUrlRewrite(action.rewrite, route.match.path),
+  };
+};
+
+const prepareAction = (route: Route, random: Random): PreparedRoute['action'] => {
+  const { action } = route;
+  if (action.type === 'forward') return prepareForward(route, action, random);
+  const editResponse = prepareHeaderEdit(route.filters, 'response-headers');
+  if (action.type === 'direct') return { type: 'direct', status: action.status, body: action.body, editResponse };
+  const location = prepareRedirect(action, route.match.path);
+  return { type: 'redirect', status: action.status, location, editResponse };
+};
+
+/** One route under its place in the list: of all that match, the lowest index wins. */
+interface Candidate {
+  readonly index: number;
+  readonly test: HeadTest | undefined;
+  readonly prepared: PreparedRoute;
+}
+
+type CandidateMap = Map<string, Candidate[]>;
+
+const addTo = (map: CandidateMap, key: string, candidate: Candidate): void => {
+  const list = map.get(key);
+  if (list) list.push(candidate);
+  else map.set(key, [candidate]);
+};
+
+/** The first of `list` that holds and stands before `best`. */
+const earlier = (list: readonly Candidate[], best: Candidate | undefined, head: RequestHead): Candidate | undefined => {
+  for (const candidate of list) {
+    if (best && candidate.index > best.index) return best;
+    if (!candidate.test || candidate.test(head)) return candidate;
+  }
+  return best;
+};
+
+/** The routes of one virtual host: exact paths and prefixes by map, patterns one after the other. */
+class HostRoutes {
+  readonly virtualHost: VirtualHost;
+  readonly #exact: CandidateMap = new Map();
+  /** Without closing slashes; the empty prefix stands apart. */
+  readonly #prefixes: CandidateMap = new Map();
+  /** Of the keys of #prefixes, ascending. */
+  readonly #lengths: number[];
+  readonly #root: Candidate[] = [];
+  readonly #patterns: { readonly matches: (path: string) => boolean; readonly candidate: Candidate }[] = [];
+  /** The route that takes every path, where it stands first: no lookup at all. */
+  readonly #always: PreparedRoute | undefined;
+
+  constructor(virtualHost: VirtualHost, random: Random, problems: Problem[]) {
+    this.virtualHost = virtualHost;
+    virtualHost.routes.forEach((route, index) => {
+      this.#add(route, index, random, problems);
+    });
+    this.#lengths = [...new Set([...this.#prefixes.keys()].map((prefix) => prefix.length))].sort((a, b) => a - b);
+    const [first] = this.#root;
+    this.#always = first?.index === 0 && !first.test ? first.prepared : undefined;
+  }
+
+  #add(route: Route, index: number, random: Random, problems: Problem[]): void {
+    const { type, value } = route.match.path;
+    const conditions = prepareConditions(route.match);
+    for (const problem of conditions.problems) problems.push({ ...problem, path: `${route.name}: ${problem.path}` });
+    const usable: Route = conditions.problems.length
+      ? { ...route, action: { type: 'direct', status: 500, body: 'this route has a pattern that can not be used' } }
+      : route;
+    const prepared = { route, virtualHost: this.virtualHost, action: prepareAction(usable, random) };
+    const candidate = { index, test: conditions.test, prepared };
+    if (type === 'exact') addTo(this.#exact, value, candidate);
+    else if (type === 'regex') this.#addPattern(route, candidate, problems);
+    else if (trimPrefix(value) === '') this.#root.push(candidate);
+    else addTo(this.#prefixes, trimPrefix(value), candidate);
+  }
+
+  #addPattern(route: Route, candidate: Candidate, problems: Problem[]): void {
+    try {
+      const pattern = compilePattern(route.match.path.value);
+      this.#patterns.push({ matches: (path) => pattern.matches(path), candidate });
+    } catch (error) {
+      // Which paths it was meant for can't be known: it takes none.
+      const path = `${route.name}: match.path.value`;
+      problems.push({ code: 'PATTERN_INVALID', severity: 'error', message: messageOf(error), path });
+    }
+  }
+
+  match(head: RequestHead): PreparedRoute | undefined {
+    if (this.#always && head.path.charCodeAt(0) === 47) return this.#always;
+    let best: Candidate | undefined;
+    const exact = this.#exact.size > 0 ? this.#exact.get(head.path) : undefined;
+    if (exact) best = earlier(exact, best, head);
+    best = this.#matchPrefix(head, best);
+    for (const { matches, candidate } of this.#patterns) {
+      if (best && candidate.index > best.index) break;
+      if (matches(head.path) && (!candidate.test || candidate.test(head))) {
+        best = candidate;
+        break;
+      }
+    }
+    return best?.prepared;
+  }
+
+  #matchPrefix(head: RequestHead, before: Candidate | undefined): Candidate | undefined {
+    const { path } = head;
+    let best = before;
+    for (const length of this.#lengths) {
+      if (length > path.length) break;
+      if (length < path.length && path.charCodeAt(length) !== 47) continue;
+      const list = this.#prefixes.get(length === path.length ? path : path.slice(0, length));
+      if (list) best = earlier(list, best, head);
+    }
+    // `*`, the target of OPTIONS, is not under any prefix.
+    return path.charCodeAt(0) === 47 ? earlier(this.#root, best, head) : best;
+  }
+}
+
+const HAS_PORT = /:\d+$/;
+
+/** Never throws: a pattern that can't be used is a problem, and its route takes nothing or answers 500. */
+export const prepareRoutes = (table: RouteTable, random: Random): Router => {
+  const problems: Problem[] = [];
+  const hosts = new HostTable<HostRoutes>();
+  for (const virtualHost of table.virtualHosts) {
+    const routes = new HostRoutes(virtualHost, random, problems);
+    for (const domain of virtualHost.domains) hosts.add(domain, routes);
+  }
+  const { defaultPort } = table;
+  const find =
+    defaultPort === undefined
+      ? (host: string) => hosts.find(host)
+      : (host: string) => hosts.find(HAS_PORT.test(host) ? host : `${host}:${defaultPort}`);
+  return {
+    table,
+    problems,
+    match: (head) => find(head.host)?.match(head),
+    virtualHost: (host) => find(host)?.virtualHost,
+  };
+};

@@ -1,0 +1,253 @@
+// Where a request goes: endpoints tried one after the other, a connection from a pool, retries. Owned by exchange.ts.
+import type { RetryPolicy } from '../../model/route.ts';
+import type { ProxyContext } from '../context.ts';
+import type { Origin } from '../proxy-protocol/header.ts';
+import type { ClusterState } from './clusters.ts';
+import type { EndpointPool, NoConnection, PoolEndpoint, Waiter } from './pool.ts';
+import { retryDelayMs } from './retry.ts';
+import type { UpstreamStream } from './upstream-stream.ts';
+
+export interface AttemptOwner {
+  /** The client's connection. */
+  readonly origin: Origin;
+  /** That the client speaks. */
+  readonly version: 'http1' | 'http2';
+  /** The request is to be written now. */
+  onReady(stream: UpstreamStream): void;
+  /** No further attempt can be made. */
+  onGivenUp(status: number, reason: string, flag: string): void;
+}
+
+/** Beyond the first: endpoints that are asked because the one before could not be reached. */
+const MAX_MOVES = 3;
+/** Of one request, because a peer said that it did nothing with it. */
+const MAX_REPLAYS = 3;
+
+const NO_HTTP2 = 'the peer does not speak HTTP/2, as its port was declared to';
+
+const CONNECT_ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused; is the program running?',
+  EHOSTUNREACH: 'the host is not reachable',
+  ENETUNREACH: 'the network is not reachable',
+  ECONNRESET: 'the connection was reset',
+  CERT_HAS_EXPIRED: "the peer's certificate has ended; can its proxy reach the control plane?",
+  CERT_NOT_YET_VALID: "the peer's certificate is not valid yet; are the clocks right?",
+  SELF_SIGNED_CERT_IN_CHAIN: "the peer's certificate is of another mesh",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the peer's certificate is of another mesh",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the peer's certificate is of another mesh",
+  PEER_PROTOCOL: NO_HTTP2,
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: NO_HTTP2,
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the peer does not speak TLS',
+  PEER_IDENTITY: "the peer's identity is not the expected one",
+  NO_IDENTITY: 'this proxy has no identity yet',
+};
+
+/** Of servers with certificates of ordinary authorities. */
+const SERVER_ERRORS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "the server's certificate has ended",
+  CERT_NOT_YET_VALID: "the server's certificate is not valid yet; are the clocks right?",
+  CERT_REVOKED: "the server's certificate was revoked",
+  PEER_IDENTITY: "the server's certificate is for another name",
+  ...Object.fromEntries(
+    [
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    ].map((code) => [code, "the server's certificate is of no known authority"]),
+  ),
+  CERTIFICATE_MISSING: 'certificates that it needs are missing',
+  TLS_INVALID: 'its TLS settings are not valid',
+};
+
+export class Attempts implements Waiter {
+  readonly cluster: ClusterState;
+  /** How many were made. */
+  count = 0;
+  /** Of the last attempt. */
+  endpoint: PoolEndpoint | undefined;
+  /** Of the present attempt, once there is one. */
+  stream: UpstreamStream | undefined;
+  readonly #context: ProxyContext;
+  readonly #policy: RetryPolicy | undefined;
+  readonly #owner: AttemptOwner;
+  #pool: EndpointPool | undefined;
+  #streamedAt = 0;
+  /** The endpoint counts this request as active. */
+  #counted = false;
+  #excluded: Set<PoolEndpoint> | undefined;
+  #retries = 0;
+  #moves = 0;
+  #replays = 0;
+  #cancelRetry: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(context: ProxyContext, cluster: ClusterState, policy: RetryPolicy | undefined, owner: AttemptOwner) {
+    this.#context = context;
+    this.cluster = cluster;
+    this.#policy = policy;
+    this.#owner = owner;
+    cluster.requests++;
+  }
+
+  start(): void {
+    const { resolving } = this.cluster;
+    if (resolving) void resolving.then(() => this.#next());
+    else this.#next();
+  }
+
+  #next(): void {
+    if (this.#stopped) return;
+    const { balancer } = this.cluster;
+    const state = balancer.pick(this.#excluded) ?? (this.#excluded ? balancer.pick() : undefined);
+    if (state) this.#try(state, false);
+    else this.#owner.onGivenUp(503, 'no healthy upstream', 'UH');
+  }
+
+  #try(state: PoolEndpoint, fresh: boolean): void {
+    this.endpoint = state;
+    this.#counted = true;
+    state.active++;
+    state.total++;
+    this.cluster.attempts++;
+    this.count++;
+    this.#pool = this.cluster.poolOf(state, this.#owner.origin, this.#owner.version);
+    this.#pool.acquire(this, fresh);
+  }
+
+  onStream(stream: UpstreamStream): void {
+    this.#pool = undefined;
+    this.stream = stream;
+    this.#streamedAt = this.#context.deadlines.now();
+    this.#owner.onReady(stream);
+  }
+
+  /** Counts how the request ended; right after the time was asked for. */
+  ended(status: number, flags: readonly string[]): void {
+    const { endpoint } = this;
+    if (!endpoint) return;
+    if (status >= 100 && status < 500) endpoint.successes++;
+    else endpoint.errors++;
+    if (flags.includes('UT')) endpoint.timeouts++;
+    if (this.#streamedAt > 0) this.cluster.times.record(this.#context.deadlines.recent - this.#streamedAt);
+  }
+
+  onNoStream(reason: NoConnection, error: Error | undefined): void {
+    this.#pool = undefined;
+    this.#leave();
+    if (reason === 'overflow') {
+      this.#owner.onGivenUp(503, 'too many requests wait for this upstream', 'UO');
+      return;
+    }
+    this.cluster.failures++;
+    const code = error && 'code' in error ? String(error.code) : '';
+    if (code === 'PEER_IDENTITY' || code === 'NO_IDENTITY') {
+      this.#context.log.warn('a peer was refused', { cluster: this.cluster.cluster.name, error });
+    }
+    // Nothing was sent, so another endpoint can be asked whatever the method is.
+    if (this.#askOther()) return;
+    if (this.canRetry) {
+      this.retry();
+      return;
+    }
+    const own = this.cluster.cluster.tls.mode === 'simple' ? SERVER_ERRORS[code] : undefined;
+    const known = own ?? CONNECT_ERRORS[code] ?? 'no connection';
+    const why = reason === 'timeout' ? 'the connection was not made in time' : known;
+    this.#owner.onGivenUp(503, `upstream connect error: ${why}`, 'UF');
+  }
+
+  #askOther(): boolean {
+    this.#exclude();
+    const other = this.#moves < MAX_MOVES ? this.cluster.balancer.pick(this.#excluded) : undefined;
+    if (!other) return false;
+    this.#moves++;
+    this.#drop();
+    this.#try(other, false);
+    return true;
+  }
+
+  /** The present attempt ended at a proxy that could not reach its program: asks another endpoint. False where none is left. */
+  moveOn(): boolean {
+    this.cluster.failures++;
+    if (this.#askOther()) return true;
+    if (!this.canRetry) return false;
+    this.retry();
+    return true;
+  }
+
+  /** The present endpoint is reached over mutual TLS, at its proxy. */
+  get isMesh(): boolean {
+    return this.cluster.cluster.tls.mode === 'mesh' && this.endpoint?.endpoint.mesh === true;
+  }
+
+  /** The same endpoint once more, over a connection that has carried nothing yet. */
+  replay(): void {
+    this.#drop();
+    if (this.endpoint) this.#try(this.endpoint, true);
+  }
+
+  get canReplayUnprocessed(): boolean {
+    return this.#replays < MAX_REPLAYS;
+  }
+
+  /** The same endpoint once more, over a connection that takes requests: the one before said that it did nothing. */
+  replayUnprocessed(): void {
+    this.#replays++;
+    this.#drop();
+    if (this.endpoint) this.#try(this.endpoint, false);
+  }
+
+  /** The route's policy allows a further attempt. */
+  get canRetry(): boolean {
+    return this.#policy !== undefined && this.#retries < this.#policy.attempts;
+  }
+
+  /** Gives the present attempt up and plans a further one, with another endpoint where there is one. */
+  retry(): void {
+    this.#drop();
+    this.#exclude();
+    const delay = retryDelayMs(this.#policy!, this.#retries++, this.#context.random);
+    const timer = this.#context.clock.after(delay, () => {
+      this.#cancelRetry = undefined;
+      this.#next();
+    });
+    this.#cancelRetry = () => timer.cancel();
+  }
+
+  #exclude(): void {
+    if (!this.endpoint) return;
+    this.#excluded ??= new Set();
+    this.#excluded.add(this.endpoint);
+  }
+
+  #leave(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.endpoint!.active--;
+  }
+
+  #drop(): void {
+    this.#leave();
+    const { stream } = this;
+    this.stream = undefined;
+    stream?.drop();
+  }
+
+  /** The last attempt is over. `clean`: request and answer went through whole, so the connection can be kept. */
+  stop(clean: boolean): void {
+    this.#stopped = true;
+    this.#cancelRetry?.();
+    this.#pool?.cancel(this);
+    this.#pool = undefined;
+    this.#leave();
+    if (clean) this.stream?.finish(true);
+    else this.stream?.drop();
+  }
+
+  /** As `stop`, where the connection belongs to somebody else. */
+  leave(): void {
+    this.#stopped = true;
+    this.stream = undefined;
+    this.#leave();
+  }
+}

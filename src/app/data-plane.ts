@@ -13,6 +13,7 @@ import { isRunning } from './data-dir.ts';
 import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
 import { endStart } from './end-of-start.ts';
 import { type Engine, openEnvoyDataPlane, openWeftDataPlane } from './engines.ts';
+import { findLostProgram } from './lost-program.ts';
 import { findMembership, type Membership, type MembershipOptions } from './membership.ts';
 import { type DnsSettings, type MeshDns, openMeshDns } from './mesh-dns.ts';
 import type { Concurrency } from './own-proxy.ts';
@@ -199,7 +200,11 @@ class DataPlane {
     this.#log.info(reason === 'parent' ? 'the supervisor is gone, ending' : 'ending');
     await this.#leave();
     // After its requests have ended. With `weft run` alive the program is that one's to end.
-    if (reason === 'parent' && this.#program) await endProgram(this.#program, this.#clock);
+    if (reason === 'parent') {
+      const { outbound } = this.#options;
+      const program = this.#program ?? (outbound && findLostProgram(outbound));
+      if (program) await endProgram(program, this.#clock);
+    }
     await this.#engine.close();
     await this.#dns?.close();
     this.#svid.close();

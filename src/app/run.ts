@@ -11,6 +11,7 @@ import type { Log } from '../lib/log.ts';
 import { type Random, randomSuffix } from '../lib/random.ts';
 import type { LocalPort } from '../model/node.ts';
 import { type DrainSettings, drainTimeOf } from './drain.ts';
+import { proxyOf } from './lost-program.ts';
 import { ensureService } from './membership.ts';
 import { findFreePort } from './ports.ts';
 import { announceReady, type Child, onEnd, startChild, weftCommand } from './process.ts';
@@ -68,7 +69,7 @@ const meshEnvironment = (
   ports: Ports,
   dns: string | undefined,
 ): NodeJS.ProcessEnv => {
-  const proxy = `http://${LOOPBACK}:${outbound}`;
+  const proxy = proxyOf({ address: LOOPBACK, port: outbound });
   const direct = 'localhost,127.0.0.1,::1';
   const [port, ...others] = Object.values(ports);
   return {
@@ -117,10 +118,15 @@ const requireProgram = (program: string, { PATH = '' }: NodeJS.ProcessEnv): void
   if (!files.some((file) => existsSync(file))) throw notStarted(program, 'is not found');
 };
 
-/** Starts the program; a user's slip (not a program) is a clear error. */
-const startProgram = (command: readonly string[], env: NodeJS.ProcessEnv): Promise<ChildProcess> =>
+/** Starts the program, and tells its number at once; a user's slip (not a program) is a clear error. */
+const startProgram = (
+  command: readonly string[],
+  env: NodeJS.ProcessEnv,
+  tell: (pid: number) => void,
+): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
     const program = spawn(command[0]!, command.slice(1), { stdio: 'inherit', env });
+    if (program.pid !== undefined) tell(program.pid);
     program.once('spawn', () => resolve(program));
     program.once('error', (cause) => {
       const what = systemCode(cause) === 'ENOENT' ? 'is not found' : `can't be started (${systemCode(cause)})`;
@@ -203,10 +209,10 @@ export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<n
   try {
     await Promise.race([proxy.ready, early.promise]);
     if (ending) return 0;
-    program = await startProgram(options.program, meshEnvironment(deps.env, outbound, ports, dns));
+    const tellPid = (pid: number) => proxy.send({ type: 'app', pid } satisfies ProxyCommand);
+    program = await startProgram(options.program, meshEnvironment(deps.env, outbound, ports, dns), tellPid);
     const exit = exitOf(program);
     if (ending) program.kill('SIGTERM');
-    proxy.send({ type: 'app', pid: program.pid ?? 0 } satisfies ProxyCommand);
     const code = await exit;
     return ending ? 0 : code;
   } finally {

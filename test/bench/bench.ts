@@ -1,4 +1,4 @@
-// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|workers|startup|memory|latency …]: Weft's gateway beside Envoy and
+// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|workers|startup|memory|latency|routes …]: Weft's gateway beside Envoy and
 // nginx in one run, what a start costs, and how soon the mesh follows. Ends with each bar and what was measured.
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
@@ -11,6 +11,7 @@ import { compareHops } from './hop.ts';
 import { measureLatency } from './latency.ts';
 import { measureMemory } from './memory.ts';
 import { openPeers } from './peers.ts';
+import { measureRoutes } from './routes.ts';
 import { measureInstall, measureStartup } from './startup.ts';
 import { compareWorkers } from './workers.ts';
 
@@ -23,11 +24,16 @@ const { values, positionals } = parseArgs({
     peers: { type: 'string' },
     envoy: { type: 'string' },
     bun: { type: 'string' },
+    routes: { type: 'string', default: '5000' },
+    'envoy-routes': { type: 'string', default: '5000' },
+    probes: { type: 'string', default: '100' },
+    churn: { type: 'string', default: '20' },
+    load: { type: 'string', default: '200' },
   },
 });
 
 const cases = casesOf(Number(values.connections));
-const OTHERS = ['mtls', 'p99', 'workers', 'startup', 'memory', 'latency'];
+const OTHERS = ['mtls', 'p99', 'workers', 'startup', 'memory', 'latency', 'routes'];
 const known = [...cases.map(({ name }) => name), ...OTHERS];
 const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined) {
@@ -83,6 +89,13 @@ if (isWanted('memory')) verdicts.push(...(await measureMemory()));
 if (isWanted('latency')) {
   console.log('');
   await measureLatency(effort.rounds);
+}
+if (isWanted('routes')) {
+  const [probes, churn, load] = [Number(values.probes), Number(values.churn), Number(values.load)];
+  const counts = { weft: Number(values.routes), envoy: Number(values['envoy-routes']) };
+  for (const engine of ['weft', 'envoy'] as const) {
+    if (counts[engine] > 0) await measureRoutes(engine, { routes: counts[engine], probes, churn, load });
+  }
 }
 if (verdicts.length > 0) {
   console.log('\nThe bars');

@@ -99,7 +99,9 @@ export const admitCreate = (
   if (!identified.metadata.name && typeof generateName === 'string' && generateName !== '') {
     identified.metadata.name = `${generateName.slice(0, 58)}${randomSuffix()}`;
   }
-  const resource = check(incoming, identified);
+  // A new object has no status but what the schema begins with.
+  const statusApart = incoming.kind.definition.statusSubresource;
+  const resource = check(incoming, statusApart ? { ...identified, status: null } : identified);
   const metadata: ObjectMeta = {
     ...userMetadata(resource.metadata),
     ...(resource.metadata.generateName ? { generateName: resource.metadata.generateName } : {}),
@@ -111,7 +113,7 @@ export const admitCreate = (
   if (incoming.kind.group === '' && incoming.kind.kind === 'Namespace') {
     return checkSize({ ...created, status: { phase: 'Active' } });
   }
-  return checkSize(incoming.kind.definition.statusSubresource ? withoutStatus(created) : created);
+  return checkSize(created);
 };
 
 /** Labels, annotations and the like: what is the user's own in metadata. */

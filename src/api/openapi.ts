@@ -16,7 +16,7 @@ const schemaName = ({ group, version, kind }: ServedKind): string => {
 };
 
 const published = (schema: Schema): Json => {
-  const { properties, items, additionalProperties, ...rest } = schema;
+  const { properties, items, additionalProperties, rules: _, ...rest } = schema;
   const mergeKey = mergeKeyOf(schema);
   return {
     ...rest,

@@ -2,6 +2,12 @@
 import type { Problem } from '../model/problem.ts';
 import type { Resource } from '../model/resource.ts';
 
+/** Reports what is wrong at a path below the value, e.g. `.port`; an empty one is the value itself. */
+export type Refuse = (path: string, message: string, hint?: string) => void;
+
+/** A check that the words of a schema can't say. It sees the value after defaults, when nothing else is wrong with it. */
+export type Rule<T = never> = (value: T, refuse: Refuse) => void;
+
 /** The part of OpenAPI v3 / JSON schema that Kubernetes calls structural. */
 export interface Schema {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
@@ -27,6 +33,9 @@ export interface Schema {
   /** Lists that merge by key, for strategic merge patches. */
   readonly 'x-kubernetes-list-type'?: 'map' | 'set' | 'atomic';
   readonly 'x-kubernetes-list-map-keys'?: readonly string[];
+  /** Of an object that is owned and merged as a whole. */
+  readonly 'x-kubernetes-map-type'?: 'atomic';
+  readonly rules?: readonly Rule[];
 }
 
 export interface Column {

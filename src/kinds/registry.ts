@@ -13,6 +13,7 @@ import { gatewayClass } from './gateway-class/schema.ts';
 import { grpcRoute } from './grpc-route/schema.ts';
 import { httpRoute } from './http-route/schema.ts';
 import type { Kind } from './kind.ts';
+import { listenerSet } from './listener-set/schema.ts';
 import { namespace } from './namespace/schema.ts';
 import { peerAuthentication } from './peer-authentication/schema.ts';
 import { referenceGrant } from './reference-grant/schema.ts';
@@ -37,6 +38,7 @@ export const kinds: readonly Kind[] = [
   serviceEntry,
   gatewayClass,
   gateway,
+  listenerSet,
   referenceGrant,
   httpRoute,
   grpcRoute,

@@ -1,7 +1,7 @@
 // What all kinds of routes share: parents, host names, backends, status, and the checks of these. Used by each route's schema.ts and validate.ts, and by compile.
 import type { Problem } from '../model/problem.ts';
 import type { Condition, Resource } from '../model/resource.ts';
-import type { Column, Schema } from './kind.ts';
+import type { Column, Refuse, Rule, Schema } from './kind.ts';
 import { invalidField, repeated } from './problems.ts';
 import {
   conditions,
@@ -120,7 +120,18 @@ export const hostnamesColumn: Column = {
   },
 };
 
-export type Check = (path: string, message: string, hint?: string) => void;
+export type Check = Refuse;
+
+/** Of an object with a `type`: the settings of that type must be there, and those of no other. */
+export const settingsMatchType =
+  (fields: Readonly<Record<string, string>>): Rule<{ readonly type: string }> =>
+  (value, refuse) => {
+    for (const [type, field] of Object.entries(fields)) {
+      const given = Object.hasOwn(value, field);
+      if (given && value.type !== type) refuse(`.${field}`, `must not be set for type ${value.type}`);
+      if (!given && value.type === type) refuse(`.${field}`, `is required for type ${type}`);
+    }
+  };
 
 /** Runs checks of a route's spec and gathers what they find. */
 export const gather = (resource: Resource, run: (check: Check) => void): Problem[] => {

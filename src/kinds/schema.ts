@@ -62,6 +62,10 @@ export const patterns = {
   // Visible characters with single blanks between them: no line break can get into a message head.
   headerValue: '^[!-~]+(?:[\\t ][!-~]+)*$',
   duration: '^([0-9]{1,5}(h|m|s|ms)){1,4}$',
+  // As published: all but the first of each list of choices may stand anywhere in the text.
+  protocol: `^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$|${SUBDOMAIN}\\/[A-Za-z0-9]+$`,
+  addressType: `^Hostname|IPAddress|NamedAddress|${SUBDOMAIN}\\/[A-Za-z0-9\\/\\-._~%!$&'()*+,;=:]+$`,
+  labelValue: '^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$',
   controllerName: `^${SUBDOMAIN}\\/[A-Za-z0-9\\/\\-._~%!$&'()*+,;=:]+$`,
 } as const;
 
@@ -87,35 +91,57 @@ export const namespaceField = (description = 'Namespace of the referent; its own
 export const sectionName = (description: string): Schema =>
   text(description, { pattern: patterns.subdomain, minLength: 1, maxLength: 253 });
 
-export const conditions = (maxItems = 8): Schema =>
+const CONDITION_TYPE = `^(${SUBDOMAIN}/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$`;
+const CONDITION_REASON = '^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$';
+
+export const conditions = (limits: Limits = {}): Schema =>
   keyed(
     'The state of the resource, one entry per aspect.',
     ['type'],
     object('One aspect of the state.', {
-      'type!': text('The aspect, e.g. Accepted.', { maxLength: 316 }),
+      'type!': text('The aspect, e.g. Accepted.', { pattern: CONDITION_TYPE, maxLength: 316 }),
       'status!': text('Whether it holds.', { enum: ['True', 'False', 'Unknown'] }),
-      'reason!': text('Why, as one word for programs.', { minLength: 1, maxLength: 1024 }),
+      'reason!': text('Why, as one word for programs.', { pattern: CONDITION_REASON, minLength: 1, maxLength: 1024 }),
       'message!': text('Why, for people.', { maxLength: 32768 }),
       'lastTransitionTime!': text('When the status last changed.', { format: 'date-time' }),
       observedGeneration: integer('The generation of the spec that this is about.', { format: 'int64', minimum: 0 }),
     }),
-    { maxItems },
+    { maxItems: 8, ...limits },
   );
 
 export const labelSelector = (description: string): Schema =>
-  object(description, {
-    matchLabels: map('Labels that must be there with these values.', item()),
-    matchExpressions: list(
-      'Further requirements; all must hold.',
-      object('One requirement.', {
-        'key!': text('The label.'),
-        'operator!': text('How the label relates to the values.', {
-          enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'],
+  object(
+    description,
+    {
+      matchLabels: map('Labels that must be there with these values.', item()),
+      matchExpressions: list(
+        'Further requirements; all must hold.',
+        object('One requirement.', {
+          'key!': text('The label.'),
+          'operator!': text('How the label relates to the values.', {
+            enum: ['In', 'NotIn', 'Exists', 'DoesNotExist'],
+          }),
+          values: list('Values for In and NotIn.', item()),
         }),
-        values: list('Values for In and NotIn.', item()),
-      }),
-    ),
-  });
+      ),
+    },
+    { 'x-kubernetes-map-type': 'atomic' },
+  );
+
+const pendingCondition = (type: string) => ({
+  type,
+  status: 'Unknown',
+  reason: 'Pending',
+  message: 'Waiting for controller',
+  lastTransitionTime: '1970-01-01T00:00:00Z',
+});
+
+/** The status of a kind whose conditions stand at Unknown until its controller has looked at it. */
+export const pendingStatus = (types: readonly string[], fields: Readonly<Record<string, Schema>>): Schema => {
+  const pending = types.map(pendingCondition);
+  const described = { conditions: { ...conditions(), default: pending }, ...fields };
+  return object('Its state.', described, { default: { conditions: pending } });
+};
 
 /** The status of Istio's kinds. */
 export const istioStatus: Schema = {

@@ -104,7 +104,17 @@ const cases: Record<string, { input: string; want: string[] }> = {
     ),
     want: [
       'INVALID_FIELD spec.listeners[0].tls: must not be set for protocol HTTP (use protocol: HTTPS or TLS)',
-      'REQUIRED_FIELD spec.listeners[1].tls.certificateRefs: certificateRefs are required when mode is Terminate',
+      'INVALID_FIELD spec.listeners[1].tls.certificateRefs: certificateRefs are required when mode is Terminate',
+    ],
+  },
+  'takes a ListenerSet, and checks its listeners like those of a Gateway': {
+    input: [
+      other('ListenerSet', '{parentRef: {name: g}, listeners: [{name: a, port: 80, protocol: HTTP}]}'),
+      other('ListenerSet', '{listeners: [{name: a, port: 80, protocol: TCP, hostname: a.b}]}'),
+    ].join('\n---\n'),
+    want: [
+      'REQUIRED_FIELD spec.parentRef: is required',
+      'INVALID_FIELD spec.listeners[0].hostname: must not be set for protocol TCP (remove the field)',
     ],
   },
   'refuses an address that is none': {
@@ -225,7 +235,7 @@ const cases: Record<string, { input: string; want: string[] }> = {
     input: gatewayWith(
       '{name: a, port: 1, protocol: TLS}, {name: b, port: 2, protocol: TLS, tls: {mode: Passthrough}}',
     ),
-    want: ['REQUIRED_FIELD spec.listeners[0].tls: is required for protocol TLS'],
+    want: ['INVALID_FIELD spec.listeners[0].tls: is required for protocol TLS'],
   },
   'takes a policy without rules': { input: policy('{}'), want: [] },
   'refuses selector beside targetRefs': {

@@ -2,7 +2,7 @@
 import { nearestName } from '../lib/names.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Resource } from '../model/resource.ts';
-import type { Kind, Schema } from './kind.ts';
+import type { Kind, Refuse, Rule, Schema } from './kind.ts';
 import { checkMetadata, metadataSchema } from './metadata.ts';
 import { resourceRef } from './problems.ts';
 import { patterns } from './schema.ts';
@@ -23,22 +23,36 @@ interface Finding {
   readonly hint?: string;
 }
 
-type Report = (finding: Finding) => void;
+/** What is found on the way. */
+class Report {
+  readonly findings: Finding[] = [];
+  /** Of the schema; rules need a value without them. */
+  errors = 0;
+
+  add(finding: Finding): void {
+    this.findings.push(finding);
+    if (finding.code !== 'UNKNOWN_FIELD') this.errors++;
+  }
+
+  /** A rule sees values of the right form, whatever other rules find. */
+  addOfRule(finding: Finding): void {
+    this.findings.push(finding);
+  }
+}
 
 // Deep enough for any published kind; a bound, because the value comes from outside.
 const MAX_DEPTH = 64;
 
 /** Checks `value` against the schema of the kind; never throws, whatever `value` is. */
 export const validateResource = (kind: Kind, value: unknown): Validated => {
-  const findings: Finding[] = [];
-  const root = rootSchema(kind);
-  const walked = isObject(value) ? walk(root, value, '', 0, (finding) => findings.push(finding)) : undefined;
-  if (!walked) findings.push({ code: 'INVALID_FIELD', path: '', message: 'a resource must be an object' });
+  const report = new Report();
+  const walked = isObject(value) ? walk(rootSchema(kind), value, '', 0, report) : undefined;
+  if (!walked) report.add({ code: 'INVALID_FIELD', path: '', message: 'a resource must be an object' });
   let resource = shaped(walked as Partial<Resource> | undefined, kind);
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
   const about = resourceRef(resource);
-  for (const { code, path, message, hint } of findings) {
+  for (const { code, path, message, hint } of report.findings) {
     const severity = code === 'UNKNOWN_FIELD' ? 'warning' : 'error';
     const target = code === 'UNKNOWN_FIELD' ? warnings : problems;
     target.push({ code, severity, message, resource: about, path, ...(hint ? { hint } : {}) });
@@ -113,7 +127,12 @@ const hasType = (type: NonNullable<Schema['type']>, value: unknown): boolean => 
 /** The value with defaults and without unknown fields; undefined where its type is wrong. */
 const walk = (schema: Schema, value: unknown, path: string, depth: number, report: Report): unknown => {
   const invalid = (message: string, hint?: string) =>
-    report({ code: 'INVALID_FIELD', path, message: path ? `${path}: ${message}` : message, ...(hint ? { hint } : {}) });
+    report.add({
+      code: 'INVALID_FIELD',
+      path,
+      message: path ? `${path}: ${message}` : message,
+      ...(hint ? { hint } : {}),
+    });
   if (depth > MAX_DEPTH) return invalid('is nested too deep');
   if (schema['x-kubernetes-int-or-string']) {
     if (typeof value !== 'string' && !Number.isSafeInteger(value)) return invalid('must be a whole number or a string');
@@ -124,10 +143,21 @@ const walk = (schema: Schema, value: unknown, path: string, depth: number, repor
       schema.type === 'string' && typeof value !== 'object' ? `put it in quotes: "${String(value)}"` : undefined;
     return invalid(`must be ${WANTED[schema.type]}, not ${typeName(value)}`, hint);
   }
-  if (Array.isArray(value)) return walkList(schema, value, path, depth, report, invalid);
-  if (isObject(value)) return walkObject(schema, value, path, depth, report, invalid);
-  checkScalar(schema, value, invalid);
-  return value;
+  const before = report.errors;
+  let result = value;
+  if (Array.isArray(value)) result = walkList(schema, value, path, depth, report, invalid);
+  else if (isObject(value)) result = walkObject(schema, value, path, depth, report, invalid);
+  else checkScalar(schema, value, invalid);
+  if (schema.rules && report.errors === before) applyRules(schema.rules, result, path, report);
+  return result;
+};
+
+const applyRules = (rules: readonly Rule[], value: unknown, path: string, report: Report): void => {
+  const refuse: Refuse = (below, message, hint) => {
+    const at = `${path}${below}`;
+    report.addOfRule({ code: 'INVALID_FIELD', path: at, message: `${at}: ${message}`, ...(hint ? { hint } : {}) });
+  };
+  for (const rule of rules) rule(value as never, refuse);
 };
 
 const walkList = (
@@ -163,7 +193,7 @@ const checkKeys = (schema: Schema, items: readonly unknown[], path: string, repo
     const key = JSON.stringify(keys ? keys.map((name) => (entry as Record<string, unknown>)[name] ?? null) : entry);
     if (seen.has(key)) {
       const what = keys ? `the same ${keys.join(' and ')} as an earlier item` : 'the same value as an earlier item';
-      report({ code: 'INVALID_FIELD', path: `${path}[${i}]`, message: `${path}[${i}]: has ${what}` });
+      report.add({ code: 'INVALID_FIELD', path: `${path}[${i}]`, message: `${path}[${i}]: has ${what}` });
     }
     seen.add(key);
   });
@@ -192,7 +222,12 @@ const walkObject = (
     } else {
       const near = nearestName(name, Object.keys(properties));
       const message = `unknown field "${at(name)}"`;
-      report({ code: 'UNKNOWN_FIELD', path: at(name), message, ...(near ? { hint: `did you mean "${near}"?` } : {}) });
+      report.add({
+        code: 'UNKNOWN_FIELD',
+        path: at(name),
+        message,
+        ...(near ? { hint: `did you mean "${near}"?` } : {}),
+      });
     }
   }
   for (const [name, property] of Object.entries(properties)) {
@@ -206,7 +241,7 @@ const walkObject = (
   for (const name of schema.required ?? []) {
     if (value[name] === undefined || value[name] === null) {
       if (result[name] !== undefined) continue;
-      report({ code: 'REQUIRED_FIELD', path: at(name), message: `${at(name)}: is required` });
+      report.add({ code: 'REQUIRED_FIELD', path: at(name), message: `${at(name)}: is required` });
     }
   }
   if (schema.maxProperties !== undefined && Object.keys(value).length > schema.maxProperties) {
@@ -226,6 +261,10 @@ const matchesPattern = (pattern: string, value: string): boolean => {
   return compiled.test(value);
 };
 
+/** In code points, as Kubernetes counts; a text that is far too long is not looked through. */
+const lengthOf = (value: string, limit: number): number =>
+  value.length <= limit || value.length > 2 * limit ? value.length : [...value].length;
+
 const checkScalar = (schema: Schema, value: unknown, invalid: (message: string, hint?: string) => void): void => {
   if (schema.enum && !schema.enum.includes(value as string)) {
     const near = typeof value === 'string' ? nearestName(value, schema.enum.map(String)) : undefined;
@@ -244,8 +283,9 @@ const checkScalar = (schema: Schema, value: unknown, invalid: (message: string, 
     invalid('must not be empty');
     return;
   }
-  if (schema.maxLength !== undefined && value.length > schema.maxLength) {
-    invalid(`is ${value.length} characters long, at most ${schema.maxLength} are allowed`);
+  const length = schema.maxLength === undefined ? 0 : lengthOf(value, schema.maxLength);
+  if (schema.maxLength !== undefined && length > schema.maxLength) {
+    invalid(`is ${length} characters long, at most ${schema.maxLength} are allowed`);
     return;
   }
   if (schema.pattern && !matchesPattern(schema.pattern, value)) {

@@ -1,10 +1,9 @@
 // gateway.networking.k8s.io Gateway: ports and host names on which traffic enters.
 
-import { externalAuth } from '../http-route/filter-schema.ts';
 import type { Kind, Schema } from '../kind.ts';
+import { GATEWAY_GROUP } from '../route-parts.ts';
 import {
   conditionColumn,
-  conditions,
   groupField,
   integer,
   item,
@@ -17,86 +16,21 @@ import {
   namespaceField,
   object,
   patterns,
+  pendingStatus,
   port,
-  sectionName,
   specOf,
   text,
 } from '../schema.ts';
+import { listeners, listenersStatus, secretRef } from './listener.ts';
 import type { GatewaySpec, GatewayStatus } from './types.ts';
-import { validateGateway } from './validate.ts';
-
-const GATEWAY_GROUP = 'gateway.networking.k8s.io';
-
-const secretRef = object('A Secret of type kubernetes.io/tls.', {
-  group: groupField({ default: '' }),
-  kind: kindField({ default: 'Secret' }),
-  'name!': nameField(),
-  namespace: namespaceField('Namespace of the Secret; another one needs a ReferenceGrant there.'),
-});
-
-const routeKind = object('A kind of route.', {
-  group: groupField({ default: GATEWAY_GROUP }),
-  'kind!': kindField(),
-});
-
-const allowedRoutes = object(
-  'Which routes may attach.',
-  {
-    kinds: list('Kinds of routes; those that fit the protocol when unset.', routeKind, { maxItems: 8 }),
-    namespaces: object(
-      'Namespaces whose routes may attach.',
-      {
-        from: text('Same: its own; All: every one; Selector: those that the selector names.', {
-          enum: ['All', 'Selector', 'Same'],
-          default: 'Same',
-        }),
-        selector: labelSelector('Labels of the namespaces, for Selector.'),
-      },
-      { default: { from: 'Same' } },
-    ),
-  },
-  { default: { namespaces: { from: 'Same' } } },
-);
-
-const listener = object('One port and host name.', {
-  'name!': sectionName('Name of the listener, unique in the Gateway.'),
-  hostname: text('Host name that it serves, exact or *.suffix; any when unset.', {
-    pattern: patterns.hostname,
-    minLength: 1,
-    maxLength: 253,
-  }),
-  'port!': port('The port that it listens on.'),
-  'protocol!': text('HTTP, HTTPS, TLS, TCP or UDP.', {
-    pattern:
-      '^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\\/[A-Za-z0-9]+$',
-    minLength: 1,
-    maxLength: 255,
-  }),
-  tls: object('How TLS is ended.', {
-    mode: text('Terminate: here; Passthrough: at the backend, for protocol TLS.', {
-      enum: ['Terminate', 'Passthrough'],
-      default: 'Terminate',
-    }),
-    certificateRefs: list('Certificates; the first that fits the server name is shown.', secretRef, { maxItems: 64 }),
-    options: map('Options of the implementation; none are known.', item({ maxLength: 4096 }), { maxProperties: 16 }),
-  }),
-  filters: object('What is done to every request before routes are looked at; not supported yet.', {
-    requests: list(
-      'The filters, in this order.',
-      object('One filter.', {
-        'type!': text('What it does.', { enum: ['ExternalAuth', 'ExtensionRef'] }),
-        externalAuth,
-        extensionRef: object('A filter of an implementation.', {
-          'group!': groupField(),
-          'kind!': kindField(),
-          'name!': nameField(),
-        }),
-      }),
-      { maxItems: 16 },
-    ),
-  }),
-  allowedRoutes,
-});
+import {
+  checkAddress,
+  filtersNeedHttp,
+  noNamespaceOfBundle,
+  uniqueAddresses,
+  validKeys,
+  validRoutability,
+} from './validate.ts';
 
 const clientValidation: Schema = object('How client certificates are checked.', {
   validation: object('Against which roots.', {
@@ -108,7 +42,7 @@ const clientValidation: Schema = object('How client certificates are checked.', 
         'name!': nameField(),
         namespace: namespaceField(),
       }),
-      { minItems: 1, maxItems: 16 },
+      { minItems: 1, maxItems: 16, rules: [noNamespaceOfBundle] },
     ),
     mode: text('What happens to clients without a valid certificate.', {
       enum: ['AllowValidOnly', 'AllowInsecureFallback'],
@@ -117,21 +51,35 @@ const clientValidation: Schema = object('How client certificates are checked.', 
   }),
 });
 
+const address = ({ value, minLength }: { value: 'value' | 'value!'; minLength?: number }): Schema =>
+  object(
+    'One address.',
+    {
+      type: text('IPAddress, Hostname, or a type of the implementation.', {
+        default: 'IPAddress',
+        pattern: patterns.addressType,
+        minLength: 1,
+        maxLength: 253,
+      }),
+      [value]: text('The address.', { maxLength: 253, ...(minLength ? { minLength } : {}) }),
+      routability: text('From where it is reached; not used.', { maxLength: 253, rules: [validRoutability] }),
+    },
+    { rules: [checkAddress] },
+  );
+
 const spec = object('What is wanted of it.', {
   'gatewayClassName!': nameField('The GatewayClass; "weft" for Weft\'s own gateway.'),
-  'listeners!': keyed('The ports and host names.', ['name'], listener, { minItems: 1, maxItems: 64 }),
-  addresses: list(
-    'Addresses to bind to; where the gateway runs when unset.',
-    object('One address.', {
-      type: text('IPAddress; others are not supported.', { default: 'IPAddress', minLength: 1, maxLength: 253 }),
-      value: text('The address.', { maxLength: 253 }),
-      routability: text('From where it is reached; not used.', { maxLength: 253 }),
-    }),
-    { maxItems: 16 },
-  ),
+  'listeners!': listeners([filtersNeedHttp]),
+  addresses: list('Addresses to bind to; where the gateway runs when unset.', address({ value: 'value' }), {
+    maxItems: 16,
+    rules: [uniqueAddresses],
+  }),
   infrastructure: object('For what is made to serve it.', {
-    labels: map('Labels.', item({ maxLength: 63 }), { maxProperties: 8 }),
-    annotations: map('Annotations.', item({ maxLength: 4096 }), { maxProperties: 16 }),
+    labels: map('Labels.', item({ pattern: patterns.labelValue, maxLength: 63 }), {
+      maxProperties: 8,
+      rules: [validKeys],
+    }),
+    annotations: map('Annotations.', item({ maxLength: 4096 }), { maxProperties: 16, rules: [validKeys] }),
     parametersRef: object('Parameters; not supported.', {
       'group!': groupField(),
       'kind!': kindField(),
@@ -163,28 +111,10 @@ const spec = object('What is wanted of it.', {
   }),
 });
 
-const status = object('Its state.', {
+const status = pendingStatus(['Accepted', 'Programmed'], {
   attachedListenerSets: integer('How many ListenerSets are attached.', { format: 'int32' }),
-  addresses: list(
-    'Addresses on which it is reached.',
-    object('One address.', {
-      type: text('IPAddress or Hostname.', { default: 'IPAddress' }),
-      'value!': text('The address.'),
-    }),
-    { maxItems: 16 },
-  ),
-  conditions: conditions(),
-  listeners: keyed(
-    'The state of each listener.',
-    ['name'],
-    object('One listener.', {
-      'name!': text('Its name.'),
-      'supportedKinds!': list('Kinds of routes that it takes.', routeKind, { maxItems: 8 }),
-      'attachedRoutes!': integer('How many routes are attached.', { format: 'int32' }),
-      'conditions!': conditions(),
-    }),
-    { maxItems: 64 },
-  ),
+  addresses: list('Addresses on which it is reached.', address({ value: 'value!', minLength: 1 }), { maxItems: 16 }),
+  listeners: listenersStatus,
 });
 
 export const gateway: Kind = {
@@ -208,5 +138,4 @@ export const gateway: Kind = {
     },
     { name: 'Programmed', type: 'string', value: conditionColumn('Programmed') },
   ],
-  validate: validateGateway,
 };

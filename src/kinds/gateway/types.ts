@@ -4,7 +4,11 @@ import type { Condition } from '../../model/resource.ts';
 export interface GatewaySpec {
   readonly gatewayClassName: string;
   readonly listeners: readonly ListenerSpec[];
-  readonly addresses?: readonly { readonly type: string; readonly value?: string }[];
+  readonly addresses?: readonly {
+    readonly type: string;
+    readonly value?: string;
+    readonly routability?: string;
+  }[];
   readonly infrastructure?: {
     readonly labels?: Readonly<Record<string, string>>;
     readonly parametersRef?: unknown;
@@ -68,7 +72,7 @@ export interface GatewayStatus {
 
 export interface ListenerStatus {
   readonly name: string;
-  readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
+  readonly supportedKinds?: readonly { readonly group: string; readonly kind: string }[];
   readonly attachedRoutes: number;
   readonly conditions: readonly Condition[];
 }

@@ -1,61 +1,66 @@
-// The rules for a Gateway that its schema can't say; the published API has them as CEL.
+// The rules for a Gateway that the words of its schema can't say; the published API has them as CEL.
 import { isIP } from 'node:net';
-import type { Problem } from '../../model/problem.ts';
-import type { Resource } from '../../model/resource.ts';
-import { invalidField, missingField, repeated } from '../problems.ts';
-import { specOf } from '../schema.ts';
+import type { Rule } from '../kind.ts';
+import { patterns } from '../schema.ts';
 import type { GatewaySpec, ListenerSpec } from './types.ts';
 
-export const validateGateway = (resource: Resource): Problem[] => {
-  const { listeners = [], addresses = [], infrastructure, tls } = specOf<GatewaySpec>(resource);
-  const found = listeners.flatMap((listener, i) => checkListener(resource, listener, `spec.listeners[${i}]`));
-  const same = repeated(listeners, ({ port, protocol, hostname }) => JSON.stringify([port, protocol, hostname]));
-  for (const { item, index } of same) {
-    const what = `port ${item.port}, protocol ${item.protocol} and ${item.hostname ? `hostname ${item.hostname}` : 'no hostname'}`;
-    found.push(invalidField(resource, `spec.listeners[${index}]`, `an earlier listener has the same ${what}`));
-  }
-  addresses.forEach(({ type, value }, i) => {
-    if (type === 'IPAddress' && value && !isIP(value)) {
-      found.push(invalidField(resource, `spec.addresses[${i}].value`, `"${value}" is not an IP address`));
-    }
-  });
-  for (const { item, index } of repeated(
-    addresses.filter(({ value }) => value),
-    ({ type, value }) => `${type} ${value}`,
-  )) {
-    found.push(invalidField(resource, `spec.addresses[${index}]`, `"${item.value}" is there twice`));
-  }
-  for (const [key, value] of Object.entries(infrastructure?.labels ?? {})) {
-    if (!/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/.test(value)) {
-      found.push(invalidField(resource, `spec.infrastructure.labels.${key}`, `"${value}" is not a label value`));
-    }
-  }
-  if (tls?.frontend && !listeners.some(({ protocol }) => protocol === 'HTTPS')) {
-    found.push(invalidField(resource, 'spec.tls.frontend', 'needs a listener with protocol HTTPS'));
-  }
-  return found;
+type Address = NonNullable<GatewaySpec['addresses']>[number];
+
+const HOSTNAME = new RegExp(patterns.hostname);
+const SUBDOMAIN = new RegExp(patterns.subdomain);
+const MAX_PREFIX = 252;
+
+export const checkAddress: Rule<Address> = ({ type, value }, refuse) => {
+  if (value === undefined) return;
+  if (type === 'IPAddress' && !isIP(value)) refuse('.value', `"${value}" is not an IP address`);
+  if (type === 'Hostname' && !HOSTNAME.test(value)) refuse('.value', `"${value}" is not a host name`);
 };
 
-const checkListener = (resource: Resource, listener: ListenerSpec, path: string): Problem[] => {
-  const { protocol, tls, hostname } = listener;
-  const found: Problem[] = [];
-  if (tls && ['HTTP', 'TCP', 'UDP'].includes(protocol)) {
-    found.push(
-      invalidField(resource, `${path}.tls`, `must not be set for protocol ${protocol}`, 'use protocol: HTTPS or TLS'),
-    );
+export const uniqueAddresses: Rule<readonly Address[]> = (addresses, refuse) => {
+  const given = addresses.map(({ type, value }) => (type === 'IPAddress' || type === 'Hostname' ? value : undefined));
+  given.forEach((value, i) => {
+    const same = addresses.findIndex((other) => other.type === addresses[i]?.type && other.value === value);
+    if (value !== undefined && same < i) refuse(`[${i}]`, `"${value}" is there twice`, 'remove one of them');
+  });
+};
+
+export const validRoutability: Rule<string> = (value, refuse) => {
+  if (value === '' || value === 'Cluster') return;
+  const [domain = '', ...rest] = value.split('/');
+  if (rest.join('/') === '' || !SUBDOMAIN.test(domain)) {
+    refuse('', `"${value}" is neither Cluster nor of the form domain/word`);
+  } else if (domain === 'k8s.io' || domain.endsWith('.k8s.io')) {
+    refuse('', 'names below k8s.io are reserved', 'use Cluster, or a domain of your own');
   }
-  if (protocol === 'HTTPS' && tls?.mode === 'Passthrough') {
-    found.push(invalidField(resource, `${path}.tls.mode`, 'must be Terminate for protocol HTTPS'));
+};
+
+/** The keys of labels and annotations. */
+export const validKeys: Rule<Readonly<Record<string, string>>> = (entries, refuse) => {
+  for (const key of Object.keys(entries)) {
+    const [prefix = ''] = key.split('/');
+    if (!QUALIFIED.test(key))
+      refuse('', `"${key}" must be a name of at most 63 characters, after a domain and "/" or alone`);
+    else if (prefix.length > MAX_PREFIX)
+      refuse('', `the domain of "${prefix}" is longer than ${MAX_PREFIX} characters`);
   }
-  if (protocol === 'TLS' && !tls) {
-    found.push(missingField(resource, `${path}.tls`, 'is required for protocol TLS'));
+};
+
+const QUALIFIED =
+  /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$/;
+
+export const noNamespaceOfBundle: Rule<readonly { group: string; kind: string; namespace?: string }[]> = (
+  refs,
+  refuse,
+) => {
+  refs.forEach(({ group, kind, namespace }, i) => {
+    if (group === 'certificates.k8s.io' && kind === 'ClusterTrustBundle' && namespace !== undefined) {
+      refuse(`[${i}].namespace`, 'must not be set for a ClusterTrustBundle', 'remove the field');
+    }
+  });
+};
+
+export const filtersNeedHttp: Rule<ListenerSpec> = ({ filters, protocol }, refuse) => {
+  if (filters && protocol !== 'HTTP' && protocol !== 'HTTPS') {
+    refuse('.filters', `must not be set for protocol ${protocol}`, 'use protocol: HTTP or HTTPS');
   }
-  if (hostname && ['TCP', 'UDP'].includes(protocol)) {
-    found.push(invalidField(resource, `${path}.hostname`, `must not be set for protocol ${protocol}`));
-  }
-  if (tls?.mode === 'Terminate' && !tls.certificateRefs?.length && !Object.keys(tls.options ?? {}).length) {
-    const message = 'certificateRefs are required when mode is Terminate';
-    found.push(missingField(resource, `${path}.tls.certificateRefs`, message));
-  }
-  return found;
 };

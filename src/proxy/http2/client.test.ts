@@ -76,6 +76,20 @@ describe('an answer', () => {
       frames: answer(1, ['a', 'b']),
       want: 'bad: the status of the answer is not valid',
     },
+    'is whole by its length when it is reset without an error': {
+      frames:
+        answer(1, [...OK, 'content-length', '3'], false) + frame(h2.DATA, 0, 1, 'abc') + h2.resetText(1, h2.NO_ERROR),
+      want: 'end',
+    },
+    'with a shorter body and a reset without an error is cut off': {
+      frames:
+        answer(1, [...OK, 'content-length', '4'], false) + frame(h2.DATA, 0, 1, 'abc') + h2.resetText(1, h2.NO_ERROR),
+      want: `reset ${h2.NO_ERROR}`,
+    },
+    'of unknown length and a reset without an error is cut off': {
+      frames: answer(1, OK, false) + frame(h2.DATA, 0, 1, 'abc') + h2.resetText(1, h2.NO_ERROR),
+      want: `reset ${h2.NO_ERROR}`,
+    },
     'that is a reset tells its code': {
       frames: h2.resetText(1, h2.INTERNAL_ERROR),
       want: `reset ${h2.INTERNAL_ERROR}`,

@@ -458,9 +458,15 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
       return;
     }
     const stream = this.#streams.get(id);
-    if (stream) this.#close(stream, code, code === h2.REFUSED_STREAM);
+    if (stream && code === h2.NO_ERROR && this.#isWhole(stream)) this.#onRemoteEnd(stream, undefined);
+    if (stream && !stream.closed) this.#close(stream, code, code === h2.REFUSED_STREAM);
     // RFC 9113, 10.5: begun and taken back again and again ("rapid reset").
     this.#control.charge(this.#role === 'server' && stream ? WASTED_STREAM : CHEAP);
+  }
+
+  /** Node's server may reset an answer, without an error, when its body was sent and its END_STREAM was not. */
+  #isWhole({ answered, remoteEnded, bodyLeft }: Stream): boolean {
+    return this.#role === 'client' && answered && !remoteEnded && bodyLeft === 0;
   }
 
   #onSettings(flags: number, buffer: Buffer, start: number, end: number): void {

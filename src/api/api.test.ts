@@ -231,7 +231,7 @@ const mistakes: Record<string, Mistake> = {
     want: [404, 'NotFound', /thongs in example\.dev\/v1; did you mean things\?/],
   },
   'a resource that is nothing like any lists what is supported': {
-    path: '/api/v1/namespaces/default/pods',
+    path: '/api/v1/namespaces/default/daemonsets',
     want: [404, 'NotFound', /supported are .*services.*httproutes\.gateway\.networking\.k8s\.io/],
   },
   'a group that is not there': {

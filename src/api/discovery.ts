@@ -36,12 +36,14 @@ const subresourcesOf = (kind: ServedKind): Subresource[] => {
     const token = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
     found.push({ name: 'token', kind: token, verbs: ['create'] });
   }
+  if (group === '' && kind.kind === 'Pod') found.push({ name: 'log', kind: own, verbs: ['get'] });
   return found;
 };
 
 /** Names for several kinds at once, as `kubectl get all` and `kubectl get istio-io` use them. */
 const categoriesOf = ({ group, kind }: ServedKind): string[] => {
-  if (group === '' && kind === 'Service') return ['all'];
+  if (group === '' && (kind === 'Service' || kind === 'Pod')) return ['all'];
+  if (group === 'apps') return ['all'];
   if (group === 'gateway.networking.k8s.io') return ['gateway-api'];
   return group.endsWith('.istio.io') ? ['istio-io', group.replaceAll('.', '-')] : [];
 };

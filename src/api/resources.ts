@@ -13,7 +13,8 @@ import { listObjects } from './lists.ts';
 import { type Accepted, negotiate } from './negotiate.ts';
 import { type Objects, parseDeleteOptions } from './objects.ts';
 import { jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
-import type { Query, ResourcePath } from './request.ts';
+import { answerPodLog } from './pod-log.ts';
+import { parseUrl, type Query, type ResourcePath } from './request.ts';
 import { answerReview, answerTokenRequest } from './reviews.ts';
 import { ApiError, badRequest, forbidden, successStatus, unsupportedMediaType } from './status.ts';
 import { tableOf } from './table.ts';
@@ -79,7 +80,15 @@ export class Resources {
       return this.#object(call, path.name, 'status');
     const isAccount = kind.group === '' && kind.kind === 'ServiceAccount';
     if (isAccount && path.subresource === 'token') return this.#token(call, path.name);
+    const isPod = kind.group === '' && kind.kind === 'Pod';
+    if (isPod && path.subresource === 'log') return this.#log(call, path.name);
     throw this.#unknown(path);
+  }
+
+  async #log({ req, res, kind, namespace }: Call, name: string): Promise<void> {
+    if (req.method !== 'GET') throw methodNotAllowed(req);
+    const { value } = await this.#options.objects.get(kind, namespace, name);
+    await answerPodLog(this.#options.store, value, parseUrl(req.url ?? '/').searchParams, res);
   }
 
   /** Reviews are about the caller, so everyone who is known may post them. */

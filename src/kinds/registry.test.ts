@@ -29,7 +29,7 @@ describe('the registry', () => {
     ] as const) {
       assert.equal(findKindByName(name)?.kind, kind);
     }
-    assert.equal(findKindByName('pods'), undefined);
+    assert.equal(findKindByName('daemonsets'), undefined);
   });
 
   it('has no name twice', () => {

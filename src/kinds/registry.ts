@@ -7,6 +7,7 @@ import { backendTlsPolicy } from './backend-tls-policy/schema.ts';
 import { backendTrafficPolicy } from './backend-traffic-policy/schema.ts';
 import { clientTrafficPolicy } from './client-traffic-policy/schema.ts';
 import { configMap } from './config-map/schema.ts';
+import { deployment } from './deployment/schema.ts';
 import { endpointSlice } from './endpoint-slice/schema.ts';
 import { gateway } from './gateway/schema.ts';
 import { gatewayClass } from './gateway-class/schema.ts';
@@ -15,7 +16,9 @@ import { httpRoute } from './http-route/schema.ts';
 import type { Kind } from './kind.ts';
 import { listenerSet } from './listener-set/schema.ts';
 import { namespace } from './namespace/schema.ts';
+import { node } from './node/schema.ts';
 import { peerAuthentication } from './peer-authentication/schema.ts';
+import { pod } from './pod/schema.ts';
 import { referenceGrant } from './reference-grant/schema.ts';
 import { secret } from './secret/schema.ts';
 import { service } from './service/schema.ts';
@@ -32,6 +35,9 @@ export const kinds: readonly Kind[] = [
   serviceAccount,
   secret,
   configMap,
+  node,
+  deployment,
+  pod,
   service,
   endpointSlice,
   workloadEntry,

@@ -244,7 +244,7 @@ test('kubectl', { skip }, async (suite) => {
     assert.equal(warned.code, 0);
     assert.match(warned.err, /^Warning: unknown field "spec\.rules\[0\]\.backendRefs\[0\]\.wieght"/);
     assert.match(await fails('get service nope'), /services "nope" not found/);
-    assert.match(await fails('get pods'), /doesn't have a resource type "pods"/);
+    assert.match(await fails('get daemonsets'), /doesn't have a resource type "daemonsets"/);
     assert.match(await fails('apply --server-side -f -', service()), /server-side apply is not supported/);
   });
 

@@ -79,7 +79,7 @@ export const deployment: Kind = {
         updatedReplicas: count('Pods of the present template.'),
         availableReplicas: count('Pods that have been ready for long enough.'),
         conditions: {
-          ...conditions(32),
+          ...conditions({ maxItems: 32 }),
           items: object('One aspect of the state.', { 'type!': text('The aspect.') }, open),
         },
       },

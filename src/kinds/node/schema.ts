@@ -65,7 +65,7 @@ export const node: Kind = {
           { maxItems: 64 },
         ),
         conditions: {
-          ...conditions(32),
+          ...conditions({ maxItems: 32 }),
           items: object('One aspect of the state.', { 'type!': text('The aspect.') }, open),
         },
         daemonEndpoints: object('Ports of its daemons.', {

@@ -116,7 +116,7 @@ export const pod: Kind = {
         hostIP: text('Address of its node.'),
         startTime: text('When it started.', { format: 'date-time' }),
         conditions: {
-          ...conditions(32),
+          ...conditions({ maxItems: 32 }),
           items: object('One aspect of the state.', { 'type!': text('The aspect.') }, open),
         },
         containerStatuses: list(

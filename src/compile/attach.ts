@@ -5,6 +5,7 @@ import { GATEWAY_GROUP, type ParentRef, type RouteParentStatus, type RouteStatus
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import type { Attachment, GatewayPart } from './gateways.ts';
 import { attachedHostnames, coversHostname } from './hostnames.ts';
+import { sameItems } from './keep.ts';
 import { allowsNamespace, type NamespaceLabels } from './listeners.ts';
 import { type CompiledRoute, isStream } from './routes.ts';
 import type { ServiceShape } from './services.ts';
@@ -24,18 +25,86 @@ export interface ParentVerdict {
   readonly accepted: Verdict;
 }
 
-/** What each parent says; parents that belong to other controllers are left out. */
-export const attachRoute = (route: CompiledRoute, parents: Parents): ParentVerdict[] =>
-  (route.input.spec.parentRefs ?? []).flatMap((parentRef) => {
-    const accepted = attachTo(route, parentRef, parents);
-    if (!accepted) return [];
-    const refused = accepted.status === 'True' && route.accepted.status !== 'True';
-    return [{ parentRef, accepted: refused ? route.accepted : accepted }];
-  });
+/** A route, and what those of its parents say that don't belong to other controllers. */
+export interface AttachedRoute {
+  readonly route: CompiledRoute;
+  readonly verdicts: readonly ParentVerdict[];
+}
 
-const attachTo = (route: CompiledRoute, ref: ParentRef, parents: Parents): Verdict | undefined => {
-  if (ref.group === GATEWAY_GROUP && ref.kind === 'Gateway') return attachToGateway(route, ref, parents);
-  if (ref.group === '' && ref.kind === 'Service') return attachToService(route, ref, parents);
+/** What a parent says of a route whatever other routes it has: no, or where the route fits. */
+type Fit = Verdict | { readonly places: readonly Place[] };
+
+/** A listener by its place in its Gateway, and the names under which the route is reached there. */
+interface Place {
+  readonly listener: number;
+  readonly hostnames: readonly string[];
+}
+
+interface Memo {
+  /** Of each parent, all that its fit depends on. */
+  readonly seen: readonly unknown[];
+  readonly fits: readonly (Fit | undefined)[];
+  attached: AttachedRoute;
+}
+
+/** Attaches routes, which are in order of age. Where a route fits is worked out again only when it or a parent changed. */
+export const openAttachments = () => {
+  const memos = new WeakMap<CompiledRoute, Memo>();
+  let identities = new Map<string, readonly unknown[]>();
+  return (routes: readonly CompiledRoute[], parents: Parents): AttachedRoute[] => {
+    identities = new Map(
+      [...parents.gateways].map(([key, { listeners }]) => {
+        const identity = [...listeners.map(({ checked }) => checked), parents.namespaceLabels];
+        const before = identities.get(key);
+        return [key, before && sameItems(before, identity) ? before : identity];
+      }),
+    );
+    const run: Run = { parents, identities, byKind: new Map() };
+    return routes.map((route) => {
+      const seen = (route.input.spec.parentRefs ?? []).map((ref) => identityOf(route, ref, run));
+      let memo = memos.get(route);
+      if (!memo || !sameItems(memo.seen, seen)) {
+        const fits = (route.input.spec.parentRefs ?? []).map((ref) => fitOf(route, ref, parents));
+        memo = { seen, fits, attached: { route, verdicts: [] } };
+        memos.set(route, memo);
+      }
+      const verdicts = attachRoute(route, memo.fits, run);
+      const { attached } = memo;
+      if (!sameVerdicts(attached.verdicts, verdicts)) memo.attached = { route, verdicts };
+      return memo.attached;
+    });
+  };
+};
+
+interface Run {
+  readonly parents: Parents;
+  readonly identities: ReadonlyMap<string, readonly unknown[]>;
+  /** What is attached to a listener or a port of a Service, by kind of route. */
+  readonly byKind: Map<unknown, Map<CompiledRoute['kind'], Attachment[]>>;
+}
+
+const sameVerdicts = (a: readonly ParentVerdict[], b: readonly ParentVerdict[]): boolean =>
+  a.length === b.length &&
+  a.every(({ parentRef, accepted }, i) => parentRef === b[i]?.parentRef && accepted === b[i]?.accepted);
+
+const isGateway = ({ group, kind }: ParentRef): boolean => group === GATEWAY_GROUP && kind === 'Gateway';
+
+const isService = ({ group, kind }: ParentRef): boolean => group === '' && kind === 'Service';
+
+const gatewayKey = ({ namespace, name }: ParentRef, route: CompiledRoute): string =>
+  `${namespace ?? route.input.namespace}/${name}`;
+
+const FOREIGN = Symbol('of another controller');
+
+const identityOf = (route: CompiledRoute, ref: ParentRef, { parents, identities }: Run): unknown => {
+  if (!isGateway(ref)) return undefined;
+  const key = gatewayKey(ref, route);
+  return parents.foreign.has(key) ? FOREIGN : identities.get(key);
+};
+
+const fitOf = (route: CompiledRoute, ref: ParentRef, parents: Parents): Fit | undefined => {
+  if (isGateway(ref)) return fitGateway(route, ref, parents);
+  if (isService(ref)) return { places: [] };
   return no(
     'Accepted',
     'NoMatchingParent',
@@ -43,13 +112,31 @@ const attachTo = (route: CompiledRoute, ref: ParentRef, parents: Parents): Verdi
   );
 };
 
-const attachToGateway = (
+const attachRoute = (route: CompiledRoute, fits: Memo['fits'], run: Run): ParentVerdict[] => {
+  const verdicts: ParentVerdict[] = [];
+  for (const [i, parentRef] of (route.input.spec.parentRefs ?? []).entries()) {
+    const fit = fits[i];
+    if (!fit) continue;
+    const accepted = 'status' in fit ? fit : attachTo(route, parentRef, fit.places, run);
+    const refused = accepted.status === 'True' && route.accepted.status !== 'True';
+    verdicts.push({ parentRef, accepted: refused ? route.accepted : accepted });
+  }
+  return verdicts;
+};
+
+const attachTo = (route: CompiledRoute, ref: ParentRef, places: readonly Place[], run: Run): Verdict => {
+  if (isService(ref)) return attachToService(route, ref, run);
+  const gateway = run.parents.gateways.get(gatewayKey(ref, route));
+  return attachToListeners(route, places, gateway?.listeners ?? [], run);
+};
+
+const fitGateway = (
   route: CompiledRoute,
   ref: ParentRef,
   { gateways, foreign, namespaceLabels }: Parents,
-): Verdict | undefined => {
+): Fit | undefined => {
   const { namespace, spec } = route.input;
-  const key = `${ref.namespace ?? namespace}/${ref.name}`;
+  const key = gatewayKey(ref, route);
   if (foreign.has(key)) return undefined;
   const gateway = gateways.get(key);
   if (!gateway) return no('Accepted', 'NoMatchingParent', `Gateway ${key} does not exist`);
@@ -70,47 +157,87 @@ const attachToGateway = (
         : `${route.kind.kind}s; looked at: ${takes}`;
     return no('Accepted', 'NotAllowedByListeners', `no listener of Gateway ${key} allows ${why}`);
   }
-  const matching = allowed
-    .map((listener) => ({ listener, hostnames: attachedHostnames(listener.checked.hostname, spec.hostnames) }))
+  const places = allowed
+    .map((listener) => ({
+      listener: gateway.listeners.indexOf(listener),
+      hostnames: attachedHostnames(listener.checked.hostname, spec.hostnames),
+    }))
     .filter(({ hostnames }) => hostnames.length > 0);
-  const rivals = matching.map(({ listener, hostnames }) => rivalOf(route, hostnames, listener.attached));
-  const attached = matching.filter((_, i) => !rivals[i]);
-  const [rival] = rivals;
-  if (rival && attached.length === 0) return no('Accepted', 'HostnameConflict', rivalMessage(rival));
-  const older = attached.map(({ listener, hostnames }) => olderOwner(route, hostnames, listener.attached));
-  for (const { listener, hostnames } of attached) {
-    // One route may name a Gateway twice, by two of its sections.
-    if (!listener.attached.some((other) => other.route === route)) listener.attached.push({ route, hostnames });
+  if (places.length > 0) return { places };
+  const message = `no listener of Gateway ${key} has one of the route's hostnames`;
+  return no('Accepted', 'NoMatchingListenerHostname', message);
+};
+
+const ATTACHED = yes('Accepted', 'Accepted');
+
+const attachToListeners = (
+  route: CompiledRoute,
+  places: readonly Place[],
+  listeners: GatewayPart['listeners'],
+  run: Run,
+): Verdict => {
+  let rival: CompiledRoute | undefined;
+  let older: CompiledRoute | undefined;
+  let [attached, owned] = [0, 0];
+  for (const { listener, hostnames } of places) {
+    const list = listeners[listener]?.attached;
+    if (!list) continue;
+    const index = kindsAt(list, run);
+    const found = rivalOf(route, hostnames, index);
+    rival ??= found;
+    if (found) continue;
+    attached++;
+    const owner = olderOwner(route, hostnames, list);
+    older ??= owner;
+    if (owner) owned++;
+    // One route may name a Gateway twice, by two of its sections; it comes after all that are older.
+    if (list.at(-1)?.route !== route) addTo(list, index, { route, hostnames });
   }
-  const [first] = older;
-  if (first && older.every((owner) => owner)) {
-    const message = `valid, but ${first.kind.kind} ${first.input.key}, which is older, has all that arrives here`;
-    return yes('Accepted', 'Accepted', message);
+  if (rival && attached === 0) return no('Accepted', 'HostnameConflict', rivalMessage(rival));
+  if (!older || owned < attached) return ATTACHED;
+  const message = `valid, but ${older.kind.kind} ${older.input.key}, which is older, has all that arrives here`;
+  return yes('Accepted', 'Accepted', message);
+};
+
+type ByKind = Map<CompiledRoute['kind'], Attachment[]>;
+
+const kindsAt = (place: unknown, { byKind }: Run): ByKind => {
+  let index = byKind.get(place);
+  if (!index) {
+    index = new Map();
+    byKind.set(place, index);
   }
-  return attached.length > 0
-    ? yes('Accepted', 'Accepted')
-    : no('Accepted', 'NoMatchingListenerHostname', `no listener of Gateway ${key} has one of the route's hostnames`);
+  return index;
+};
+
+const addTo = (list: Attachment[] | undefined, index: ByKind, attachment: Attachment): void => {
+  list?.push(attachment);
+  const same = index.get(attachment.route.kind);
+  if (same) same.push(attachment);
+  else index.set(attachment.route.kind, [attachment]);
 };
 
 /** The API wants one kind of route for requests to a host name: that of the oldest. */
-const rivalOf = (
-  route: CompiledRoute,
-  hostnames: readonly string[],
-  attached: readonly Attachment[],
-): CompiledRoute | undefined =>
-  attached.find(
-    (other) =>
-      isRival(route, other.route) &&
-      other.hostnames.some((a) => hostnames.some((b) => coversHostname(a, b) || coversHostname(b, a))),
-  )?.route;
+const rivalOf = (route: CompiledRoute, hostnames: readonly string[], index: ByKind): CompiledRoute | undefined => {
+  if (isStream(route)) return undefined;
+  for (const [kind, others] of index) {
+    if (kind === route.kind) continue;
+    const rival = others.find(
+      (other) =>
+        isRival(other.route) &&
+        other.hostnames.some((a) => hostnames.some((b) => coversHostname(a, b) || coversHostname(b, a))),
+    );
+    if (rival) return rival.route;
+  }
+  return undefined;
+};
 
-const isRival = (route: CompiledRoute, other: CompiledRoute): boolean =>
-  other.kind !== route.kind && !isStream(route) && !isStream(other) && other.accepted.status === 'True';
+const isRival = (other: CompiledRoute): boolean => !isStream(other) && other.accepted.status === 'True';
 
 const rivalMessage = ({ kind, input }: CompiledRoute): string =>
   `${kind.kind} ${input.key}, which is older, has a host name of it; routes of two kinds can't share one`;
 
-/** Of routes that want the same connections or datagrams the oldest has all; routes are attached in order of age. */
+/** Of routes that want the same connections or datagrams the oldest has all. */
 const olderOwner = (
   route: CompiledRoute,
   hostnames: readonly string[],
@@ -124,8 +251,12 @@ const olderOwner = (
 const matchesSection = (ref: ParentRef, name: string, port: number): boolean =>
   (ref.sectionName === undefined || ref.sectionName === name) && (ref.port === undefined || ref.port === port);
 
-const attachToService = (route: CompiledRoute, ref: ParentRef, { services, serviceRoutes }: Parents): Verdict => {
+/** Of calls in the mesh, by any of the Service's names. */
+const ANY_HOSTNAME = ['*'];
+
+const attachToService = (route: CompiledRoute, ref: ParentRef, run: Run): Verdict => {
   const { namespace } = route.input;
+  const { services, serviceRoutes } = run.parents;
   if (isStream(route)) {
     return no('Accepted', 'NotSupported', `a ${route.kind.kind} can't have a Service as its parent; use a Gateway`);
   }
@@ -143,17 +274,19 @@ const attachToService = (route: CompiledRoute, ref: ParentRef, { services, servi
     const what = ref.sectionName ? `no port named ${ref.sectionName}` : `no port ${ref.port}`;
     return no('Accepted', 'NoMatchingParent', `Service ${key} has ${what}`);
   }
-  const rival = ports
-    .flatMap(({ port }) => serviceRoutes.get(`${key} ${port}`) ?? [])
-    .find((other) => isRival(route, other));
-  if (rival) return no('Accepted', 'HostnameConflict', rivalMessage(rival));
-  for (const { port } of route.accepted.status === 'True' ? ports : []) {
-    const id = `${key} ${port}`;
-    const list = serviceRoutes.get(id) ?? [];
-    if (!list.includes(route)) list.push(route);
-    serviceRoutes.set(id, list);
+  const ids = ports.map(({ port }) => `${key} ${port}`);
+  for (const id of ids) {
+    const rival = rivalOf(route, ANY_HOSTNAME, kindsAt(id, run));
+    if (rival) return no('Accepted', 'HostnameConflict', rivalMessage(rival));
   }
-  return yes('Accepted', 'Accepted');
+  for (const id of route.accepted.status === 'True' ? ids : []) {
+    const list = serviceRoutes.get(id) ?? [];
+    if (list.at(-1) === route) continue;
+    list.push(route);
+    serviceRoutes.set(id, list);
+    addTo(undefined, kindsAt(id, run), { route, hostnames: ANY_HOSTNAME });
+  }
+  return ATTACHED;
 };
 
 /** The status of a route; what other controllers wrote about their parents stays. */

@@ -15,6 +15,8 @@ export interface Input<Spec = unknown> {
   readonly resource: Resource;
   /** The stored object, for the status it has now. */
   readonly stored: Resource;
+  /** When it was created; what doesn't say so is younger than all that does. */
+  readonly createdMs: number;
 }
 
 interface Checked {
@@ -98,6 +100,7 @@ const check = (stored: Resource): Checked => {
     spec: resource.spec ?? {},
     resource,
     stored,
+    createdMs: createdMs(resource),
   };
   return { kind: id, input, problems: warnings };
 };
@@ -120,12 +123,37 @@ export const resourceKey = ({ apiVersion, kind, metadata }: Resource): string =>
   `${groupOf(apiVersion)}/${kind}/${metadata.namespace ?? ''}/${metadata.name}`;
 
 /** Older first, then by name: the Gateway API's order among equals. */
-export const byAge = (a: Input, b: Input): number => {
-  const [createdA, createdB] = [createdMs(a), createdMs(b)];
-  return createdA - createdB || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+export const byAge = (a: Input, b: Input): number =>
+  a.createdMs - b.createdMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+
+/** Sorts by age; what was sorted at the last call is only merged with what is new. */
+export const openByAge = <T>(inputOf: (item: T) => Input): ((items: readonly T[]) => readonly T[]) => {
+  let sorted: readonly T[] = [];
+  let known: ReadonlySet<T> = new Set();
+  const compare = (a: T, b: T) => byAge(inputOf(a), inputOf(b));
+  return (items) => {
+    const wanted = new Set(items);
+    const fresh = items.filter((item) => !known.has(item));
+    if (fresh.length > 0 || wanted.size !== known.size) {
+      const kept = sorted.filter((item) => wanted.has(item));
+      sorted = mergeSorted(kept, fresh.sort(compare), compare);
+      known = wanted;
+    }
+    return sorted;
+  };
 };
 
-const createdMs = ({ resource }: Input): number => {
-  const parsed = Date.parse(resource.metadata.creationTimestamp ?? '');
+const mergeSorted = <T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number): T[] => {
+  const merged: T[] = [];
+  let next = 0;
+  for (const item of a) {
+    while (next < b.length && compare(b[next]!, item) < 0) merged.push(b[next++]!);
+    merged.push(item);
+  }
+  return merged.concat(b.slice(next));
+};
+
+const createdMs = ({ metadata }: Resource): number => {
+  const parsed = Date.parse(metadata.creationTimestamp ?? '');
   return Number.isNaN(parsed) ? Number.MAX_SAFE_INTEGER : parsed;
 };

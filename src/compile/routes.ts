@@ -56,29 +56,54 @@ export interface CompiledRoute {
 /** True for what leads connections or datagrams, not requests. */
 export const isStream = ({ kind: { backends } }: CompiledRoute): boolean => backends === 'tcp' || backends === 'udp';
 
+interface RouteInputs {
+  readonly kind: RouteKind;
+  readonly inputs: readonly Input<RouteSpec>[];
+}
+
 /** Compiles routes; one whose spec and backends are the same keeps its result. */
 export const openRoutes = () => {
-  const memos = new WeakMap<Input, { backends: string; compiled: CompiledRoute }>();
-  let last = new Map<string, CompiledRoute>();
-  return (
-    lists: readonly { readonly kind: RouteKind; readonly inputs: readonly Input<RouteSpec>[] }[],
-    backends: Backends,
-  ): CompiledRoute[] => {
-    const next = new Map<string, CompiledRoute>();
-    const compiled = lists.flatMap(({ kind, inputs }) =>
-      inputs.map((input) => {
-        const id = `${kind.kind}/${input.key}`;
-        const state = backendState(kind, input, backends);
-        let memo = memos.get(input);
-        if (memo?.backends !== state) {
-          memo = { backends: state, compiled: compileRoute(kind, input, backends, last.get(id)) };
-          memos.set(input, memo);
-        }
-        next.set(id, memo.compiled);
-        return memo.compiled;
-      }),
-    );
-    last = next;
+  const compilers = new Map<RouteKind, ReturnType<typeof openKind>>();
+  return (lists: readonly RouteInputs[], backends: Backends): CompiledRoute[] =>
+    lists.flatMap(({ kind, inputs }) => {
+      let compile = compilers.get(kind);
+      if (!compile) {
+        compile = openKind(kind);
+        compilers.set(kind, compile);
+      }
+      return compile(inputs, backends);
+    });
+};
+
+interface Memo {
+  /** For which the state was found. */
+  backends: Backends;
+  readonly state: string;
+  readonly compiled: CompiledRoute;
+}
+
+const openKind = (kind: RouteKind) => {
+  const memos = new WeakMap<Input, Memo>();
+  const last = new Map<string, CompiledRoute>();
+  const compileOne = (input: Input<RouteSpec>, backends: Backends): CompiledRoute => {
+    const memo = memos.get(input);
+    if (memo?.backends === backends) return memo.compiled;
+    const state = backendState(kind, input, backends);
+    if (memo?.state === state) {
+      memo.backends = backends;
+      return memo.compiled;
+    }
+    const compiled = compileRoute(kind, input, backends, last.get(input.key));
+    memos.set(input, { backends, state, compiled });
+    last.set(input.key, compiled);
+    return compiled;
+  };
+  return (inputs: readonly Input<RouteSpec>[], backends: Backends): CompiledRoute[] => {
+    const compiled = inputs.map((input) => compileOne(input, backends));
+    if (last.size > inputs.length) {
+      const present = new Set(inputs.map(({ key }) => key));
+      for (const key of last.keys()) if (!present.has(key)) last.delete(key);
+    }
     return compiled;
   };
 };

@@ -10,15 +10,16 @@ import type { BackendTraffic, MeshGateway } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
 import type { Route } from '../model/route.ts';
-import { attachRoute, type Parents, type ParentVerdict, routeStatus } from './attach.ts';
+import { type AttachedRoute, openAttachments, type Parents, routeStatus } from './attach.ts';
 import { openAuthorities } from './authorities.ts';
 import { type BackendPolicies, openBackendPolicies } from './backend-policies.ts';
-import { openBackends } from './backends.ts';
+import { type Backends, openBackends } from './backends.ts';
 import { openClientPolicies } from './client-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { checkGateways, type GatewayPart, gatewayStatus, meshGatewayOf, type Presence } from './gateways.ts';
-import { byAge, type Input } from './input.ts';
-import { keepEqual } from './keep.ts';
+import { type Input, openByAge } from './input.ts';
+import { keepEqual, openStage } from './keep.ts';
+import type { NamespaceLabels } from './listeners.ts';
 import { notSupported, problemOf, warning } from './problem.ts';
 import { openCertificates, openGrants } from './references.ts';
 import { routeKinds } from './route-kinds.ts';
@@ -55,6 +56,11 @@ export interface Routing {
 
 export const openRouting = () => {
   const compileRoutes = openRoutes();
+  const backendsStage = openStage<Backends>();
+  const labelsStage = openStage<NamespaceLabels>();
+  const sortByAge = openByAge<CompiledRoute>(({ input }) => input);
+  const attachRoutes = openAttachments();
+  const tellOf = openTellings();
   const readCertificate = openCertificates();
   let gateways: ReadonlyMap<string, MeshGateway> = new Map();
   let backendTraffic: ReadonlyMap<string, BackendTraffic> = new Map();
@@ -77,11 +83,17 @@ export const openRouting = () => {
     });
     const parts = checkGateways(owned.own, { grants, certificate, authorities, clients });
     const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
-    const compiled = compileRoutes(lists, openBackends(services, grants));
-    const parents = openParents(parts, owned.foreign, services, inputs.namespaces);
-    const attached = [...compiled]
-      .sort((a, b) => byAge(a.input, b.input))
-      .map((route) => ({ route, verdicts: attachRoute(route, parents) }));
+    const backends = backendsStage([inputs.services, inputs.grants], () => openBackends(services, grants));
+    const compiled = compileRoutes(lists, backends);
+    const namespaceLabels = labelsStage([inputs.namespaces], () => openNamespaceLabels(inputs.namespaces));
+    const parents: Parents = {
+      gateways: new Map(parts.map((part) => [part.input.key, part])),
+      foreign: owned.foreign,
+      services,
+      namespaceLabels,
+      serviceRoutes: new Map(),
+    };
+    const told = attachRoutes(sortByAge(compiled), parents).map((attached) => tellOf(attached, time.nowMs));
     const backendPolicies = openBackendPolicies({
       policies: inputs.backendPolicies,
       gateways: parts,
@@ -95,21 +107,21 @@ export const openRouting = () => {
       gateways,
       backendTraffic,
       serviceRoutes,
-      statuses: changedOnly([
-        ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
-        ...parts.map((part) => ({ input: part.input, status: gatewayStatus(part, time) })),
-        ...clients.statuses(time.nowMs),
-        ...backendPolicies.statuses(time.nowMs),
-        ...attached
-          .filter(({ route, verdicts }) => verdicts.length > 0 || route.input.stored.status !== undefined)
-          .map(({ route, verdicts }) => ({ input: route.input, status: routeStatus(route, verdicts, time.nowMs) })),
-      ]),
+      statuses: [
+        ...changedOnly([
+          ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
+          ...parts.map((part) => ({ input: part.input, status: gatewayStatus(part, time) })),
+          ...clients.statuses(time.nowMs),
+          ...backendPolicies.statuses(time.nowMs),
+        ]),
+        ...told.flatMap(({ statuses }) => statuses),
+      ],
       problems: [
         ...owned.problems,
         ...parts.flatMap(gatewayProblems),
         ...clients.problems,
         ...backendPolicies.problems,
-        ...attached.flatMap(routeProblems),
+        ...told.flatMap(({ problems }) => problems),
       ],
     };
   };
@@ -174,21 +186,34 @@ const ownGateways = ({ classes, gateways }: RoutingInputs) => {
   return { own, foreign, problems };
 };
 
-const openParents = (
-  parts: readonly GatewayPart[],
-  foreign: ReadonlySet<string>,
-  services: ReadonlyMap<string, ServiceShape>,
-  namespaces: readonly Input[],
-): Parents => {
+const openNamespaceLabels = (namespaces: readonly Input[]): NamespaceLabels => {
   const labels = new Map(namespaces.map(({ name, resource }) => [name, resource.metadata.labels]));
-  return {
-    gateways: new Map(parts.map((part) => [part.input.key, part])),
-    foreign,
-    services,
-    namespaceLabels: (name) => ({ ...labels.get(name), 'kubernetes.io/metadata.name': name }),
-    serviceRoutes: new Map(),
+  return (name) => ({ ...labels.get(name), 'kubernetes.io/metadata.name': name });
+};
+
+/** What there is to say of a route: its status where it changes, and its problems. */
+interface Telling {
+  readonly statuses: readonly Status[];
+  readonly problems: readonly Problem[];
+}
+
+/** Says the same again while nothing changed. */
+const openTellings = () => {
+  const known = new WeakMap<AttachedRoute, Telling>();
+  return (attached: AttachedRoute, nowMs: number): Telling => {
+    let telling = known.get(attached);
+    if (!telling) {
+      telling = { statuses: changedOnly(routeStatuses(attached, nowMs)), problems: routeProblems(attached) };
+      known.set(attached, telling);
+    }
+    return telling;
   };
 };
+
+const routeStatuses = ({ route, verdicts }: AttachedRoute, nowMs: number): Status[] =>
+  verdicts.length > 0 || route.input.stored.status !== undefined
+    ? [{ input: route.input, status: routeStatus(route, verdicts, nowMs) }]
+    : [];
 
 const meshGateways = (parts: readonly GatewayPart[], apply: BackendPolicies['apply']): Map<string, MeshGateway> => {
   const found = new Map<string, MeshGateway>();
@@ -226,13 +251,7 @@ const gatewayProblems = ({ input, accepted, listeners }: GatewayPart): Problem[]
 
 const isBad = ({ type, status }: Verdict): boolean => (type === 'Conflicted' ? status === 'True' : status !== 'True');
 
-const routeProblems = ({
-  route,
-  verdicts,
-}: {
-  readonly route: CompiledRoute;
-  readonly verdicts: readonly ParentVerdict[];
-}): Problem[] => {
+const routeProblems = ({ route, verdicts }: AttachedRoute): Problem[] => {
   const { input, kind, resolvedRefs, unsupported } = route;
   const found = unsupported.map(({ path, what }) =>
     notSupported(input, path, what, 'remove it; until then the whole route is left out'),

@@ -74,7 +74,7 @@ const openBackend = async (): Promise<Server> => {
 const put = (client: Client, resource: Resource) =>
   client.create(findKind(resource.apiVersion, resource.kind)!, resource);
 
-const ground = (ports: readonly number[], backendPort: number): Resource[] => [
+export const ground = (ports: readonly number[], backendPort: number): Resource[] => [
   {
     apiVersion: 'security.istio.io/v1',
     kind: 'AuthorizationPolicy',

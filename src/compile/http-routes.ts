@@ -1,16 +1,11 @@
 // HTTPRoutes as routes of the model. Used by route-kinds.ts.
 import { parseDurationMs } from '../kinds/duration.ts';
-import type {
-  HttpRouteFilter,
-  HttpRouteMatch,
-  HttpRouteRule,
-  HttpRouteSpec,
-  PathModifierSpec,
-} from '../kinds/http-route/types.ts';
-import type { PathRewrite, RetryPolicy, RouteAction, RouteMatch, UrlRewrite } from '../model/route.ts';
+import type { HttpRouteMatch, HttpRouteRule, HttpRouteSpec } from '../kinds/http-route/types.ts';
+import type { RetryPolicy, RouteAction, RouteMatch } from '../model/route.ts';
 import {
   compileFilters,
   compileHeaderMatches,
+  compilePathModifier,
   compileTargets,
   compileValue,
   unsupportedParts,
@@ -56,7 +51,6 @@ const compileAction = (rule: HttpRouteRule, context: RouteContext): RouteAction 
       status: redirect.statusCode,
     };
   }
-  const rewrite = compileRewrite(rule.filters ?? []);
   const retry = compileRetry(rule.retry);
   // Zero means without end, which is the default.
   const timeoutMs = parseDurationMs(rule.timeouts?.request) || undefined;
@@ -67,21 +61,8 @@ const compileAction = (rule: HttpRouteRule, context: RouteContext): RouteAction 
     ...(timeoutMs ? { timeoutMs } : {}),
     ...(attemptTimeoutMs ? { attemptTimeoutMs } : {}),
     ...(retry ? { retry } : {}),
-    ...(rewrite ? { rewrite } : {}),
   };
 };
-
-const compileRewrite = (filters: readonly HttpRouteFilter[]): UrlRewrite | undefined => {
-  const rewrite = filters.find(({ urlRewrite }) => urlRewrite)?.urlRewrite;
-  if (!rewrite?.hostname && !rewrite?.path) return undefined;
-  return {
-    ...(rewrite.hostname ? { host: rewrite.hostname } : {}),
-    ...(rewrite.path ? { path: compilePathModifier(rewrite.path) } : {}),
-  };
-};
-
-const compilePathModifier = ({ type, replaceFullPath = '', replacePrefixMatch = '' }: PathModifierSpec): PathRewrite =>
-  type === 'ReplaceFullPath' ? { type: 'full', value: replaceFullPath } : { type: 'prefix', value: replacePrefixMatch };
 
 const DEFAULT_ATTEMPTS = 1;
 const DEFAULT_BACKOFF_MS = 25;

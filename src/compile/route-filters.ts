@@ -1,21 +1,41 @@
 // Filters, matches of values and weighted targets, which HTTPRoutes and GRPCRoutes share. Used by http-routes.ts and grpc-routes.ts.
+
+import type { HeaderModifier } from '../filters/header-modifier/schema.ts';
 import type {
   HeaderModifierSpec,
   HttpBackendRef,
   HttpRouteFilter,
   NamedValueMatch,
+  PathModifierSpec,
+  UrlRewriteSpec,
 } from '../kinds/http-route/types.ts';
-import type { ForwardTarget, HeaderModifier, RouteFilter, ValueMatch } from '../model/route.ts';
+import type { ForwardTarget, PathRewrite, RouteFilter, ValueMatch } from '../model/route.ts';
 import type { RouteContext, Unsupported } from './routes.ts';
 
 export const compileTargets = (refs: readonly HttpBackendRef[], { targets }: RouteContext): ForwardTarget[] =>
   targets(refs).map(({ cluster, weight, ref }) => ({ cluster, weight, filters: compileFilters(ref?.filters ?? []) }));
 
-export const compileFilters = (filters: readonly HttpRouteFilter[]): RouteFilter[] =>
-  filters.flatMap(({ requestHeaderModifier, responseHeaderModifier }) => {
-    if (requestHeaderModifier) return [compileHeaders('request-headers', requestHeaderModifier)];
-    return responseHeaderModifier ? [compileHeaders('response-headers', responseHeaderModifier)] : [];
-  });
+export const compileFilters = (filters: readonly HttpRouteFilter[]): RouteFilter[] => filters.flatMap(compileFilter);
+
+const compileFilter = (filter: HttpRouteFilter): RouteFilter[] => {
+  const { requestHeaderModifier, responseHeaderModifier, urlRewrite } = filter;
+  if (requestHeaderModifier) return [compileHeaders('request-headers', requestHeaderModifier)];
+  if (responseHeaderModifier) return [compileHeaders('response-headers', responseHeaderModifier)];
+  return urlRewrite ? [compileRewrite(urlRewrite)] : [];
+};
+
+const compileRewrite = ({ hostname, path }: UrlRewriteSpec): RouteFilter => ({
+  type: 'url-rewrite',
+  ...(hostname ? { host: hostname } : {}),
+  ...(path ? { path: compilePathModifier(path) } : {}),
+});
+
+export const compilePathModifier = ({
+  type,
+  replaceFullPath = '',
+  replacePrefixMatch = '',
+}: PathModifierSpec): PathRewrite =>
+  type === 'ReplaceFullPath' ? { type: 'full', value: replaceFullPath } : { type: 'prefix', value: replacePrefixMatch };
 
 const compileHeaders = (
   type: HeaderModifier['type'],
@@ -35,7 +55,7 @@ export const compileHeaderMatches = (headers: readonly NamedValueMatch[] = []): 
   headers.map((match) => compileValue(match, match.name.toLowerCase()));
 
 const SUPPORTED_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite']);
-const BACKEND_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier']);
+const BACKEND_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'URLRewrite']);
 
 /** What is published but can't be done: the whole route is refused, so that nothing is left out in silence. */
 export const unsupportedParts = (

@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { filterOrder } from './registry.ts';
+import { filterOrder, routeAnswers } from './registry.ts';
 
-test('the list names every filter folder, each with both forms and its cases', () => {
-  const folders = readdirSync(import.meta.dirname, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  assert.deepEqual(folders.map((entry) => entry.name).sort(), filterOrder.map((filter) => filter.name).sort());
-  for (const { name } of filterOrder) {
-    const files = readdirSync(`${import.meta.dirname}/${name}`);
+const here = import.meta.dirname;
+const docs = join(here, '../../docs/filters');
+
+test('the lists name every filter folder, each with both forms, its cases and its page', () => {
+  const names = [...filterOrder.map((filter) => filter.name), ...routeAnswers];
+  const folders = readdirSync(here, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  assert.deepEqual(folders.map((entry) => entry.name).sort(), names.sort());
+  for (const name of names) {
     for (const file of ['proxy.ts', 'envoy.ts', 'cases.ts', 'proxy.test.ts'])
-      assert.ok(files.includes(file), `${name}/${file}`);
+      assert.ok(existsSync(join(here, name, file)), `${name}/${file}`);
+    assert.ok(existsSync(join(docs, `${name}.md`)), `docs/filters/${name}.md`);
   }
+});
+
+test('each type has one filter, whose Envoy form can be loaded', async () => {
+  const types = filterOrder.flatMap((filter) => filter.types);
+  assert.equal(new Set(types).size, types.length);
+  for (const { envoy } of filterOrder) assert.ok((await envoy()).envoyFilter);
 });

@@ -1,16 +1,25 @@
-// Every filter, in the order in which they act on a request. A new filter is a folder beside this file and one line here.
-
-export interface FilterEntry {
-  /** Its folder. */
-  readonly name: string;
-  /** Where it stands in a route of the model, or of the Gateway API. */
-  readonly field: string;
-  /** `request` before a target is called, `answer` instead of a call, `response` on the way back. */
-  readonly acts: readonly ('request' | 'answer' | 'response')[];
-}
+// Every filter, in the order in which they act on a request, in both engines; on an answer they act the other way round.
+// A new one is a folder beside this file, one line here and a page in docs/filters.
+import type { FilterEntry } from './filter.ts';
+import { headerModifier } from './header-modifier/proxy.ts';
+import { urlRewrite } from './url-rewrite/proxy.ts';
 
 export const filterOrder: readonly FilterEntry[] = [
-  { name: 'request-redirect', field: 'RequestRedirect', acts: ['answer'] },
-  { name: 'header-modifier', field: 'RequestHeaderModifier, ResponseHeaderModifier', acts: ['request', 'response'] },
-  { name: 'url-rewrite', field: 'URLRewrite', acts: ['request'] },
+  {
+    name: 'header-modifier',
+    types: ['request-headers', 'response-headers'],
+    field: 'RequestHeaderModifier, ResponseHeaderModifier',
+    own: headerModifier,
+    envoy: () => import('./header-modifier/envoy.ts'),
+  },
+  {
+    name: 'url-rewrite',
+    types: ['url-rewrite'],
+    field: 'URLRewrite',
+    own: urlRewrite,
+    envoy: () => import('./url-rewrite/envoy.ts'),
+  },
 ];
+
+/** What answers in place of a target, behind every filter: the actions of routes that do not forward. */
+export const routeAnswers = ['request-redirect'] as const;

@@ -5,7 +5,7 @@ export interface Route {
   /** Where it comes from: `HTTPRoute/<namespace>/<name>/<rule>/<match>`, or `default` for a service without routes. */
   readonly name: string;
   readonly match: RouteMatch;
-  /** In the order in which they act. Their shapes stand in filters/<name>/schema.ts. */
+  /** Those of one type in their order; which type acts first is said by filters/registry.ts. */
   readonly filters: readonly RouteFilter[];
   readonly action: RouteAction;
 }
@@ -39,8 +39,6 @@ export interface ForwardAction {
   readonly retry?: RetryPolicy;
   /** Of a request's body: 413. */
   readonly maxRequestBytes?: number;
-  /** Path or host that the upstream sees. */
-  readonly rewrite?: UrlRewrite;
 }
 
 export interface ForwardTarget extends WeightedCluster {
@@ -66,11 +64,6 @@ export interface RetryPolicy {
 /** CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL and UNAVAILABLE: those that Envoy can retry too. */
 export type GrpcRetryStatus = 1 | 4 | 8 | 13 | 14;
 
-export interface UrlRewrite {
-  readonly host?: string;
-  readonly path?: PathRewrite;
-}
-
 export type PathRewrite =
   | { readonly type: 'full'; readonly value: string }
   /** Replaces the prefix that the match names. */
@@ -91,19 +84,9 @@ export interface DirectResponse {
   readonly body: string;
 }
 
-/** One step on a request or its answer; each type is a folder of filters/. */
-export type RouteFilter = HeaderModifier;
+/** Each filter adds its types in filters/<name>/schema.ts. */
+// biome-ignore lint/suspicious/noEmptyInterface: it is filled by declaration merging
+export interface RouteFilterTypes {}
 
-export interface HeaderModifier {
-  readonly type: 'request-headers' | 'response-headers';
-  /** Replaces, or adds. Names are lower case. */
-  readonly set: readonly HeaderValue[];
-  /** Appends. */
-  readonly add: readonly HeaderValue[];
-  readonly remove: readonly string[];
-}
-
-export interface HeaderValue {
-  readonly name: string;
-  readonly value: string;
-}
+/** One step on a request or its answer. */
+export type RouteFilter = RouteFilterTypes[keyof RouteFilterTypes];

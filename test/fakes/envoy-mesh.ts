@@ -127,11 +127,11 @@ const gatewayTable = (name: string): RouteTable => ({
         route({
           name: 'rewritten',
           match: { path: { type: 'prefix', value: '/old' }, headers: [], queryParams: [] },
-          filters: [{ type: 'request-headers', set: [{ name: 'x-set', value: '50%' }], add: [], remove: ['x-gone'] }],
-          action: {
-            ...(forward(['plain', 1]) as Extract<Route['action'], { type: 'forward' }>),
-            rewrite: { path: { type: 'prefix', value: '/new' }, host: 'inner.test' },
-          },
+          filters: [
+            { type: 'request-headers', set: [{ name: 'x-set', value: '50%' }], add: [], remove: ['x-gone'] },
+            { type: 'url-rewrite', path: { type: 'prefix', value: '/new' }, host: 'inner.test' },
+          ],
+          action: forward(['plain', 1]),
         }),
         route({
           name: 'half',

@@ -4,6 +4,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { holdFreePort } from '../../src/app/ports.ts';
 import { headerCases } from '../../src/filters/header-modifier/cases.ts';
+import type { HeaderModifier } from '../../src/filters/header-modifier/schema.ts';
 import { redirectCases } from '../../src/filters/request-redirect/cases.ts';
 import { rewriteCases } from '../../src/filters/url-rewrite/cases.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -27,7 +28,7 @@ const rewrites = Object.values(rewriteCases);
 /** Those whose listener may have any port. */
 const redirects = Object.entries(redirectCases).filter(([, { listener }]) => listener.port === 8080);
 
-const onAnswer = (list: Route['filters']): Route['filters'] =>
+const onAnswer = (list: readonly HeaderModifier[]): readonly HeaderModifier[] =>
   list.map((filter) => ({ ...filter, type: 'response-headers' }));
 
 const matching = (path: Route['match']['path'], rest: Partial<Route['match']> = {}): Route['match'] => ({
@@ -126,7 +127,8 @@ const snapshotOf = (open: number, guarded: number, program: number): Partial<Sna
       routes: [
         route({
           match: matching(match),
-          action: { type: 'forward' as const, targets: [{ cluster: 'program', weight: 1, filters: [] }], rewrite },
+          filters: [{ type: 'url-rewrite', ...rewrite }],
+          action: toProgram,
         }),
       ],
     })),

@@ -1,13 +1,13 @@
 // Header edits that both engines must make alike: filters, headers before, headers after (in any order of names).
-import type { RouteFilter } from '../../model/route.ts';
+import type { HeaderModifier } from './schema.ts';
 
 export interface HeaderCase {
-  readonly filters: readonly RouteFilter[];
+  readonly filters: readonly HeaderModifier[];
   readonly before: readonly string[];
   readonly after: readonly string[];
 }
 
-const edit = (parts: { set?: string[]; add?: string[]; remove?: string[] }): RouteFilter => {
+const edit = (parts: { set?: string[]; add?: string[]; remove?: string[] }): HeaderModifier => {
   const pairs = (list: string[] = []) =>
     list.map((pair) => ({ name: pair.split('=')[0]!, value: pair.split('=')[1]! }));
   return { type: 'request-headers', set: pairs(parts.set), add: pairs(parts.add), remove: parts.remove ?? [] };

@@ -1,15 +1,16 @@
-// Header edits in Envoy's terms. Called by xds/envoy-form for routes and weighted clusters.
+// Header edits in Envoy's terms. Named by registry.ts.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   HeaderValueOption_HeaderAppendAction,
   type HeaderValueOptionSchema,
 } from '../../gen/envoy/config/core/v3/base_pb.js';
-import type { HeaderModifier, RouteFilter } from '../../model/route.ts';
+import type { EnvoyFilter } from '../envoy-filter.ts';
 import { type HeaderWrite, mergeHeaderModifiers } from './merge.ts';
+import type { HeaderModifier } from './schema.ts';
 
 type HeaderOption = MessageInitShape<typeof HeaderValueOptionSchema>;
 
-/** The fields of the same names that Route, RouteAction's weighted clusters and VirtualHost have. */
+/** The fields of the same names that Route has. */
 export interface EnvoyHeaderEdits {
   readonly requestHeadersToAdd: HeaderOption[];
   readonly requestHeadersToRemove: string[];
@@ -27,16 +28,13 @@ const optionOf = ({ mode, name, value }: HeaderWrite): HeaderOption => ({
   keepEmptyValue: true,
 });
 
-const editsOf = (filters: readonly RouteFilter[], type: HeaderModifier['type']) => {
+const editsOf = (filters: readonly HeaderModifier[], type: HeaderModifier['type']) => {
   const edit = mergeHeaderModifiers(filters, type);
   return { add: (edit?.writes ?? []).map(optionOf), remove: [...(edit?.remove ?? [])] };
 };
 
-/**
- * Envoy applies a weighted cluster's edits before its route's. Filters act in the other order, so where any target
- * has filters of its own: put `[...route.filters, ...target.filters]` on each weighted cluster, and none on the route.
- */
-export const envoyHeaderEdits = (filters: readonly RouteFilter[]): EnvoyHeaderEdits => {
+/** An edit that a target adds is merged with its route's, as Envoy would apply it first. */
+export const envoyHeaderEdits = (filters: readonly HeaderModifier[]): EnvoyHeaderEdits => {
   const request = editsOf(filters, 'request-headers');
   const response = editsOf(filters, 'response-headers');
   return {
@@ -45,4 +43,8 @@ export const envoyHeaderEdits = (filters: readonly RouteFilter[]): EnvoyHeaderEd
     responseHeadersToAdd: response.add,
     responseHeadersToRemove: response.remove,
   };
+};
+
+export const envoyFilter: EnvoyFilter<HeaderModifier> = {
+  route: (filters) => ({ route: envoyHeaderEdits(filters) }),
 };

@@ -1,5 +1,5 @@
 // Makes one header edit of a list of header modifiers; both engines' forms start from it, so that they agree.
-import type { HeaderModifier, RouteFilter } from '../../model/route.ts';
+import type { HeaderModifier } from './schema.ts';
 
 /** First every name of `remove` goes, then the writes happen in order. Names are lower case. */
 export interface HeaderEdit {
@@ -44,7 +44,7 @@ const applyTo = (edit: { remove: Set<string>; writes: HeaderWrite[] }, filter: H
  * the order is remove, set, add, as in Envoy. Undefined when nothing is to be done.
  */
 export const mergeHeaderModifiers = (
-  filters: readonly RouteFilter[],
+  filters: readonly HeaderModifier[],
   type: HeaderModifier['type'],
 ): HeaderEdit | undefined => {
   const edit = { remove: new Set<string>(), writes: [] as HeaderWrite[] };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RouteFilter } from '../../model/route.ts';
 import { headerCases } from './cases.ts';
 import { prepareHeaderEdit } from './proxy.ts';
+import type { HeaderModifier } from './schema.ts';
 
 /** `name: value` lines, sorted by name; values of one name keep their order. */
 const lines = (headers: readonly string[]): string[] => {
@@ -19,7 +19,7 @@ for (const [name, { filters, before, after }] of Object.entries(headerCases)) {
   });
 
   test(`${name}, on an answer`, () => {
-    const onAnswer: RouteFilter[] = filters.map((filter) => ({ ...filter, type: 'response-headers' }));
+    const onAnswer: HeaderModifier[] = filters.map((filter) => ({ ...filter, type: 'response-headers' }));
     const head = { headers: [...before] };
     assert.equal(prepareHeaderEdit(onAnswer, 'request-headers'), undefined);
     prepareHeaderEdit(onAnswer, 'response-headers')?.(head);

@@ -1,7 +1,8 @@
-// Header edits for the own engine: closures made at config time that change a head in place. Called by proxy/router.
+// Header edits for the own engine: closures made at config time that change a head in place. Named by registry.ts.
 import type { Head } from '../../model/http.ts';
-import type { HeaderModifier, RouteFilter } from '../../model/route.ts';
+import type { OwnFilter } from '../filter.ts';
 import { mergeHeaderModifiers } from './merge.ts';
+import type { HeaderModifier } from './schema.ts';
 
 export type HeadEdit = (head: Head) => void;
 
@@ -36,7 +37,7 @@ export const setHeader = (headers: string[], name: string, value: string): void 
 
 /** The edit of all filters of one type, or undefined when there is none, so that most requests call nothing. */
 export const prepareHeaderEdit = (
-  filters: readonly RouteFilter[],
+  filters: readonly HeaderModifier[],
   type: HeaderModifier['type'],
 ): HeadEdit | undefined => {
   const edit = mergeHeaderModifiers(filters, type);
@@ -49,4 +50,12 @@ export const prepareHeaderEdit = (
       else headers.push(write.name, write.value);
     }
   };
+};
+
+export const headerModifier: OwnFilter<HeaderModifier> = {
+  prepare(filters) {
+    const editRequest = prepareHeaderEdit(filters, 'request-headers');
+    const editResponse = prepareHeaderEdit(filters, 'response-headers');
+    return { ...(editRequest && { editRequest }), ...(editResponse && { editResponse }) };
+  },
 };

@@ -1,9 +1,10 @@
 // Rewrites that both engines must make alike: a route's match and rewrite, a path, what the upstream gets.
-import type { RouteMatch, UrlRewrite } from '../../model/route.ts';
+import type { RouteMatch } from '../../model/route.ts';
+import type { UrlRewrite } from './schema.ts';
 
 export interface RewriteCase {
   readonly match: RouteMatch['path'];
-  readonly rewrite: UrlRewrite;
+  readonly rewrite: Omit<UrlRewrite, 'type'>;
   /** Path (with query) before → after. */
   readonly paths: Readonly<Record<string, string>>;
 }

@@ -1,8 +1,10 @@
-// Path and host rewrites in Envoy's terms. Called by xds/envoy-form for routes that forward, and by redirects.
+// Path and host rewrites in Envoy's terms. Named by registry.ts; redirects use it too.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { RouteActionSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
-import type { PathRewrite, RouteMatch, UrlRewrite } from '../../model/route.ts';
-import { trimPrefix } from './path.ts';
+import type { PathRewrite, RouteMatch } from '../../model/route.ts';
+import type { EnvoyFilter } from '../envoy-filter.ts';
+import { mergeUrlRewrites, trimPrefix } from './path.ts';
+import type { UrlRewrite } from './schema.ts';
 
 export type EnvoyPathRewrite =
   | { readonly type: 'prefix'; readonly value: string }
@@ -30,20 +32,24 @@ export const envoyPathRewrite = (rewrite: PathRewrite, match: RouteMatch['path']
 
 /** Fields of Envoy's RouteAction. */
 export const envoyUrlRewrite = (
-  rewrite: UrlRewrite | undefined,
+  rewrite: Omit<UrlRewrite, 'type'>,
   match: RouteMatch['path'],
 ): Pick<
   MessageInitShape<typeof RouteActionSchema> & object,
   'prefixRewrite' | 'regexRewrite' | 'hostRewriteSpecifier'
 > => {
-  const path = rewrite?.path && envoyPathRewrite(rewrite.path, match);
+  const path = rewrite.path && envoyPathRewrite(rewrite.path, match);
   return {
     ...(path?.type === 'prefix' && { prefixRewrite: path.value }),
     ...(path?.type === 'regex' && {
       regexRewrite: { pattern: { regex: path.pattern }, substitution: path.substitution },
     }),
-    ...(rewrite?.host !== undefined && {
+    ...(rewrite.host !== undefined && {
       hostRewriteSpecifier: { case: 'hostRewriteLiteral' as const, value: rewrite.host },
     }),
   };
+};
+
+export const envoyFilter: EnvoyFilter<UrlRewrite> = {
+  route: (filters, { match }) => ({ action: envoyUrlRewrite(mergeUrlRewrites(filters), match.path) }),
 };

@@ -1,5 +1,6 @@
 // What a path rewrite means, for both engines and for redirects, which share it.
 import type { PathRewrite, RouteMatch } from '../../model/route.ts';
+import type { UrlRewrite } from './schema.ts';
 
 /** A prefix without its closing slashes, as path elements count: `/` and `` are both the empty prefix. */
 export const trimPrefix = (prefix: string): string => {
@@ -22,3 +23,10 @@ export const preparePathRewrite = (rewrite: PathRewrite, match: RouteMatch['path
   const replacement = trimPrefix(value && !value.startsWith('/') ? `/${value}` : value);
   return (path) => replacement + path.slice(length) || '/';
 };
+
+/** A target's own rewrite counts for what it names; the rest is its route's. */
+export const mergeUrlRewrites = (filters: readonly UrlRewrite[]): Omit<UrlRewrite, 'type'> =>
+  Object.assign(
+    {},
+    ...filters.map(({ host, path }) => ({ ...(host !== undefined && { host }), ...(path && { path }) })),
+  );

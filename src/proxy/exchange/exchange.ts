@@ -1,5 +1,6 @@
 // One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
 // knows its client and its upstream as streams, not by the version of HTTP that they speak.
+import type { BodyFilter, BodyOut, RequestTap } from '../../filters/filter.ts';
 import { INVALID_CLUSTER } from '../../model/snapshot.ts';
 import type { Decision } from '../../policy/authorization.ts';
 import { normalizePath } from '../../policy/path.ts';
@@ -8,11 +9,14 @@ import type { LimitCounts } from '../downstream/client-limits.ts';
 import type { ClientStream, LocalAnswer } from '../downstream/client-stream.ts';
 import { httpPart, makeEvent } from '../events.ts';
 import { type GrpcCall, openCall, translateWeb } from '../grpc/call.ts';
+import { CHUNKED, NO_BODY } from '../http1/body.ts';
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
 import type { PreparedHttp } from '../listen/chain.ts';
 import type { Origin } from '../proxy-protocol/header.ts';
+import type { RouteFilters } from '../routes/route-filters.ts';
 import type { PreparedForward, PreparedRoute, PreparedTarget } from '../routes/router.ts';
 import { type AttemptOwner, Attempts } from '../upstream/attempts.ts';
+import type { ClusterState } from '../upstream/clusters.ts';
 import { mayRepeat } from '../upstream/retry.ts';
 import { takeEditedHost } from '../upstream/upstream-request.ts';
 import type { UpstreamEnd, UpstreamStream, UpstreamUser } from '../upstream/upstream-stream.ts';
@@ -20,6 +24,7 @@ import { Tunnel } from '../wires/tunnel.ts';
 import type { Wire } from '../wires/wire.ts';
 import { decide } from './decide.ts';
 import { ExchangeTimes } from './exchange-times.ts';
+import { ExchangeFilters } from './filter-run.ts';
 import { KeptBody } from './kept-body.ts';
 import { addRequestHeaders, type RequestIds } from './request-headers.ts';
 import { answerHeaders, noRouteText } from './routed-answer.ts';
@@ -46,6 +51,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #forward: PreparedForward | undefined;
   #target: PreparedTarget | undefined;
   #attempts: Attempts | undefined;
+  /** Where filters do more than to edit heads. */
+  #filters: ExchangeFilters | undefined;
+  #taps: RequestTap[] | undefined;
+  #bodyFilter: BodyFilter | undefined;
   readonly #times: ExchangeTimes;
 
   readonly #hasBody: boolean;
@@ -124,12 +133,27 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     }
     this.#route = route;
     const { action } = route;
-    if (action.type === 'forward') {
-      this.#startForward(action);
+    if (action.type === 'forward') this.#startForward(action);
+    else this.#openFilters(action, () => this.#answerByRoute(action));
+  }
+
+  #answerByRoute(action: Exclude<PreparedRoute['action'], PreparedForward>): void {
+    const headers = answerHeaders(action, this.#message, this.#scheme, this.#http.listenerPort);
+    this.answer(action.status, action.type === 'direct' ? action.body : '', undefined, headers);
+  }
+
+  /** Calls `next` once no filter answers by itself: at once, or when those that ask others have heard. */
+  #openFilters({ open }: RouteFilters, next: () => void): void {
+    if (!open) {
+      next();
       return;
     }
-    const headers = answerHeaders(action, message, this.#scheme, this.#http.listenerPort);
-    this.answer(action.status, action.type === 'direct' ? action.body : '', undefined, headers);
+    this.#filters = new ExchangeFilters(this.#ids!.remoteAddress, this.#context.log);
+    this.#filters.open(open, this.#message, (answer) => {
+      if (this.#over) return;
+      if (answer) this.answer(answer.status, answer.body ?? '', answer.flag, answer.headers);
+      else next();
+    });
   }
 
   get #scheme(): 'http' | 'https' {
@@ -158,26 +182,36 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       this.#tooLarge();
       return;
     }
-    if (target.cluster === INVALID_CLUSTER) {
-      this.answer(action.config.invalidStatus ?? 500, 'the backend of this route is not valid');
-      return;
-    }
-    const cluster = this.#http.cluster(target.cluster);
-    if (!cluster) {
-      this.answer(503, 'the cluster of this route is not known', 'NC');
-      return;
-    }
-    if (cluster.cluster.protocol === 'http2') this.#call ??= translateWeb(this.#down, message);
+    const cluster = target.cluster === INVALID_CLUSTER ? undefined : this.#http.cluster(target.cluster);
+    if (cluster?.cluster.protocol === 'http2') this.#call ??= translateWeb(this.#down, message);
     if (this.#call?.web) this.#down = this.#call.web;
-    action.rewrite?.(message);
-    if (target.editRequest) {
-      target.editRequest(message);
-      takeEditedHost(message);
-    }
     // Calls give themselves a time, and may be silent for as long.
     this.#times.limitCall(this.#call?.timeoutMs(message, action.config.timeoutMs));
     if (this.#requestDone) this.#times.limitRequest(action.config.timeoutMs);
     else this.#kept = new KeptBody(this.#context.limits.maxKeptBytes);
+    if (!target.open) {
+      this.#forwardTo(target, action, cluster);
+      return;
+    }
+    this.#armDeadline();
+    this.#openFilters(target, () => this.#forwardTo(target, action, cluster));
+  }
+
+  #forwardTo(target: PreparedTarget, action: PreparedForward, cluster: ClusterState | undefined): void {
+    const message = this.#message;
+    if (target.cluster === INVALID_CLUSTER) {
+      this.answer(action.config.invalidStatus ?? 500, 'the backend of this route is not valid');
+      return;
+    }
+    if (!cluster) {
+      this.answer(503, 'the cluster of this route is not known', 'NC');
+      return;
+    }
+    if (target.editRequest) {
+      target.editRequest(message);
+      takeEditedHost(message);
+    }
+    if (target.taps) this.#openTaps(target.taps);
     this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this);
     this.#armDeadline();
     this.#attempts.start();
@@ -204,6 +238,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const { lender } = this.#down;
     const kept = this.#kept;
     if (kept?.complete) kept.add(lender.keep(buffer, start, end));
+    if (this.#taps) for (const tap of this.#taps) tap.body(Buffer.from(buffer.subarray(start, end)));
     const upstream = this.#attempts?.stream;
     if (upstream) upstream.body(lender, buffer, start, end);
     else if (!kept?.full) return;
@@ -219,6 +254,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     }
     this.#requestDone = true;
     this.#requestTrailers = trailers;
+    if (this.#taps) for (const tap of this.#taps) tap.end(trailers);
     if (this.#heldReason !== undefined) {
       this.#tellUnsent(this.#heldReason);
       return;
@@ -259,13 +295,26 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     return this.#context.stats.by[this.#http.direction].limits;
   }
 
+  #openTaps(makers: NonNullable<RouteFilters['taps']>): void {
+    for (const make of makers) {
+      const tap = make(this.#message);
+      if (!tap) continue;
+      for (const piece of this.#kept?.pieces ?? []) tap.body(piece);
+      if (this.#requestDone) tap.end(this.#requestTrailers);
+      else {
+        this.#taps ??= [];
+        this.#taps.push(tap);
+      }
+    }
+  }
+
   onBadRequestBody(reason: string): void {
     this.#close = true;
     this.answer(400, reason, 'DPE');
   }
 
   onClientDrain(): void {
-    this.#attempts?.stream?.resume();
+    if (!this.#bodyFilter?.blocked) this.#attempts?.stream?.resume();
     this.#armDeadline();
   }
 
@@ -390,13 +439,19 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#answered = true;
     this.#status = status;
     if (this.#down.mustClose || (request.expectContinue && !this.#continued && !this.#requestDone)) this.#close = true;
-    this.#target!.editResponse?.(message);
-    this.#down.answer(message, request, bodyMode, this.#close);
+    this.#editAnswer(message);
+    if (this.#filters && bodyMode !== NO_BODY) this.#bodyFilter = this.#filters.openBody(message, this.#bodyOut());
+    if (this.#bodyFilter) message.contentLength = -1;
+    this.#down.answer(message, request, this.#bodyFilter ? CHUNKED : bodyMode, this.#close);
   }
 
   onBody(buffer: Buffer, start: number, end: number): void {
     const upstream = this.#attempts?.stream;
     if (this.#over || !upstream) return;
+    if (this.#bodyFilter) {
+      this.#bodyFilter.write(buffer, start, end);
+      return;
+    }
     this.#sent += end - start;
     this.#down.body(upstream.lender, buffer, start, end);
   }
@@ -410,15 +465,52 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onReadDone(): void {
     if (this.#over) return;
     const down = this.#down;
+    const filter = this.#bodyFilter;
     if (this.#answerDone) {
-      down.end(this.#answerTrailers);
-      this.#finish();
+      if (filter) this.#endFilteredBody(filter);
+      else this.#endAnswer();
       return;
     }
+    filter?.flush();
     down.flush();
     this.#context.deadlines.now();
-    if (down.blocked) this.#attempts?.stream?.pause();
+    if (down.blocked || filter?.blocked) this.#attempts?.stream?.pause();
     this.#armDeadline();
+  }
+
+  #endAnswer(): void {
+    this.#down.end(this.#answerTrailers);
+    this.#finish();
+  }
+
+  /** The rest of it comes later; the upstream is free. */
+  #endFilteredBody(filter: BodyFilter): void {
+    this.#attempts!.stop(this.#requestDone);
+    filter.end();
+    this.#armDeadline();
+  }
+
+  #bodyOut(): BodyOut {
+    return {
+      push: (bytes) => {
+        if (this.#over) return;
+        this.#sent += bytes.length;
+        this.#down.body(undefined, bytes, 0, bytes.length);
+        this.#down.flush();
+      },
+      end: () => {
+        if (!this.#over) this.#endAnswer();
+      },
+      drained: () => {
+        if (!this.#over && !this.#down.blocked) this.#attempts?.stream?.resume();
+      },
+      fail: () => this.#abort(undefined),
+    };
+  }
+
+  #editAnswer(message: ResponseMessage): void {
+    this.#target!.editResponse?.(message);
+    this.#filters?.editAnswer(message);
   }
 
   onUpstreamDrain(): void {
@@ -470,7 +562,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#answered = true;
     this.#status = 101;
     takeUnsent(message.headers);
-    this.#target!.editResponse?.(message);
+    this.#editAnswer(message);
     this.#over = true;
     const { wire, early } = this.#down.switchProtocol(message, this.#message);
     new Tunnel(this.#context.deadlines, wire, upstream, {
@@ -503,7 +595,16 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const text = body === '' || body.endsWith('\n') || this.#route?.action.type === 'direct' ? body : `${body}\n`;
     const { isHead } = this;
     const nowMs = this.#context.clock.now();
-    const plain: LocalAnswer = { status, body: text, headers, close: this.#close, isHead, nowMs };
+    const head = { status, headers: [...headers] };
+    this.#filters?.editAnswer(head);
+    const plain: LocalAnswer = {
+      status: head.status,
+      body: text,
+      headers: head.headers,
+      close: this.#close,
+      isHead,
+      nowMs,
+    };
     const answer = this.#call?.localAnswer(plain, flag === 'UT') ?? plain;
     this.#status = answer.status;
     this.#sent = isHead ? 0 : Buffer.byteLength(answer.body);
@@ -522,6 +623,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   #finish(): void {
     this.#over = true;
+    this.#bodyFilter?.close();
+    if (!this.#requestDone && this.#taps) for (const tap of this.#taps) tap.abort();
     this.#down.clearExchangeDeadline();
     this.#attempts?.stop(this.#answerDone && this.#requestDone);
     this.#tell();
@@ -579,6 +682,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const decision = this.#decision;
     const cluster = this.#attempts?.cluster.cluster;
     this.#attempts?.ended(this.#status, this.#flags ?? NO_FLAGS);
+    this.#filters?.ended();
     context.onEvent(
       makeEvent(context, this.#down.self.get(context), {
         startMs: this.#startMs,

@@ -38,6 +38,10 @@ export class KeptBody {
     this.#bytes = 0;
   }
 
+  get pieces(): readonly Buffer[] {
+    return this.#pieces;
+  }
+
   replay(upstream: UpstreamStream): void {
     for (const piece of this.#pieces) upstream.body(undefined, piece, 0, piece.length);
   }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../../lib/clock.ts';
 import type { RequestHead } from '../../model/http.ts';
 import type { Route, RouteMatch, ValueMatch } from '../../model/route.ts';
 import type { RouteTable, VirtualHost } from '../../model/snapshot.ts';
 import { prepareRoutes } from './router.ts';
 
 const random = { next: () => 0 };
+const services = { clock: systemClock, random, sendAside: () => undefined };
 
 const matchOf = (path: string): RouteMatch['path'] => {
   const [type, value] = path.includes(' ') ? path.split(' ') : ['prefix', path];
@@ -173,7 +175,7 @@ const cases: Record<string, Case> = {
 
 for (const [name, { hosts, routes = [], want, headers }] of Object.entries(cases)) {
   test(name, () => {
-    const router = prepareRoutes(table(...(hosts ?? [virtualHost(['a.test'], ...routes)])), random);
+    const router = prepareRoutes(table(...(hosts ?? [virtualHost(['a.test'], ...routes)])), services);
     assert.deepEqual(router.problems, []);
     for (const [text, expected] of Object.entries(want)) {
       assert.equal(router.match(request(text, headers))?.route.name, expected, text);
@@ -183,7 +185,7 @@ for (const [name, { hosts, routes = [], want, headers }] of Object.entries(cases
 
 test('with a default port a host is looked up with a port always', () => {
   const hosts = [virtualHost(['a.test:80'], route('own', '/')), virtualHost(['a.test:81'], route('other', '/'))];
-  const router = prepareRoutes({ ...table(...hosts), defaultPort: 80 }, random);
+  const router = prepareRoutes({ ...table(...hosts), defaultPort: 80 }, services);
   const names = ['a.test/', 'a.test:80/', 'a.test:81/', 'a.test:82/'].map(
     (text) => router.match(request(text))?.route.name,
   );
@@ -191,7 +193,7 @@ test('with a default port a host is looked up with a port always', () => {
 });
 
 test('a broken pattern of a path takes nothing, and is a problem', () => {
-  const router = prepareRoutes(table(virtualHost(['*'], route('bad', 'regex /(a'), route('rest', '/'))), random);
+  const router = prepareRoutes(table(virtualHost(['*'], route('bad', 'regex /(a'), route('rest', '/'))), services);
   assert.equal(router.match(request('/a'))?.route.name, 'rest');
   assert.deepEqual(
     router.problems.map((problem) => [problem.code, problem.path]),
@@ -200,7 +202,10 @@ test('a broken pattern of a path takes nothing, and is a problem', () => {
 });
 
 test('a broken pattern of a header answers 500 where the header is there', () => {
-  const router = prepareRoutes(table(virtualHost(['*'], route('bad', '/', 'header x~(a'), route('rest', '/'))), random);
+  const router = prepareRoutes(
+    table(virtualHost(['*'], route('bad', '/', 'header x~(a'), route('rest', '/'))),
+    services,
+  );
   const action = router.match(request('/a', ['x', '1']))?.action;
   assert.deepEqual([action?.type, action?.type === 'direct' && action.status], ['direct', 500]);
   assert.equal(router.match(request('/a'))?.route.name, 'rest');
@@ -228,12 +233,15 @@ test('targets are picked by weight, with the edits of route and target', () => {
       ],
     },
   };
-  const router = prepareRoutes(table(virtualHost(['*'], split)), { next: () => numbers.shift()! });
+  const router = prepareRoutes(table(virtualHost(['*'], split)), {
+    ...services,
+    random: { next: () => numbers.shift()! },
+  });
   const action = router.match(request('/'))?.action;
   assert.ok(action?.type === 'forward');
   const picked = Array.from({ length: 4 }, () => action.pick());
   assert.deepEqual([...new Set(picked.map((target) => target.cluster))].sort(), ['v1', 'v2']);
-  const head = { headers: [] };
+  const head = request('/');
   picked.find((target) => target.cluster === 'v2')?.editRequest?.(head);
   assert.deepEqual(head.headers, ['x-route', '1', 'x-target', '1']);
   assert.equal(picked[0]?.editResponse, undefined);
@@ -244,16 +252,24 @@ test('no target with a weight is the invalid backend', () => {
     ...route('r', '/'),
     action: { type: 'forward', targets: [{ cluster: 'a', weight: 0, filters: [] }] },
   };
-  const action = prepareRoutes(table(virtualHost(['*'], none)), random).match(request('/'))?.action;
+  const action = prepareRoutes(table(virtualHost(['*'], none)), services).match(request('/'))?.action;
   assert.equal(action?.type === 'forward' && action.pick().cluster, 'invalid-backend');
 });
 
 test('redirects and direct answers are prepared', () => {
   const gone: Route = { ...route('d', '/d'), action: { type: 'direct', status: 410, body: 'gone' } };
   const moved: Route = { ...route('m', '/m'), action: { type: 'redirect', scheme: 'https', status: 301 } };
-  const router = prepareRoutes(table(virtualHost(['*'], gone, moved)), random);
+  const router = prepareRoutes(table(virtualHost(['*'], gone, moved)), services);
   const direct = router.match(request('/d'))?.action;
-  assert.deepEqual(direct, { type: 'direct', status: 410, body: 'gone', editResponse: undefined });
+  assert.deepEqual(direct, {
+    type: 'direct',
+    status: 410,
+    body: 'gone',
+    open: undefined,
+    editRequest: undefined,
+    taps: undefined,
+    editResponse: undefined,
+  });
   const redirect = router.match(request('/m'))?.action;
   assert.ok(redirect?.type === 'redirect');
   assert.equal(redirect.location(request('shop.test:80/m/x?q=1'), 'http', 80), 'https://shop.test/m/x?q=1');
@@ -271,7 +287,7 @@ test('agrees with going through the list one by one', () => {
       const path = `${['exact', 'prefix', 'regex'][next(3)]} ${words[next(words.length)]}`;
       return route(`r${i}`, path, ...(next(3) ? [] : [['GET', 'POST'][next(2)]!]));
     });
-    const router = prepareRoutes(table(virtualHost(['*'], ...routes)), random);
+    const router = prepareRoutes(table(virtualHost(['*'], ...routes)), services);
     for (const path of [...words, '/a/', '/c', '/a/a/a']) {
       const head = request(`${['GET', 'POST'][next(2)]} a${path}`);
       const first = routes.find(({ match }) => {
@@ -287,6 +303,6 @@ test('agrees with going through the list one by one', () => {
 
 test('thousands of routes are found by their own path', () => {
   const routes = Array.from({ length: 5000 }, (_, i) => route(`r${i}`, i % 2 ? `/p${i}` : `exact /p${i}`));
-  const router = prepareRoutes(table(virtualHost(['*'], ...routes)), random);
+  const router = prepareRoutes(table(virtualHost(['*'], ...routes)), services);
   for (let i = 0; i < 5000; i += 7) assert.equal(router.match(request(`/p${i}`))?.route.name, `r${i}`);
 });

@@ -1,19 +1,18 @@
 // Compiles a RouteTable at config time, so that a request only looks up: host → path → conditions → action.
 // Called by the proxy's prepare step and for every request.
 
-import { type HeadEdit, prepareHeaderEdit } from '../../filters/header-modifier/proxy.ts';
+import type { FilterServices } from '../../filters/filter.ts';
 import { type Location, prepareRedirect } from '../../filters/request-redirect/proxy.ts';
 import { trimPrefix } from '../../filters/url-rewrite/path.ts';
-import { prepareUrlRewrite } from '../../filters/url-rewrite/proxy.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { compilePattern } from '../../lib/pattern.ts';
-import type { Random } from '../../lib/random.ts';
 import type { RequestHead } from '../../model/http.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { ForwardAction, ForwardTarget, Route } from '../../model/route.ts';
 import { INVALID_CLUSTER, type RouteTable, type VirtualHost } from '../../model/snapshot.ts';
 import { prepareWeightedPick } from '../upstream/balancer.ts';
 import { HostTable } from './host-table.ts';
+import { prepareFilters, type RouteFilters } from './route-filters.ts';
 import { type HeadTest, prepareConditions } from './route-match.ts';
 
 export interface Router {
@@ -38,68 +37,45 @@ export interface PreparedForward {
   readonly config: ForwardAction;
   /** By weight. A target with cluster INVALID_CLUSTER leads nowhere. */
   readonly pick: () => PreparedTarget;
-  /** Changes path and host in place. Once per request, before it is first sent. */
-  readonly rewrite: ((head: RequestHead) => void) | undefined;
 }
 
-/** A target with the header edits of its route and its own, in this order. Undefined edits: nothing to do. */
-export interface PreparedTarget {
+/** A target with the filters of its route and its own. */
+export interface PreparedTarget extends RouteFilters {
   readonly cluster: string;
   readonly weight: number;
-  /** In place. Once per request, before it is first sent. */
-  readonly editRequest: HeadEdit | undefined;
-  /** In place, on the answer of the upstream. */
-  readonly editResponse: HeadEdit | undefined;
 }
 
-export interface PreparedRedirect {
+export interface PreparedRedirect extends RouteFilters {
   readonly type: 'redirect';
   readonly status: number;
   /** `scheme` and `port`: how the request reached the listener. */
   readonly location: Location;
-  readonly editResponse: HeadEdit | undefined;
 }
 
-export interface PreparedDirect {
+export interface PreparedDirect extends RouteFilters {
   readonly type: 'direct';
   readonly status: number;
   readonly body: string;
-  readonly editResponse: HeadEdit | undefined;
 }
 
-const prepareForward = (route: Route, action: ForwardAction, random: Random): PreparedForward => {
-  // Targets without filters of their own share the route's edits.
-  const routeEdits = {
-    editRequest: prepareHeaderEdit(route.filters, 'request-headers'),
-    editResponse: prepareHeaderEdit(route.filters, 'response-headers'),
-  };
+const prepareForward = (route: Route, action: ForwardAction, services: FilterServices): PreparedForward => {
+  const shared = prepareFilters(route.filters, route, services);
   const targetOf = ({ cluster, weight, filters }: ForwardTarget): PreparedTarget => {
-    if (filters.length === 0) return { cluster, weight, ...routeEdits };
-    const all = [...route.filters, ...filters];
-    return {
-      cluster,
-      weight,
-      editRequest: prepareHeaderEdit(all, 'request-headers'),
-      editResponse: prepareHeaderEdit(all, 'response-headers'),
-    };
+    const own = filters.length > 0 ? prepareFilters([...route.filters, ...filters], route, services) : shared;
+    return { cluster, weight, ...own };
   };
-  const invalid: PreparedTarget = { cluster: INVALID_CLUSTER, weight: 0, ...routeEdits };
-  const pickOrNone = prepareWeightedPick(action.targets.map(targetOf), random);
-  return {
-    type: 'forward',
-    config: action,
-    pick: () => pickOrNone() ?? invalid,
-    rewrite: prepareUrlRewrite(action.rewrite, route.match.path),
-  };
+  const invalid: PreparedTarget = { cluster: INVALID_CLUSTER, weight: 0, ...shared };
+  const pickOrNone = prepareWeightedPick(action.targets.map(targetOf), services.random);
+  return { type: 'forward', config: action, pick: () => pickOrNone() ?? invalid };
 };
 
-const prepareAction = (route: Route, random: Random): PreparedRoute['action'] => {
+const prepareAction = (route: Route, services: FilterServices): PreparedRoute['action'] => {
   const { action } = route;
-  if (action.type === 'forward') return prepareForward(route, action, random);
-  const editResponse = prepareHeaderEdit(route.filters, 'response-headers');
-  if (action.type === 'direct') return { type: 'direct', status: action.status, body: action.body, editResponse };
+  if (action.type === 'forward') return prepareForward(route, action, services);
+  const filters = prepareFilters(route.filters, route, services);
+  if (action.type === 'direct') return { type: 'direct', status: action.status, body: action.body, ...filters };
   const location = prepareRedirect(action, route.match.path);
-  return { type: 'redirect', status: action.status, location, editResponse };
+  return { type: 'redirect', status: action.status, location, ...filters };
 };
 
 /** One route under its place in the list: of all that match, the lowest index wins. */
@@ -139,24 +115,24 @@ class HostRoutes {
   /** The route that takes every path, where it stands first: no lookup at all. */
   readonly #always: PreparedRoute | undefined;
 
-  constructor(virtualHost: VirtualHost, random: Random, problems: Problem[]) {
+  constructor(virtualHost: VirtualHost, services: FilterServices, problems: Problem[]) {
     this.virtualHost = virtualHost;
     virtualHost.routes.forEach((route, index) => {
-      this.#add(route, index, random, problems);
+      this.#add(route, index, services, problems);
     });
     this.#lengths = [...new Set([...this.#prefixes.keys()].map((prefix) => prefix.length))].sort((a, b) => a - b);
     const [first] = this.#root;
     this.#always = first?.index === 0 && !first.test ? first.prepared : undefined;
   }
 
-  #add(route: Route, index: number, random: Random, problems: Problem[]): void {
+  #add(route: Route, index: number, services: FilterServices, problems: Problem[]): void {
     const { type, value } = route.match.path;
     const conditions = prepareConditions(route.match);
     for (const problem of conditions.problems) problems.push({ ...problem, path: `${route.name}: ${problem.path}` });
     const usable: Route = conditions.problems.length
       ? { ...route, action: { type: 'direct', status: 500, body: 'this route has a pattern that can not be used' } }
       : route;
-    const prepared = { route, virtualHost: this.virtualHost, action: prepareAction(usable, random) };
+    const prepared = { route, virtualHost: this.virtualHost, action: prepareAction(usable, services) };
     const candidate = { index, test: conditions.test, prepared };
     if (type === 'exact') addTo(this.#exact, value, candidate);
     else if (type === 'regex') this.#addPattern(route, candidate, problems);
@@ -208,11 +184,11 @@ class HostRoutes {
 const HAS_PORT = /:\d+$/;
 
 /** Never throws: a pattern that can't be used is a problem, and its route takes nothing or answers 500. */
-export const prepareRoutes = (table: RouteTable, random: Random): Router => {
+export const prepareRoutes = (table: RouteTable, services: FilterServices): Router => {
   const problems: Problem[] = [];
   const hosts = new HostTable<HostRoutes>();
   for (const virtualHost of table.virtualHosts) {
-    const routes = new HostRoutes(virtualHost, random, problems);
+    const routes = new HostRoutes(virtualHost, services, problems);
     for (const domain of virtualHost.domains) hosts.add(domain, routes);
   }
   const { defaultPort } = table;

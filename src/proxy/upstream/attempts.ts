@@ -240,8 +240,10 @@ export class Attempts implements Waiter {
     this.#pool?.cancel(this);
     this.#pool = undefined;
     this.#leave();
-    if (clean) this.stream?.finish(true);
-    else this.stream?.drop();
+    const { stream } = this;
+    this.stream = undefined;
+    if (clean) stream?.finish(true);
+    else stream?.drop();
   }
 
   /** As `stop`, where the connection belongs to somebody else. */

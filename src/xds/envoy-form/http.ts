@@ -19,6 +19,7 @@ import { UNSENT_HEADER } from '../../model/http.ts';
 import type { ForwardClientCert, HttpHandler } from '../../model/snapshot.ts';
 import type { AccessLogInit } from './access-log.ts';
 import { bodyLimit } from './body-limit.ts';
+import { chainFilters } from './filters.ts';
 import { timedOutCall, webFilter } from './grpc.ts';
 import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
 import { httpRbac } from './rbac.ts';
@@ -115,6 +116,7 @@ const filtersOf = ({ handler, authorizes, inner }: HttpOptions): NonNullable<Man
   headerFilter(handler.edge),
   ...(authorizes ? httpRbac() : []),
   ...(handler.explicitProxy && !inner ? [tunnelClusterFilter()] : []),
+  ...chainFilters(handler),
   bodyLimit(handler.limits?.maxRequestBytes),
   webFilter(),
   configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),

@@ -1,31 +1,9 @@
-// Small pieces that every part of the Envoy form is written with.
-import { create, type DescMessage, type Message, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { type Any, anyPack, type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
+// Resources and other small pieces that every part of the Envoy form is written with.
+import { create, type DescMessage, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { ApiVersion, type ConfigSource, ConfigSourceSchema } from '../../gen/envoy/config/core/v3/config_source_pb.js';
 import { type EncodedResource, encodeResource } from '../form.ts';
 
-/** What a message is made from. */
-export type Init<Schema extends DescMessage> = Exclude<MessageInitShape<Schema>, Message>;
-
-export const pack = <Schema extends DescMessage>(schema: Schema, init: MessageInitShape<Schema>): Any =>
-  anyPack(schema, create(schema, init));
-
-/** An extension: its name, and its configuration as Any. */
-export const extension = <Schema extends DescMessage>(
-  name: string,
-  schema: Schema,
-  init: MessageInitShape<Schema>,
-): { name: string; typedConfig: Any } => ({ name, typedConfig: pack(schema, init) });
-
-/** As `extension`, for filters and transport sockets, whose configuration is one of several. */
-export const configured = <Schema extends DescMessage>(
-  name: string,
-  schema: Schema,
-  init: MessageInitShape<Schema>,
-): { name: string; configType: { case: 'typedConfig'; value: Any } } => ({
-  name,
-  configType: { case: 'typedConfig', value: pack(schema, init) },
-});
+export { configured, duration, extension, type Init, pack } from '../../filters/envoy-message.ts';
 
 export const resourceOf = <Schema extends DescMessage>(
   name: string,
@@ -33,9 +11,6 @@ export const resourceOf = <Schema extends DescMessage>(
   schema: Schema,
   init: MessageInitShape<Schema>,
 ): EncodedResource => encodeResource(name, typeUrl, toBinary(schema, create(schema, init)));
-
-export const duration = (ms: number): Duration =>
-  create(DurationSchema, { seconds: BigInt(Math.floor(ms / 1000)), nanos: Math.round(ms % 1000) * 1_000_000 });
 
 /** Resources that come over the same stream as everything else. */
 export const fromAds = (): ConfigSource =>

@@ -1,20 +1,19 @@
 // One route of the model as one or two of Envoy's.
-
-import { envoyHeaderEdits } from '../../filters/header-modifier/envoy.ts';
+import type { EnvoyRouteParts } from '../../filters/envoy-filter.ts';
 import { envoyRedirect } from '../../filters/request-redirect/envoy.ts';
-import { envoyUrlRewrite } from '../../filters/url-rewrite/envoy.ts';
 import type { RetryPolicySchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import {
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
   type RouteActionSchema,
   type RouteMatchSchema,
   type RouteSchema,
-  type WeightedClusterSchema,
 } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import { PreviousHostsPredicateSchema } from '../../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+import { FractionalPercent_DenominatorType } from '../../gen/envoy/type/v3/percent_pb.js';
 import { UNSENT_HEADER } from '../../model/http.ts';
-import type { ForwardAction, RetryPolicy, Route, RouteMatch, ValueMatch } from '../../model/route.ts';
+import type { ForwardAction, RetryPolicy, Route, RouteFilter, RouteMatch, ValueMatch } from '../../model/route.ts';
 import { bodyLimitOfRoute } from './body-limit.ts';
+import { filterParts } from './filters.ts';
 import { callTimeout, callTriggers, webOfRoute } from './grpc.ts';
 import { configured, duration, type Init } from './message.ts';
 import type { RouteContext } from './route-context.ts';
@@ -78,37 +77,23 @@ const retryOn = (on: string, attempts: number, policy?: RetryPolicy): Init<typeo
   }),
 });
 
-const clusterOf = (
-  route: Route,
-  { targets }: ForwardAction,
-): NonNullable<Init<typeof RouteActionSchema>['clusterSpecifier']> => {
+const clusterOf = ({ targets }: ForwardAction): NonNullable<Init<typeof RouteActionSchema>['clusterSpecifier']> => {
   const live = targets.filter((target) => target.weight > 0);
-  const only = live.length === 1 && live[0]!.filters.length === 0 ? live[0]! : undefined;
-  if (only) return { case: 'cluster', value: only.cluster };
-  const ownEdits = hasOwnEdits(route);
-  const value: Init<typeof WeightedClusterSchema> = {
-    clusters: live.map((target) => ({
-      name: target.cluster,
-      weight: target.weight,
-      ...(ownEdits && envoyHeaderEdits([...route.filters, ...target.filters])),
-    })),
-  };
-  return { case: 'weightedClusters', value };
+  const [only] = live;
+  if (live.length === 1) return { case: 'cluster', value: only!.cluster };
+  const clusters = live.map(({ cluster, weight }) => ({ name: cluster, weight }));
+  return { case: 'weightedClusters', value: { clusters } };
 };
 
-/** True where a target has filters: then every edit is made at the targets, so that the order is kept. */
-const hasOwnEdits = ({ action }: Route): boolean =>
-  action.type === 'forward' && action.targets.some((target) => target.filters.length > 0);
-
 const forwardOf = (
-  route: Route,
   action: ForwardAction,
+  parts: EnvoyRouteParts,
   context: RouteContext,
   retry?: Init<typeof RetryPolicySchema>,
 ): NonNullable<EnvoyRoute['action']> => {
   const perTry = action.attemptTimeoutMs;
   const value: Init<typeof RouteActionSchema> = {
-    clusterSpecifier: clusterOf(route, action),
+    clusterSpecifier: clusterOf(action),
     clusterNotFoundResponseCode:
       action.invalidStatus === 503 ? NotFoundCode.SERVICE_UNAVAILABLE : NotFoundCode.INTERNAL_SERVER_ERROR,
     timeout: duration(action.timeoutMs ?? 0),
@@ -116,7 +101,7 @@ const forwardOf = (
     ...((retry || perTry !== undefined) && {
       retryPolicy: { ...retry, ...(perTry !== undefined && { perTryTimeout: duration(perTry) }) },
     }),
-    ...envoyUrlRewrite(action.rewrite, route.match.path),
+    ...parts.action,
   };
   return { case: 'route', value };
 };
@@ -133,23 +118,69 @@ const withMethods = (route: EnvoyRoute, match: Init<typeof RouteMatchSchema>, in
   },
 });
 
-const forwardRoutes = (route: Route, action: ForwardAction, base: EnvoyRoute, context: RouteContext): EnvoyRoute[] => {
+const forwardRoutes = (
+  match: Init<typeof RouteMatchSchema>,
+  action: ForwardAction,
+  base: EnvoyRoute,
+  parts: EnvoyRouteParts,
+  context: RouteContext,
+): EnvoyRoute[] => {
   const { retry } = action;
+  const withRetry = (policy?: Init<typeof RetryPolicySchema>) => ({
+    ...base,
+    match,
+    action: forwardOf(action, parts, context, policy),
+  });
   // The program behind this proxy is the only one it knows; its caller's proxy may ask another.
-  if (context.isInbound && !retry) return [{ ...base, action: forwardOf(route, action, context) }];
+  if (context.isInbound && !retry) return [withRetry()];
   const unsent = unsentOf(action, context);
-  const plain = { ...base, action: forwardOf(route, action, context, retryOn(unsent, OTHER_ENDPOINTS)) };
-  if (!retry || retry.attempts === 0) return [plain];
+  if (!retry || retry.attempts === 0) return [withRetry(retryOn(unsent, OTHER_ENDPOINTS))];
   // Envoy knows no condition on the method inside a retry policy, so what is not idempotent has a route of its own.
-  const match = matchOf(route.match);
   const calls = callTriggers(retry);
   const on = `${unsent}${calls}${retry.resets === false ? '' : ',reset'}${retry.statuses.length > 0 ? ',retriable-status-codes' : ''}`;
-  const repeating = { ...base, action: forwardOf(route, action, context, retryOn(on, retry.attempts, retry)) };
-  const careful = {
-    ...base,
-    action: forwardOf(route, action, context, retryOn(`${unsent}${calls}`, retry.attempts, retry)),
-  };
+  const repeating = withRetry(retryOn(on, retry.attempts, retry));
+  const careful = withRetry(retryOn(`${unsent}${calls}`, retry.attempts, retry));
   return [withMethods(repeating, match, false), withMethods(careful, match, true)];
+};
+
+const MILLION = 1_000_000;
+
+/** A request has one random number for all the routes that it is compared with, so that shares add up. */
+const upToShare = (share: number): Init<typeof RouteMatchSchema> =>
+  share >= 1
+    ? {}
+    : {
+        runtimeFraction: {
+          defaultValue: {
+            numerator: Math.round(share * MILLION),
+            denominator: FractionalPercent_DenominatorType.MILLION,
+          },
+        },
+      };
+
+/** Envoy has few fields for each of several clusters: where a target has filters of its own, each gets a route. */
+const routesByTarget = (route: Route, action: ForwardAction, context: RouteContext): EnvoyRoute[] => {
+  const live = action.targets.filter(({ weight }) => weight > 0);
+  const total = live.reduce((sum, { weight }) => sum + weight, 0);
+  let sum = 0;
+  return live.flatMap((target) => {
+    sum += target.weight;
+    const own = { ...action, targets: [target] };
+    return routesOf(route, own, [...route.filters, ...target.filters], upToShare(sum / total), context);
+  });
+};
+
+const routesOf = (
+  route: Route,
+  action: ForwardAction,
+  filters: readonly RouteFilter[],
+  share: Init<typeof RouteMatchSchema>,
+  context: RouteContext,
+): EnvoyRoute[] => {
+  const parts = filterParts(filters, route);
+  const typedPerFilterConfig = { ...webOfRoute(action, context), ...bodyLimitOfRoute(action), ...parts.perFilter };
+  const base = { name: route.name, ...parts.route, typedPerFilterConfig };
+  return forwardRoutes({ ...matchOf(route.match), ...share }, action, base, parts, context);
 };
 
 const directOf = (status: number, body: string): NonNullable<EnvoyRoute['action']> => ({
@@ -157,22 +188,23 @@ const directOf = (status: number, body: string): NonNullable<EnvoyRoute['action'
   value: { status, ...(body !== '' && { body: { specifier: { case: 'inlineString', value: body } } }) },
 });
 
-/** Never more than two: an idempotent and a careful one. */
+const answered = (route: Route, action: NonNullable<EnvoyRoute['action']>): EnvoyRoute => {
+  const { route: fields, perFilter } = filterParts(route.filters, route);
+  return { name: route.name, match: matchOf(route.match), ...fields, typedPerFilterConfig: perFilter, action };
+};
+
+/** With retries an idempotent and a careful one; so many for each target where one has filters of its own. */
 export const envoyRoutes = (route: Route, context: RouteContext): EnvoyRoute[] => {
   const { action } = route;
-  const base: EnvoyRoute = {
-    name: route.name,
-    match: matchOf(route.match),
-    ...(!hasOwnEdits(route) && envoyHeaderEdits(route.filters)),
-  };
   if (action.type === 'redirect') {
-    return [{ ...base, action: { case: 'redirect', value: envoyRedirect(action, route.match.path, context.entry) } }];
+    return [answered(route, { case: 'redirect', value: envoyRedirect(action, route.match.path, context.entry) })];
   }
-  if (action.type === 'direct') return [{ ...base, action: directOf(action.status, action.body) }];
+  if (action.type === 'direct') return [answered(route, directOf(action.status, action.body))];
   // With nothing to forward to, the share that is broken is all of it.
   if (action.targets.every((target) => target.weight === 0)) {
-    return [{ ...base, action: directOf(action.invalidStatus ?? 500, '') }];
+    return [answered(route, directOf(action.invalidStatus ?? 500, ''))];
   }
-  const typedPerFilterConfig = { ...webOfRoute(action, context), ...bodyLimitOfRoute(action) };
-  return forwardRoutes(route, action, { ...base, typedPerFilterConfig }, context);
+  return action.targets.some(({ filters }) => filters.length > 0)
+    ? routesByTarget(route, action, context)
+    : routesOf(route, action, route.filters, {}, context);
 };

@@ -5,7 +5,7 @@ import { GATEWAY_GROUP, type ParentRef, type RouteParentStatus, type RouteStatus
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import type { Attachment, GatewayPart } from './gateways.ts';
 import { attachedHostnames, coversHostname } from './hostnames.ts';
-import { sameItems } from './keep.ts';
+import { keepEqual, sameItems } from './keep.ts';
 import { allowsNamespace, type NamespaceLabels } from './listeners.ts';
 import { type CompiledRoute, isStream } from './routes.ts';
 import type { ServiceShape } from './services.ts';
@@ -53,11 +53,10 @@ export const openAttachments = () => {
   let identities = new Map<string, readonly unknown[]>();
   return (routes: readonly CompiledRoute[], parents: Parents): AttachedRoute[] => {
     identities = new Map(
-      [...parents.gateways].map(([key, { listeners }]) => {
-        const identity = [...listeners.map(({ checked }) => checked), parents.namespaceLabels];
-        const before = identities.get(key);
-        return [key, before && sameItems(before, identity) ? before : identity];
-      }),
+      [...parents.gateways].map(([key, { listeners }]) => [
+        key,
+        keepEqual(identities.get(key), [...listeners.map(({ checked }) => checked), parents.namespaceLabels]),
+      ]),
     );
     const run: Run = { parents, identities, byKind: new Map() };
     return routes.map((route) => {

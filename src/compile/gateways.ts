@@ -7,7 +7,7 @@ import { bySpecificity, coversHostname } from './hostnames.ts';
 import { byAge, type Input } from './input.ts';
 import { type CheckedListener, checkListeners, type ListenerLookups, type PortOwners } from './listeners.ts';
 import { refusedListeners } from './refusals.ts';
-import { sortRoutes } from './route-order.ts';
+import { type OrderedRoute, sortRoutes } from './route-order.ts';
 import type { CompiledRoute } from './routes.ts';
 
 export interface Attachment {
@@ -114,26 +114,22 @@ const streamsOf = (attached: readonly Governed[]): GatewayListener['streams'] =>
 
 /** The routes of each host name; behind those of its own, in their order, come those of wider names that cover it. */
 const hostsOf = (attached: readonly Governed[]): GatewayListener['hosts'] => {
-  const byHost = new Map<string, Governed[]>();
-  for (const one of attached) {
-    for (const hostname of one.hostnames) {
-      const list = byHost.get(hostname);
-      if (list) list.push(one);
-      else byHost.set(hostname, [one]);
+  // In order of age, as they were attached.
+  const byHost = new Map<string, (readonly OrderedRoute[])[]>();
+  for (const { hostnames, parts } of attached) {
+    for (const hostname of hostnames) {
+      const lists = byHost.get(hostname);
+      if (lists) lists.push(parts.routes);
+      else byHost.set(hostname, [parts.routes]);
     }
   }
   const names = [...byHost.keys()].sort(bySpecificity);
-  const own = new Map(
-    names.map((hostname) => {
-      const routes = [...(byHost.get(hostname) ?? [])].sort((a, b) => byAge(a.route.input, b.route.input));
-      return [hostname, sortRoutes(routes.map(({ parts }) => parts.routes))];
-    }),
-  );
+  const own = new Map(names.map((hostname) => [hostname, sortRoutes(byHost.get(hostname) ?? [])]));
   const wide = names.filter((hostname) => hostname.startsWith('*'));
   return names.map((hostname) => {
     const wider = wide.filter((other) => other !== hostname && coversHostname(other, hostname));
-    const routes = [hostname, ...wider].flatMap((name) => own.get(name) ?? []);
-    return { hostname, routes: wider.length > 0 ? [...new Set(routes)] : routes };
+    if (wider.length === 0) return { hostname, routes: own.get(hostname) ?? [] };
+    return { hostname, routes: [...new Set([hostname, ...wider].flatMap((name) => own.get(name) ?? []))] };
   });
 };
 

@@ -1,6 +1,7 @@
 // The Gateway API's order of precedence among the matches of all routes of a host. Used by listeners and services.
 import type { HttpRouteMatch } from '../kinds/http-route/types.ts';
 import type { Route } from '../model/route.ts';
+import { sameItems } from './keep.ts';
 
 /** One match of one rule, with what decides its place. */
 export interface OrderedRoute {
@@ -28,9 +29,26 @@ const compare = (a: OrderedRoute, b: OrderedRoute): number => {
   return 0;
 };
 
-/** Sorts the matches of several routes; `lists` are in order of age and name, which decides among equals. */
-export const sortRoutes = (lists: readonly (readonly OrderedRoute[])[]): Route[] =>
-  lists
-    .flat()
-    .sort(compare)
-    .map(({ route }) => route);
+interface Sorted {
+  readonly lists: readonly (readonly OrderedRoute[])[];
+  readonly routes: readonly Route[];
+}
+
+/** By the first list. */
+const sorted = new WeakMap<readonly OrderedRoute[], Sorted>();
+
+/**
+ * Sorts the matches of several routes; `lists` are in order of age and name, which decides among equals. The same result
+ * for the same lists: a host whose routes did not change keeps its list.
+ */
+export const sortRoutes = (lists: readonly (readonly OrderedRoute[])[]): readonly Route[] => {
+  const [first] = lists;
+  if (!first) return [];
+  let memo = sorted.get(first);
+  if (!memo || !sameItems(memo.lists, lists)) {
+    const routes = lists.flat().sort(compare);
+    memo = { lists, routes: routes.map(({ route }) => route) };
+    sorted.set(first, memo);
+  }
+  return memo.routes;
+};

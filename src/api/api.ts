@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.ts';
 import { type Random, systemRandom } from '../lib/random.ts';
 import type { Store } from '../store/store.ts';
 import { BrowserGate } from './browser-gate.ts';
+import { customResourceDefinition, openDefinitions } from './crds.ts';
 import { Discovery } from './discovery.ts';
 import { KindIndex } from './kind-index.ts';
 import {
@@ -57,16 +58,17 @@ export interface Api {
   close(): Promise<void>;
 }
 
-const buildRouter = (
+const buildRouter = async (
   options: ApiOptions,
   track: (end: () => void) => () => void,
   browserUrl: () => string | undefined,
-): { router: Router; namespaces: Namespaces } => {
+): Promise<{ router: Router; namespaces: Namespaces }> => {
   const { store, kinds, clock, tokens, log, version } = options;
-  const index = new KindIndex(kinds);
+  const index = new KindIndex([...kinds, customResourceDefinition]);
   const namespaces = new Namespaces(store, kinds, clock);
   const resources = new Resources({
     store,
+    definitions: await openDefinitions(kinds, clock),
     index,
     objects: new Objects(store, clock, namespaces),
     issuer: tokens,
@@ -99,7 +101,7 @@ export const openApi = async (options: ApiOptions): Promise<Api> => {
   };
   let browser: Address | undefined;
   const browserUrl = () => browser && `http://${browser.address}:${browser.port}/`;
-  const { router, namespaces } = buildRouter(options, track, browserUrl);
+  const { router, namespaces } = await buildRouter(options, track, browserUrl);
   await namespaces.resume();
   const servers: (Server | SecureServer)[] = [];
   const answers = new Answers();

@@ -1,7 +1,9 @@
 // What the API serves, as clients ask for it first: aggregated discovery in one answer, and the classic documents.
+import type { Kind } from '../kinds/kind.ts';
 import type { GroupVersion, KindIndex, ServedKind } from './kind-index.ts';
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+const READ_VERBS = ['get', 'list', 'watch'];
 const STATUS_VERBS = ['get', 'patch', 'update'];
 
 interface Subresource {
@@ -31,7 +33,8 @@ const subresourcesOf = (kind: ServedKind): Subresource[] => {
   const { group, version } = kind;
   const own = { group, version, kind: kind.kind };
   const found: Subresource[] = [];
-  if (kind.definition.statusSubresource) found.push({ name: 'status', kind: own, verbs: STATUS_VERBS });
+  const verbs = kind.definition.readOnly ? ['get'] : STATUS_VERBS;
+  if (kind.definition.statusSubresource) found.push({ name: 'status', kind: own, verbs });
   if (group === '' && kind.kind === 'ServiceAccount') {
     const token = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
     found.push({ name: 'token', kind: token, verbs: ['create'] });
@@ -41,7 +44,7 @@ const subresourcesOf = (kind: ServedKind): Subresource[] => {
 };
 
 /** Names for several kinds at once, as `kubectl get all` and `kubectl get istio-io` use them. */
-const categoriesOf = ({ group, kind }: ServedKind): string[] => {
+export const categoriesOf = ({ group, kind }: Pick<Kind, 'group' | 'kind'>): string[] => {
   if (group === '' && (kind === 'Service' || kind === 'Pod')) return ['all'];
   if (group === 'apps') return ['all'];
   if (group === 'gateway.networking.k8s.io') return ['gateway-api'];
@@ -53,7 +56,7 @@ const resourceOf = (kind: ServedKind): DiscoveredResource => ({
   singular: kind.definition.singular,
   namespaced: kind.definition.namespaced,
   kind: kind.kind,
-  verbs: VERBS,
+  verbs: kind.definition.readOnly ? READ_VERBS : VERBS,
   shortNames: kind.definition.shortNames,
   categories: categoriesOf(kind),
   subresources: subresourcesOf(kind),

@@ -16,7 +16,7 @@ import { jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
 import { answerPodLog } from './pod-log.ts';
 import { parseUrl, type Query, type ResourcePath } from './request.ts';
 import { answerReview, answerTokenRequest } from './reviews.ts';
-import { ApiError, badRequest, forbidden, successStatus, unsupportedMediaType } from './status.ts';
+import { ApiError, badRequest, forbidden, notFound, successStatus, unsupportedMediaType } from './status.ts';
 import { tableOf } from './table.ts';
 import { isAdmin, type TokenIssuer, type User } from './user.ts';
 import { watchObjects } from './watch.ts';
@@ -24,6 +24,8 @@ import { metadataOnly, toWire } from './wire.ts';
 
 export interface ResourcesOptions {
   readonly store: Store;
+  /** Holds what the API itself says of its kinds. */
+  readonly definitions: Store;
   readonly index: KindIndex;
   readonly objects: Objects;
   readonly issuer: TokenIssuer;
@@ -49,6 +51,13 @@ const OBJECT_FORMS = ['object', 'table', 'metadata'] as const;
 const methodNotAllowed = (req: IncomingMessage): ApiError =>
   new ApiError(405, 'MethodNotAllowed', `the server does not allow ${req.method} on this resource`);
 
+const readOnly = (req: IncomingMessage, { kind, plural }: ServedKind): ApiError =>
+  new ApiError(
+    405,
+    'MethodNotAllowed',
+    `${req.method} is not supported on ${plural}: Weft brings its kinds along, so each ${kind} can only be read`,
+  );
+
 /** As Kubernetes names them. */
 const verbOf = (method: string | undefined, name: string): string => {
   if (method === 'POST') return 'create';
@@ -73,6 +82,7 @@ export class Resources {
     const accepted = negotiate(req.headers.accept, OBJECT_FORMS);
     const call: Call = { req, res, query, kind, namespace: path.namespace, accepted };
     if (!kind.definition.namespaced && path.namespace !== undefined) throw this.#unknown(path);
+    if (kind.definition.readOnly && req.method !== 'GET') throw readOnly(req, kind);
     if (path.name === undefined) return this.#collection(call);
     if (kind.definition.namespaced && path.namespace === undefined) throw this.#unknown(path);
     if (path.subresource === undefined) return this.#object(call, path.name, 'main');
@@ -170,7 +180,7 @@ export class Resources {
       const one = { ...query, fieldSelector: `metadata.name=${name}` };
       return this.#watch({ ...call, query: one });
     }
-    if (req.method === 'GET') return this.#send(call, 200, await objects.get(kind, namespace, name));
+    if (req.method === 'GET') return this.#send(call, 200, await this.#read(call, name));
     if (req.method === 'PUT') {
       const body = await readObject(req);
       const entry = await objects.update(this.#incoming(call), name, part, query.dryRun, () => body);
@@ -188,6 +198,17 @@ export class Resources {
       return sendJson(call.res, 200, successStatus(kind, name, entry.value.metadata.uid));
     }
     throw methodNotAllowed(req);
+  }
+
+  async #read({ kind, namespace }: Call, name: string): Promise<StoreEntry> {
+    const { objects } = this.#options;
+    const entry = await this.#storeOf(kind).get(objects.keyOf(kind, namespace, name));
+    if (!entry) throw notFound(kind, name);
+    return entry;
+  }
+
+  #storeOf(kind: ServedKind): Store {
+    return kind.definition.readOnly ? this.#options.definitions : this.#options.store;
   }
 
   /** How the body of a PATCH changes an object. */
@@ -242,12 +263,13 @@ export class Resources {
   }
 
   async #list(call: Call): Promise<void> {
-    const { entries, metadata } = await listObjects(this.#options.store, call, call.query);
+    const { entries, metadata } = await listObjects(this.#storeOf(call.kind), call, call.query);
     this.#sendList(call, entries, metadata);
   }
 
   #watch(call: Call): Promise<void> {
-    const { store, clock, random, track, maxBufferBytes, bookmarkMs } = this.#options;
+    const { clock, random, track, maxBufferBytes, bookmarkMs } = this.#options;
+    const store = this.#storeOf(call.kind);
     const render = (resource: Resource, first: boolean) => this.#render(call, resource, first);
     const context = { store, clock, random, track, maxBufferBytes, bookmarkMs, render };
     return watchObjects(context, call, call.query, call.res);

@@ -61,6 +61,8 @@ export interface Kind {
   readonly schema: Schema;
   /** True when status is a subresource: a write to the resource leaves it alone, and the other way round. */
   readonly statusSubresource: boolean;
+  /** True when the API itself makes the objects and clients can only read them. */
+  readonly readOnly?: true;
   /** Columns of `kubectl get` between NAME and AGE. */
   readonly columns: readonly Column[];
   /** Moves write-only fields where they are kept, fills what depends on other fields. Runs after schema and defaults. */

@@ -105,6 +105,8 @@ test('kubectl', { skip }, async (suite) => {
     assert.match(await succeeds('version'), /Server Version: v1\.32\.0\+weft/);
     const resources = await succeeds('api-resources');
     assert.match(resources, /^httproutes +gateway\.networking\.k8s\.io\/v1 +true +HTTPRoute$/m);
+    assert.match(await succeeds('get crds'), /^httproutes\.gateway\.networking\.k8s\.io +20/m);
+    await succeeds('wait --for=condition=Established crd/gateways.gateway.networking.k8s.io');
     assert.match(resources, /^workloadentries +we,workload,workloads +networking\.istio\.io\/v1/m);
   });
 

@@ -1,18 +1,25 @@
-// Attaches routes to their parents, Gateways and Services, and words their statuses. Used by routing.ts.
+// Attaches routes to their parents, Gateways, ListenerSets and Services, and words their statuses. Used by routing.ts.
 
 import { CONTROLLER_NAME } from '../kinds/gateway-class/schema.ts';
 import { GATEWAY_GROUP, type ParentRef, type RouteParentStatus, type RouteStatus } from '../kinds/route-parts.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
-import type { Attachment, GatewayPart } from './gateways.ts';
+import type { Attachment, ServedListener } from './gateways.ts';
 import { attachedHostnames, coversHostname } from './hostnames.ts';
 import { keepEqual, sameItems } from './keep.ts';
 import { allowsNamespace, type NamespaceLabels } from './listeners.ts';
 import { type CompiledRoute, isStream } from './routes.ts';
 import type { ServiceShape } from './services.ts';
 
+/** Listeners that routes name together: a Gateway's own, or a ListenerSet's. */
+export interface ListenerGroup {
+  readonly namespace: string;
+  readonly listeners: readonly ServedListener[];
+}
+
 export interface Parents {
-  readonly gateways: ReadonlyMap<string, GatewayPart>;
-  /** Gateways of other controllers: their routes are none of ours. */
+  /** By `Kind namespace/name`. */
+  readonly groups: ReadonlyMap<string, ListenerGroup>;
+  /** Those of other controllers, by `Kind namespace/name`: their routes are none of ours. */
   readonly foreign: ReadonlySet<string>;
   readonly services: ReadonlyMap<string, ServiceShape>;
   readonly namespaceLabels: NamespaceLabels;
@@ -34,7 +41,7 @@ export interface AttachedRoute {
 /** What a parent says of a route whatever other routes it has: no, or where the route fits. */
 type Fit = Verdict | { readonly places: readonly Place[] };
 
-/** A listener by its place in its Gateway, and the names under which the route is reached there. */
+/** A listener by its place in its group, and the names under which the route is reached there. */
 interface Place {
   readonly listener: number;
   readonly hostnames: readonly string[];
@@ -53,7 +60,7 @@ export const openAttachments = () => {
   let identities = new Map<string, readonly unknown[]>();
   return (routes: readonly CompiledRoute[], parents: Parents): AttachedRoute[] => {
     identities = new Map(
-      [...parents.gateways].map(([key, { listeners }]) => [
+      [...parents.groups].map(([key, { listeners }]) => [
         key,
         keepEqual(identities.get(key), [...listeners.map(({ checked }) => checked), parents.namespaceLabels]),
       ]),
@@ -86,28 +93,29 @@ const sameVerdicts = (a: readonly ParentVerdict[], b: readonly ParentVerdict[]):
   a.length === b.length &&
   a.every(({ parentRef, accepted }, i) => parentRef === b[i]?.parentRef && accepted === b[i]?.accepted);
 
-const isGateway = ({ group, kind }: ParentRef): boolean => group === GATEWAY_GROUP && kind === 'Gateway';
+const hasListeners = ({ group, kind }: ParentRef): boolean =>
+  group === GATEWAY_GROUP && (kind === 'Gateway' || kind === 'ListenerSet');
 
 const isService = ({ group, kind }: ParentRef): boolean => group === '' && kind === 'Service';
 
-const gatewayKey = ({ namespace, name }: ParentRef, route: CompiledRoute): string =>
-  `${namespace ?? route.input.namespace}/${name}`;
+const groupId = ({ kind, namespace, name }: ParentRef, route: CompiledRoute): string =>
+  `${kind} ${namespace ?? route.input.namespace}/${name}`;
 
 const FOREIGN = Symbol('of another controller');
 
 const identityOf = (route: CompiledRoute, ref: ParentRef, { parents, identities }: Run): unknown => {
-  if (!isGateway(ref)) return undefined;
-  const key = gatewayKey(ref, route);
-  return parents.foreign.has(key) ? FOREIGN : identities.get(key);
+  if (!hasListeners(ref)) return undefined;
+  const id = groupId(ref, route);
+  return parents.foreign.has(id) ? FOREIGN : identities.get(id);
 };
 
 const fitOf = (route: CompiledRoute, ref: ParentRef, parents: Parents): Fit | undefined => {
-  if (isGateway(ref)) return fitGateway(route, ref, parents);
+  if (hasListeners(ref)) return fitListeners(route, ref, parents);
   if (isService(ref)) return { places: [] };
   return no(
     'Accepted',
     'NoMatchingParent',
-    `a parent of kind ${ref.kind} is not supported; use a Gateway or a Service`,
+    `a parent of kind ${ref.kind} is not supported; use a Gateway, a ListenerSet or a Service`,
   );
 };
 
@@ -125,28 +133,28 @@ const attachRoute = (route: CompiledRoute, fits: Memo['fits'], run: Run): Parent
 
 const attachTo = (route: CompiledRoute, ref: ParentRef, places: readonly Place[], run: Run): Verdict => {
   if (isService(ref)) return attachToService(route, ref, run);
-  const gateway = run.parents.gateways.get(gatewayKey(ref, route));
-  return attachToListeners(route, places, gateway?.listeners ?? [], run);
+  const group = run.parents.groups.get(groupId(ref, route));
+  return attachToListeners(route, places, group?.listeners ?? [], run);
 };
 
-const fitGateway = (
+const fitListeners = (
   route: CompiledRoute,
   ref: ParentRef,
-  { gateways, foreign, namespaceLabels }: Parents,
+  { groups, foreign, namespaceLabels }: Parents,
 ): Fit | undefined => {
   const { namespace, spec } = route.input;
-  const key = gatewayKey(ref, route);
-  if (foreign.has(key)) return undefined;
-  const gateway = gateways.get(key);
-  if (!gateway) return no('Accepted', 'NoMatchingParent', `Gateway ${key} does not exist`);
-  const named = gateway.listeners.filter(({ checked }) => matchesSection(ref, checked.spec.name, checked.spec.port));
+  const id = groupId(ref, route);
+  if (foreign.has(id)) return undefined;
+  const group = groups.get(id);
+  if (!group) return no('Accepted', 'NoMatchingParent', `${id} does not exist`);
+  const named = group.listeners.filter(({ checked }) => matchesSection(ref, checked.spec.name, checked.spec.port));
   if (named.length === 0) {
-    const what = ref.sectionName ? `no listener named ${ref.sectionName}` : `no listener on port ${ref.port}`;
-    return no('Accepted', 'NoMatchingParent', `Gateway ${key} has ${what}`);
+    const what = ref.sectionName ? ` named ${ref.sectionName}` : ref.port ? ` on port ${ref.port}` : ' in use';
+    return no('Accepted', 'NoMatchingParent', `${id} has no listener${what}`);
   }
   const takesKind = named.filter(({ checked }) => checked.supportedKinds.some(({ kind }) => kind === route.kind.kind));
   const allowed = takesKind.filter(({ checked }) =>
-    allowsNamespace(checked.spec, gateway.input.namespace, namespace, namespaceLabels),
+    allowsNamespace(checked.spec.allowedRoutes.namespaces, group.namespace, namespace, namespaceLabels),
   );
   if (allowed.length === 0) {
     const takes = named.map(({ checked }) => `${checked.spec.name} (${checked.spec.protocol})`).join(', ');
@@ -154,16 +162,16 @@ const fitGateway = (
       takesKind.length > 0
         ? `${route.kind.kind}s of namespace ${namespace}; its allowedRoutes say which`
         : `${route.kind.kind}s; looked at: ${takes}`;
-    return no('Accepted', 'NotAllowedByListeners', `no listener of Gateway ${key} allows ${why}`);
+    return no('Accepted', 'NotAllowedByListeners', `no listener of ${id} allows ${why}`);
   }
   const places = allowed
     .map((listener) => ({
-      listener: gateway.listeners.indexOf(listener),
+      listener: group.listeners.indexOf(listener),
       hostnames: attachedHostnames(listener.checked.hostname, spec.hostnames),
     }))
     .filter(({ hostnames }) => hostnames.length > 0);
   if (places.length > 0) return { places };
-  const message = `no listener of Gateway ${key} has one of the route's hostnames`;
+  const message = `no listener of ${id} has one of the route's hostnames`;
   return no('Accepted', 'NoMatchingListenerHostname', message);
 };
 
@@ -172,7 +180,7 @@ const ATTACHED = yes('Accepted', 'Accepted');
 const attachToListeners = (
   route: CompiledRoute,
   places: readonly Place[],
-  listeners: GatewayPart['listeners'],
+  listeners: readonly ServedListener[],
   run: Run,
 ): Verdict => {
   let rival: CompiledRoute | undefined;

@@ -9,7 +9,7 @@ import { INVALID_CLUSTER, type WeightedCluster } from '../model/snapshot.ts';
 import { type BackendSettings, backendSettings, type Refused, refusedParts } from './backend-settings.ts';
 import { withPolicy } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
-import type { GatewayPart } from './gateways.ts';
+import { allListeners, type GatewayPart } from './gateways.ts';
 import { byAge, type Input } from './input.ts';
 import { matchesSelector } from './listeners.ts';
 import { type AncestorVerdicts, policyStatusOf } from './policy-status.ts';
@@ -120,10 +120,10 @@ interface Places {
 
 const placesOf = ({ gateways, routes }: BackendPolicyInputs): Places => {
   const attached = new Map<string, Set<string>>();
-  for (const { input, listeners } of gateways) {
-    for (const { route } of listeners.flatMap((listener) => listener.attached)) {
+  for (const part of gateways) {
+    for (const { route } of allListeners(part).flatMap((listener) => listener.attached)) {
       const id = idOf(route);
-      attached.set(id, (attached.get(id) ?? new Set()).add(input.key));
+      attached.set(id, (attached.get(id) ?? new Set()).add(part.input.key));
     }
   }
   return {
@@ -212,16 +212,12 @@ const ancestorsOf = (
 };
 
 /** What of a Gateway or listener has a policy of its own. */
-const narrower = (
-  { input, listeners }: GatewayPart,
-  section: string | undefined,
-  owners: ReadonlyMap<string, Compiled>,
-): string[] => {
+const narrower = (part: GatewayPart, section: string | undefined, owners: ReadonlyMap<string, Compiled>): string[] => {
   const found = new Set<string>();
-  for (const { checked, attached } of listeners) {
-    const { name } = checked.spec;
-    if (section !== undefined && section !== name) continue;
-    if (section === undefined && owners.has(`Gateway ${input.key} ${name}`)) found.add(`listener ${name}`);
+  for (const { checked, attached } of allListeners(part)) {
+    if (section !== undefined && section !== checked.id) continue;
+    if (section === undefined && owners.has(`Gateway ${part.input.key} ${checked.id}`))
+      found.add(`listener ${checked.id}`);
     for (const { route } of attached) {
       const id = idOf(route);
       const names = ['', ...(route.input.spec.rules ?? []).map((rule) => rule.name ?? '')];

@@ -23,11 +23,13 @@ const frontendOf = ({ spec }: Input<GatewaySpec>, { protocol, port }: ListenerSp
 
 export const clientSettings = (
   gateway: Input<GatewaySpec>,
+  /** The listener's, as policies name it. */
+  section: string,
   listener: ListenerSpec,
   { clients, authorities }: { readonly clients: ClientPolicies; readonly authorities: Authorities },
 ): ClientResult => {
   const terminates = listener.protocol === 'HTTPS' || listener.tls?.mode === 'Terminate';
-  const { refusal, ...policy } = clients.settingsFor(gateway.key, listener.name) ?? {};
+  const { refusal, ...policy } = clients.settingsFor(gateway.key, section) ?? {};
   if (refusal !== undefined && terminates) return { refused: no('Accepted', 'Invalid', refusal) };
   const settings: ClientSettings = policy;
   const frontend = policy.validation ? undefined : frontendOf(gateway, listener);

@@ -5,6 +5,7 @@ import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/t
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
+import type { ListenerSetSpec } from '../kinds/listener-set/schema.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
 import type { RouteSpec } from '../kinds/route-parts.ts';
 import type { Mesh } from '../model/mesh.ts';
@@ -14,7 +15,7 @@ import type { Resource } from '../model/resource.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { openAuthorities } from './authorities.ts';
 import { type BackendTlsPart, compileBackendTls } from './backend-tls.ts';
-import type { GatewayAddress } from './gateways.ts';
+import type { GatewayAddress } from './gateway-addresses.ts';
 import { headerProblems } from './header-problems.ts';
 import { type Inputs, openInputs, resourceKey } from './input.ts';
 import { keepEqual, openStage } from './keep.ts';
@@ -82,6 +83,7 @@ export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: Com
       const routingInputs = {
         classes: inputs.of<GatewayClassSpec>('gateway.networking.k8s.io/GatewayClass'),
         gateways: inputs.of<GatewaySpec>('gateway.networking.k8s.io/Gateway'),
+        listenerSets: inputs.of<ListenerSetSpec>('gateway.networking.k8s.io/ListenerSet'),
         routes: routeKinds.map(({ kind }) => inputs.of<RouteSpec>(routeKindId(kind))),
         grants: inputs.of<ReferenceGrantSpec>('gateway.networking.k8s.io/ReferenceGrant'),
         secrets: inputs.of('Secret'),

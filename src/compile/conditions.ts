@@ -30,15 +30,30 @@ export const no = (type: string, reason: string, message: string): Verdict => ({
   message,
 });
 
-/** Conditions for the verdicts; `previous` are those that the resource has now. */
+/** Every type that Weft writes; others are other controllers'. */
+const OWN = new Set([
+  'Accepted',
+  'Programmed',
+  'ResolvedRefs',
+  'Conflicted',
+  'OverlappingTLSConfig',
+  'InsecureFrontendValidationMode',
+  'Overridden',
+]);
+
+// The published API takes no more.
+const MAX_CONDITIONS = 8;
+
+/** Conditions for the verdicts; `previous` are those that the resource has now, of which others' stay. */
 export const conditionsOf = (
   verdicts: readonly Verdict[],
   previous: readonly Condition[] | undefined,
   { metadata }: Resource,
   nowMs: number,
-): Condition[] =>
-  verdicts.map(({ type, status, reason, message }) => {
-    const before = Array.isArray(previous) ? previous.find((condition) => condition?.type === type) : undefined;
+): Condition[] => {
+  const written = Array.isArray(previous) ? (previous as readonly Condition[]) : [];
+  const own = verdicts.map(({ type, status, reason, message }) => {
+    const before = written.find((condition) => condition?.type === type);
     return {
       type,
       status,
@@ -51,3 +66,5 @@ export const conditionsOf = (
           : timestampOf(nowMs),
     };
   });
+  return [...own, ...written.filter((condition) => condition && !OWN.has(condition.type))].slice(0, MAX_CONDITIONS);
+};

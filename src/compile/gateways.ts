@@ -1,12 +1,20 @@
-// Gateways of Weft's class: checks their listeners, attaches routes to them, and words their statuses. Used by routing.ts.
-import type { GatewaySpec, GatewayStatus, ListenerStatus } from '../kinds/gateway/types.ts';
+// Gateways of Weft's class: checks their listeners and those of their ListenerSets, and makes gateways of the mesh of them. Used by routing.ts.
+import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';
-import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
+import { no, type Verdict, yes } from './conditions.ts';
+import { addressesOf } from './gateway-addresses.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
 import { byAge, type Input } from './input.ts';
-import { type CheckedListener, checkListeners, type ListenerLookups, type PortOwners } from './listeners.ts';
-import { refusedListeners } from './refusals.ts';
+import { checkListenerSet, groupListenerSets, type ListenerSetInput, type ListenerSetPart } from './listener-sets.ts';
+import {
+  type CheckedListener,
+  checkListeners,
+  type EarlierListeners,
+  type ListenerLookups,
+  type PortOwners,
+  secretOf,
+} from './listeners.ts';
 import { type OrderedRoute, sortRoutes } from './route-order.ts';
 import type { CompiledRoute } from './routes.ts';
 
@@ -15,68 +23,88 @@ export interface Attachment {
   readonly hostnames: readonly string[];
 }
 
+export interface ServedListener {
+  readonly checked: CheckedListener;
+  /** Filled while routes are attached. */
+  readonly attached: Attachment[];
+}
+
 export interface GatewayPart {
   readonly input: Input<GatewaySpec>;
   readonly accepted: Verdict;
-  readonly listeners: readonly {
-    readonly checked: CheckedListener;
-    /** Filled while routes are attached. */
-    readonly attached: Attachment[];
-  }[];
+  /** Its own. */
+  readonly listeners: readonly ServedListener[];
+  /** Those that name it, in order of precedence. */
+  readonly sets: readonly ListenerSetPart[];
+  readonly backend?: ReturnType<typeof secretOf>;
 }
 
-/** Where a gateway process that serves a Gateway (or all, without `gateway`) can be reached. */
-export interface GatewayAddress {
-  /** `namespace/name`. */
-  readonly gateway?: string;
-  readonly address: string;
-  /** What it could not use of its configuration, in its words: one line each. */
-  readonly refusals?: readonly string[];
-}
+/** The Gateway's own and those of its ListenerSets. */
+export const allListeners = ({ listeners, sets }: GatewayPart): ServedListener[] => [
+  ...listeners,
+  ...sets.flatMap((set) => set.listeners),
+];
 
 /** Older Gateways first: they keep a port that a later one wants for another protocol. */
-export const checkGateways = (inputs: readonly Input<GatewaySpec>[], lookups: ListenerLookups): GatewayPart[] => {
-  const taken: PortOwners = new Map();
+export const checkGateways = (
+  inputs: readonly Input<GatewaySpec>[],
+  listenerSets: readonly ListenerSetInput[],
+  lookups: ListenerLookups,
+): GatewayPart[] => {
+  const shared: PortOwners = new Map();
+  const byGateway = groupListenerSets(listenerSets);
   return [...inputs].sort(byAge).map((input) => {
     const accepted = acceptedOf(input);
-    const listeners = checkListeners(input, accepted.status === 'True' ? taken : new Map(), lookups);
-    return { input, accepted, listeners: listeners.map((checked) => ({ checked, attached: [] })) };
+    const taken: PortOwners = accepted.status === 'True' ? shared : new Map();
+    const earlier: EarlierListeners = new Map();
+    const own = checkListeners({ kind: 'Gateway', input, gateway: input }, earlier, taken, lookups);
+    const sets = (byGateway.get(input.key) ?? []).map((set) =>
+      checkListenerSet(set, { input, accepted, earlier, taken }, lookups),
+    );
+    const backend = backendOf(input, lookups);
+    const listeners = own.map((checked) => ({ checked, attached: [] }));
+    return { input, accepted, listeners, sets, ...(backend && { backend }) };
   });
 };
 
 const acceptedOf = ({ spec }: Input<GatewaySpec>): Verdict => {
-  if (spec.infrastructure?.parametersRef) {
-    return no('Accepted', 'InvalidParameters', 'spec.infrastructure.parametersRef is not supported');
+  const parameters = spec.infrastructure?.parametersRef;
+  if (parameters) {
+    const message = `spec.infrastructure.parametersRef: ${parameters.kind} ${parameters.name} is nothing that Weft knows`;
+    return no('Accepted', 'InvalidParameters', message);
   }
-  if (spec.tls?.backend) {
-    return no('Accepted', 'Invalid', 'spec.tls.backend: client certificates for backends are not supported');
-  }
-  const bad = spec.addresses?.find(({ type, value }) => type !== 'IPAddress' || !value);
-  if (bad) {
-    const what = bad.type === 'IPAddress' ? 'an address without a value' : `an address of type ${bad.type}`;
-    return no('Accepted', 'UnsupportedAddress', `${what} is not supported; give an IPAddress`);
+  for (const { type, routability } of spec.addresses ?? []) {
+    const refused = (what: string) =>
+      no('Accepted', 'UnsupportedAddress', `${what} is not supported; give an IPAddress`);
+    if (type !== 'IPAddress') return refused(`an address of type ${type}`);
+    if (routability) return refused(`an address with the routability ${routability}`);
   }
   return yes('Accepted', 'Accepted');
 };
 
+/** The certificate that is shown to backends; one that can't be used is a problem, and none is shown. */
+const backendOf = ({ spec, namespace }: Input<GatewaySpec>, lookups: ListenerLookups): GatewayPart['backend'] => {
+  const ref = spec.tls?.backend?.clientCertificateRef;
+  return ref && secretOf({ kind: 'Gateway', namespace }, ref, lookups, 'InvalidClientCertificateRef');
+};
+
 /** The Gateway as the mesh has it; undefined when nothing of it can be served. */
-export const meshGatewayOf = (
-  { input, accepted, listeners }: GatewayPart,
-  apply: BackendPolicies['apply'],
-): MeshGateway | undefined => {
+export const meshGatewayOf = (part: GatewayPart, apply: BackendPolicies['apply']): MeshGateway | undefined => {
+  const { input, accepted } = part;
   if (accepted.status !== 'True') return undefined;
   const { spec, resource, namespace, name } = input;
+  const addresses = addressesOf(spec);
   return {
     namespace,
     name,
     labels: { ...resource.metadata.labels, ...spec.infrastructure?.labels },
-    addresses: spec.addresses?.map(({ value = '' }) => value) ?? [],
-    listeners: listeners
+    addresses: addresses.some(Boolean) ? addresses : [],
+    listeners: allListeners(part)
       .filter(({ checked }) => checked.programmed)
       .map(({ checked, attached }) =>
         listenerOf(
           checked,
-          attached.map((one) => ({ ...one, parts: apply(input.key, checked.spec.name, one.route) })),
+          attached.map((one) => ({ ...one, parts: apply(input.key, checked.id, one.route) })),
         ),
       ),
   };
@@ -88,10 +116,10 @@ interface Governed extends Attachment {
 }
 
 const listenerOf = (
-  { spec, hostname, secrets, client }: CheckedListener,
+  { spec, id, hostname, secrets, client }: CheckedListener,
   attached: readonly Governed[],
 ): GatewayListener => ({
-  name: spec.name,
+  name: id,
   port: spec.port,
   protocol: spec.protocol as GatewayListener['protocol'],
   ...(hostname ? { hostname } : {}),
@@ -131,99 +159,4 @@ const hostsOf = (attached: readonly Governed[]): GatewayListener['hosts'] => {
     if (wider.length === 0) return { hostname, routes: own.get(hostname) ?? [] };
     return { hostname, routes: [...new Set([hostname, ...wider].flatMap((name) => own.get(name) ?? []))] };
   });
-};
-
-/** Which gateways are connected now. */
-export interface Presence {
-  readonly nowMs: number;
-  readonly addresses: readonly GatewayAddress[];
-  /** Others may still come back. */
-  readonly settling: boolean;
-}
-
-export const gatewayStatus = (
-  { input, accepted, listeners }: GatewayPart,
-  { nowMs, addresses, settling }: Presence,
-): GatewayStatus => {
-  const { resource, stored, key, spec } = input;
-  const before = (stored.status ?? {}) as GatewayStatus;
-  const serving = addresses.filter(({ gateway }) => gateway === undefined || gateway === key);
-  const refused = refusedListeners(input, listeners, serving);
-  const bound = serving.map(({ address }) => ({ type: 'IPAddress', value: address }));
-  const fixed = (spec.addresses ?? []).map(({ type, value = '' }) => ({ type, value }));
-  const present = bound.length > 0 && fixed.length > 0 ? fixed : bound;
-  const shown = unique([...present, ...(settling && Array.isArray(before.addresses) ? before.addresses : [])]);
-  const conditions = conditionsOf(
-    [...gatewayVerdicts(accepted, listeners, shown.length > 0, refused), ...insecureVerdict(spec)],
-    before.conditions,
-    resource,
-    nowMs,
-  );
-  return {
-    addresses: accepted.status === 'True' ? shown : [],
-    conditions,
-    listeners: listeners.map(({ checked, attached }): ListenerStatus => {
-      const last = Array.isArray(before.listeners)
-        ? before.listeners.find(({ name }) => name === checked.spec.name)
-        : undefined;
-      return {
-        name: checked.spec.name,
-        supportedKinds: checked.supportedKinds,
-        attachedRoutes: new Set(attached.map(({ route }) => route)).size,
-        conditions: conditionsOf(
-          listenerVerdicts(checked, refused.get(checked.spec.name)),
-          last?.conditions,
-          resource,
-          nowMs,
-        ),
-      };
-    }),
-  };
-};
-
-const unique = <T extends { readonly value: string }>(addresses: readonly T[]): T[] =>
-  [...new Map(addresses.map((address) => [address.value, address])).values()].sort((a, b) =>
-    a.value < b.value ? -1 : 1,
-  );
-
-const listenerVerdicts = ({ verdicts }: CheckedListener, refusal: string | undefined): readonly Verdict[] =>
-  refusal === undefined
-    ? verdicts
-    : verdicts.map((verdict) =>
-        verdict.type === 'Programmed' ? no('Programmed', 'PortUnavailable', `${refusal}; it is tried again`) : verdict,
-      );
-
-/** The published API wants it to be seen that clients are not checked. */
-const insecureVerdict = ({ tls }: GatewaySpec): Verdict[] => {
-  const all = [tls?.frontend?.default, ...(tls?.frontend?.perPort ?? []).map((entry) => entry.tls)];
-  if (!all.some((entry) => entry?.validation?.mode === 'AllowInsecureFallback')) return [];
-  const message = 'clients without a valid certificate are let in by AllowInsecureFallback';
-  return [yes('InsecureFrontendValidationMode', 'ConfigurationChanged', message)];
-};
-
-const gatewayVerdicts = (
-  accepted: Verdict,
-  listeners: GatewayPart['listeners'],
-  reachable: boolean,
-  refused: ReadonlyMap<string, string>,
-): Verdict[] => {
-  const bad = listeners.filter(({ checked }) => !checked.programmed).map(({ checked }) => checked.spec.name);
-  const listenersOk = bad.length === 0;
-  const message = `these listeners can't be used: ${bad.join(', ')}; their conditions say why`;
-  if (accepted.status !== 'True') return [accepted, no('Programmed', 'Invalid', accepted.message)];
-  const acceptance = listenersOk
-    ? accepted
-    : bad.length < listeners.length
-      ? yes('Accepted', 'ListenersNotValid', message)
-      : no('Accepted', 'ListenersNotValid', message);
-  if (bad.length === listeners.length) return [acceptance, no('Programmed', 'Invalid', message)];
-  if (!reachable) {
-    const hint = 'no gateway is connected; start one with: weft proxy --role gateway';
-    return [acceptance, no('Programmed', 'AddressNotAssigned', hint)];
-  }
-  if (refused.size > 0) {
-    const lines = [...refused].map(([name, refusal]) => `listener ${name}: ${refusal}`);
-    return [acceptance, no('Programmed', 'PortUnavailable', `${lines.join('; ')}; it is tried again`)];
-  }
-  return [acceptance, yes('Programmed', 'Programmed')];
 };

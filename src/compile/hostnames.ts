@@ -27,3 +27,10 @@ export const bySpecificity = (a: string, b: string): number => {
   const rank = (hostname: string) => (hostname === '*' ? 2 : hostname.startsWith('*') ? 1 : 0);
   return rank(a) - rank(b) || b.length - a.length || (a < b ? -1 : a > b ? 1 : 0);
 };
+
+/** Every wildcard that covers a name, itself left out: `*.a.b` has `*.b` and `*`. */
+export const widerNames = (hostname: string): string[] => {
+  if (hostname === '*') return [];
+  const labels = hostname.replace(/^\*\./, '').split('.');
+  return [...labels.slice(1).map((_, i) => `*.${labels.slice(1 + i).join('.')}`), '*'];
+};

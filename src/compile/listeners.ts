@@ -1,4 +1,4 @@
-// Listeners of Gateways: which can be used, which routes they take, and why not. Used by gateways.ts.
+// Listeners of Gateways and ListenerSets: which can be used, which routes they take, and why not. Used by gateways.ts and listener-sets.ts.
 import type { GatewaySpec, LabelSelector, ListenerSpec, SecretRef } from '../kinds/gateway/types.ts';
 import { GATEWAY_GROUP } from '../kinds/route-parts.ts';
 import type { ClientSettings } from '../model/mesh.ts';
@@ -7,6 +7,8 @@ import type { Authorities } from './authorities.ts';
 import type { ClientPolicies } from './client-policies.ts';
 import { type ClientResult, clientSettings } from './client-settings.ts';
 import { no, type Verdict, yes } from './conditions.ts';
+import { addressesOf } from './gateway-addresses.ts';
+import { widerNames } from './hostnames.ts';
 import type { Input } from './input.ts';
 import type { CertificateResult, Grants } from './references.ts';
 import { routeKindsFor } from './route-kinds.ts';
@@ -19,6 +21,8 @@ export interface RouteKindRef {
 
 export interface CheckedListener {
   readonly spec: ListenerSpec;
+  /** Unique in the Gateway; one of its own has its name. */
+  readonly id: string;
   readonly hostname?: string;
   readonly supportedKinds: readonly RouteKindRef[];
   readonly secrets: readonly TlsSecret[];
@@ -28,57 +32,88 @@ export interface CheckedListener {
   readonly verdicts: readonly Verdict[];
 }
 
+/** Whose listeners they are: the Gateway itself, or a ListenerSet of it. */
+export interface ListenerOwner {
+  readonly kind: 'Gateway' | 'ListenerSet';
+  readonly input: Input<{ readonly listeners: readonly ListenerSpec[] }>;
+  readonly gateway: Input<GatewaySpec>;
+}
+
+/** By port and host name: the listener that has them; one after it that wants the same is in conflict. */
+export type EarlierListeners = Map<string, EarlierListener>;
+
+interface EarlierListener {
+  readonly spec: ListenerSpec;
+  readonly owner: ListenerOwner;
+}
+
+const placeOf = ({ port, protocol, hostname }: ListenerSpec): string =>
+  `${port} ${familyOf(protocol)} ${hostname?.toLowerCase() ?? ''}`;
+
 export interface ListenerLookups {
   readonly grants: Grants;
   /** The Secret of a key, read as a certificate; undefined when there is none. */
   readonly certificate: (key: string) => CertificateResult | undefined;
   readonly authorities: Authorities;
   readonly clients: ClientPolicies;
+  readonly namespaceLabels: NamespaceLabels;
 }
 
+/** `earlier` and `taken` grow by those that are accepted. */
 export const checkListeners = (
-  gateway: Input<GatewaySpec>,
+  owner: ListenerOwner,
+  earlier: EarlierListeners,
   taken: PortOwners,
   lookups: ListenerLookups,
-): CheckedListener[] => {
-  const earlier: ListenerSpec[] = [];
-  return gateway.spec.listeners.map((spec) => {
-    const client = clientSettings(gateway, spec, lookups);
+): CheckedListener[] =>
+  owner.input.spec.listeners.map((spec) => {
+    const id = owner.kind === 'Gateway' ? spec.name : `${owner.kind} ${owner.input.key}/${spec.name}`;
+    const client = clientSettings(owner.gateway, id, spec, lookups);
     const accepted = client.refused ?? acceptedOf(spec);
-    const conflicted = accepted.status === 'True' ? conflictOf(gateway, spec, earlier, taken, client) : yesNoConflict;
-    if (accepted.status === 'True' && conflicted.status === 'False') earlier.push(spec);
-    return checkListener(gateway, spec, { accepted, conflicted, client }, lookups);
+    const conflicted = accepted.status === 'True' ? conflictOf(owner, spec, earlier, taken, client) : yesNoConflict;
+    if (accepted.status === 'True' && conflicted.status === 'False') earlier.set(placeOf(spec), { spec, owner });
+    return checkListener(owner, spec, { id, accepted, conflicted, client }, lookups);
   });
-};
+
+interface Findings {
+  readonly id: string;
+  readonly accepted: Verdict;
+  readonly conflicted: Verdict;
+  readonly client: ClientResult;
+}
 
 const checkListener = (
-  gateway: Input<GatewaySpec>,
+  owner: ListenerOwner,
   spec: ListenerSpec,
-  { accepted, conflicted, client }: { accepted: Verdict; conflicted: Verdict; client: ClientResult },
+  { id, accepted, conflicted, client }: Findings,
   lookups: ListenerLookups,
 ): CheckedListener => {
   const { supportedKinds, invalid } = routeKindsOf(spec);
-  const { secrets, problem } = terminatesTls(spec) ? secretsOf(gateway, spec, lookups) : { secrets: [] };
+  const { secrets, problem } = terminatesTls(spec) ? secretsOf(owner, spec, lookups) : { secrets: [] };
   const resolved =
     problem ??
     client.unresolved ??
     (invalid ? no('ResolvedRefs', 'InvalidRouteKinds', invalid) : yes('ResolvedRefs', 'ResolvedRefs'));
-  const usable = accepted.status === 'True' && conflicted.status === 'False';
+  const isConflicted = conflicted.status === 'True';
+  const usable = accepted.status === 'True' && !isConflicted;
   // A listener whose routes are of no known kind still answers 404; one without a certificate can't answer at all.
   const programmed = usable && (!terminatesTls(spec) || secrets.length > 0);
-  const reason = conflicted.status === 'True' ? conflicted : accepted.status === 'False' ? accepted : resolved;
+  const reason = isConflicted ? conflicted : accepted.status === 'False' ? accepted : resolved;
   return {
     spec,
+    id,
     ...(spec.hostname ? { hostname: spec.hostname.toLowerCase() } : {}),
     supportedKinds,
     secrets,
     ...(client.settings && { client: client.settings }),
     programmed,
     verdicts: [
-      conflicted.status === 'True' ? no('Accepted', conflicted.reason, conflicted.message) : accepted,
+      isConflicted ? no('Accepted', conflicted.reason, conflicted.message) : accepted,
       conflicted,
       resolved,
-      programmed ? yes('Programmed', 'Programmed') : no('Programmed', 'Invalid', reason.message),
+      programmed
+        ? yes('Programmed', 'Programmed')
+        : no('Programmed', isConflicted ? conflicted.reason : 'Invalid', reason.message),
     ],
   };
 };
@@ -122,23 +157,21 @@ interface PortOwner {
 const familyOf = (protocol: string): string => (protocol === 'HTTPS' ? 'TLS' : protocol);
 
 const conflictOf = (
-  gateway: Input<GatewaySpec>,
+  owner: ListenerOwner,
   spec: ListenerSpec,
-  earlier: readonly ListenerSpec[],
+  earlier: EarlierListeners,
   taken: PortOwners,
   { settings }: ClientResult,
 ): Verdict => {
+  const { gateway } = owner;
   const { port, protocol, hostname, name } = spec;
   const family = familyOf(protocol);
-  const same = earlier.find(
-    (other) => other.port === port && familyOf(other.protocol) === family && other.hostname === hostname,
-  );
+  const same = earlier.get(placeOf(spec));
   if (same) {
     const what = hostname ? `hostname ${hostname}` : 'no hostname';
-    return conflict('HostnameConflict', `listener ${same.name} has port ${port} with ${what} too`);
+    return conflict('HostnameConflict', `${nameFor(owner, same)} has port ${port} with ${what} too`);
   }
-  const addresses = gateway.spec.addresses?.map(({ value }) => value ?? '') ?? [];
-  for (const address of addresses.length ? addresses : ['']) {
+  for (const address of addressesOf(gateway.spec)) {
     const id = `${address} ${port}${protocol === 'UDP' ? '/udp' : ''}`;
     const owner = taken.get(id);
     if (owner && familyOf(owner.protocol) !== family) {
@@ -162,11 +195,39 @@ const conflictOf = (
   return yesNoConflict;
 };
 
+/** Who keeps a ListenerSet isn't told what others' are called. */
+const nameFor = (owner: ListenerOwner, { spec, owner: other }: EarlierListener): string =>
+  owner.input === other.input
+    ? `listener ${spec.name}`
+    : `a listener of ${other.kind === 'Gateway' ? 'the Gateway' : 'an earlier ListenerSet'}`;
+
 const conflict = (reason: string, message: string): Verdict => ({
   type: 'Conflicted',
   status: 'True',
   reason,
   message,
+});
+
+/** Listeners whose host names have names in common, by id: a client may use one's connection for the other. */
+export const overlapsOf = (listeners: readonly CheckedListener[]): Map<string, Verdict> => {
+  const ending = listeners.filter(({ spec, programmed }) => programmed && terminatesTls(spec));
+  const byPlace = new Map(ending.map(({ id, spec, hostname = '*' }) => [`${spec.port} ${hostname}`, id]));
+  const found = new Map<string, Verdict>();
+  for (const { id, spec, hostname = '*' } of ending) {
+    for (const wider of widerNames(hostname)) {
+      const other = byPlace.get(`${spec.port} ${wider}`);
+      if (other === undefined) continue;
+      for (const one of [id, other]) found.set(one, overlap(spec.port));
+    }
+  }
+  return found;
+};
+
+const overlap = (port: number): Verdict => ({
+  type: 'OverlappingTLSConfig',
+  status: 'True',
+  reason: 'OverlappingHostnames',
+  message: `other listeners on port ${port} have some of its host names; requests that come by the wrong one's connection get 421`,
 });
 
 const routeKindsOf = ({
@@ -191,53 +252,56 @@ const routeKindsOf = ({
 };
 
 const secretsOf = (
-  gateway: Input<GatewaySpec>,
+  owner: ListenerOwner,
   { tls }: ListenerSpec,
   lookups: ListenerLookups,
 ): { secrets: TlsSecret[]; problem?: Verdict } => {
   const secrets: TlsSecret[] = [];
   let problem: Verdict | undefined;
   for (const ref of tls?.certificateRefs ?? []) {
-    const result = secretOf(gateway, ref, lookups);
-    if ('secret' in result) secrets.push(result.secret);
+    const result = secretOf({ kind: owner.kind, namespace: owner.input.namespace }, ref, lookups);
+    if (result.secret) secrets.push(result.secret);
     else problem ??= result.problem;
   }
   return { secrets, ...(problem ? { problem } : {}) };
 };
 
-const secretOf = (
-  { namespace: from }: Input,
-  { group, kind, name, namespace = from }: SecretRef,
-  { grants, certificate }: ListenerLookups,
-): { secret: TlsSecret } | { problem: Verdict } => {
+/** The certificate that a Gateway or a ListenerSet refers to; `invalid` is the reason for what isn't one. */
+export const secretOf = (
+  from: { readonly kind: ListenerOwner['kind']; readonly namespace: string },
+  { group, kind, name, namespace = from.namespace }: SecretRef,
+  { grants, certificate }: Pick<ListenerLookups, 'grants' | 'certificate'>,
+  invalid = 'InvalidCertificateRef',
+):
+  | { readonly secret: TlsSecret; readonly problem?: undefined }
+  | { readonly secret?: undefined; readonly problem: Verdict } => {
   const refused = (reason: string, message: string) => ({ problem: no('ResolvedRefs', reason, message) });
   if (group !== '' || kind !== 'Secret') {
-    return refused('InvalidCertificateRef', `${kind} is not supported for certificates; use a Secret`);
+    return refused(invalid, `${group && `${group}/`}${kind} is not supported for certificates; use a Secret`);
   }
   const to = { group: '', kind: 'Secret', namespace, name };
-  if (!grants.allows({ from: { group: GATEWAY_GROUP, kind: 'Gateway', namespace: from }, to })) {
-    const message = `no ReferenceGrant in namespace ${namespace} lets Gateways of ${from} refer to Secret ${name}`;
+  if (!grants.allows({ from: { group: GATEWAY_GROUP, ...from }, to })) {
+    const message = `no ReferenceGrant in namespace ${namespace} lets ${from.kind}s of ${from.namespace} refer to Secret ${name}`;
     return refused('RefNotPermitted', message);
   }
   const found = certificate(`${namespace}/${name}`);
-  if (!found) return refused('InvalidCertificateRef', `Secret ${namespace}/${name} does not exist`);
-  return 'secret' in found ? found : refused('InvalidCertificateRef', found.error);
+  if (!found) return refused(invalid, `Secret ${namespace}/${name} does not exist`);
+  return 'secret' in found ? found : refused(invalid, found.error);
 };
 
 /** Labels of a namespace, as Kubernetes sets them too. */
 export type NamespaceLabels = (namespace: string) => Readonly<Record<string, string>>;
 
-/** True when a listener takes routes of this namespace. */
+/** True when what is in `namespace` may attach to what is in `own`, by the words of both `allowedRoutes` and `allowedListeners`. */
 export const allowsNamespace = (
-  { allowedRoutes }: ListenerSpec,
-  gatewayNamespace: string,
-  routeNamespace: string,
+  { from, selector }: { readonly from: 'All' | 'Same' | 'Selector' | 'None'; readonly selector?: LabelSelector },
+  own: string,
+  namespace: string,
   labelsOf: NamespaceLabels,
 ): boolean => {
-  const { from, selector } = allowedRoutes.namespaces;
   if (from === 'All') return true;
-  if (from === 'Same') return gatewayNamespace === routeNamespace;
-  return selector !== undefined && matchesSelector(selector, labelsOf(routeNamespace));
+  if (from === 'Same') return own === namespace;
+  return from === 'Selector' && selector !== undefined && matchesSelector(selector, labelsOf(namespace));
 };
 
 export const matchesSelector = (

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { Resource } from '../model/resource.ts';
 import { openCompiler } from './compiler.ts';
-import type { GatewayAddress } from './gateways.ts';
+import type { GatewayAddress } from './gateway-addresses.ts';
 
 const listeners = [
   { name: 'a', port: 80, protocol: 'HTTP' },

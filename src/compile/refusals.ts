@@ -1,8 +1,11 @@
-// Which listeners of a Gateway its gateways could not open, from what they said. Used by gateways.ts.
+// Which listeners and addresses of a Gateway its gateways could not open, from what they said. Used by gateway-status.ts.
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
-import type { GatewayAddress } from './gateways.ts';
+import { addressesOf, type GatewayAddress } from './gateway-addresses.ts';
 import type { Input } from './input.ts';
 import type { CheckedListener } from './listeners.ts';
+
+/** Node's words for it, and those that Envoy passes on from its system. */
+const NOT_HERE = /address not available|cannot assign requested address/i;
 
 const escapePattern = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
@@ -17,25 +20,32 @@ const inWords = (line: string, place: string): string => {
   return line.replace(/^[A-Z_]+: /, '');
 };
 
-/** Why, by the name of the listener. `serving` are the gateways that serve this Gateway. */
+export interface Refusals {
+  /** Why, by the id of the listener. */
+  readonly byListener: ReadonlyMap<string, string>;
+  /** Why, by the address: those that no gateway has. */
+  readonly unusable: ReadonlyMap<string, string>;
+}
+
+/** `serving` are the gateways that serve this Gateway. */
 export const refusedListeners = (
   { spec }: Input<GatewaySpec>,
-  listeners: readonly { readonly checked: CheckedListener }[],
+  listeners: readonly CheckedListener[],
   serving: readonly GatewayAddress[],
-): Map<string, string> => {
-  const refused = new Map<string, string>();
-  const own = spec.addresses?.map(({ value = '' }) => value) ?? [];
+): Refusals => {
+  const byListener = new Map<string, string>();
+  const unusable = new Map<string, string>();
   for (const { address: bind, refusals = [] } of serving) {
     if (refusals.length === 0) continue;
-    const addresses = own.length > 0 ? own : [bind];
-    for (const { checked } of listeners) {
-      const { name, port } = checked.spec;
-      if (!checked.programmed) continue;
-      for (const address of addresses) {
-        const line = refusals.find((refusal) => isAbout(refusal, address, port));
-        if (line) refused.set(name, inWords(line, `${address}:${port}`));
+    for (const { id, spec: listener, programmed } of listeners) {
+      if (!programmed) continue;
+      for (const address of addressesOf(spec).map((given) => given || bind)) {
+        const line = refusals.find((refusal) => isAbout(refusal, address, listener.port));
+        if (!line) continue;
+        if (NOT_HERE.test(line)) unusable.set(address, `no gateway's machine has the address ${address}`);
+        else byListener.set(id, inWords(line, `${address}:${listener.port}`));
       }
     }
   }
-  return refused;
+  return { byListener, unusable };
 };

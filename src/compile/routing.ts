@@ -10,15 +10,17 @@ import type { BackendTraffic, MeshGateway } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
 import type { Route } from '../model/route.ts';
-import { type AttachedRoute, openAttachments, type Parents, routeStatus } from './attach.ts';
+import { type AttachedRoute, type ListenerGroup, openAttachments, type Parents, routeStatus } from './attach.ts';
 import { openAuthorities } from './authorities.ts';
 import { type BackendPolicies, openBackendPolicies } from './backend-policies.ts';
 import { type Backends, openBackends } from './backends.ts';
 import { openClientPolicies } from './client-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
-import { checkGateways, type GatewayPart, gatewayStatus, meshGatewayOf, type Presence } from './gateways.ts';
+import { gatewayStatuses, type Presence } from './gateway-status.ts';
+import { checkGateways, type GatewayPart, meshGatewayOf, type ServedListener } from './gateways.ts';
 import { type Input, openByAge } from './input.ts';
 import { keepEqual, openStage } from './keep.ts';
+import { type ListenerSetInput, parentOf } from './listener-sets.ts';
 import type { NamespaceLabels } from './listeners.ts';
 import { notSupported, problemOf, warning } from './problem.ts';
 import { openCertificates, openGrants } from './references.ts';
@@ -31,6 +33,7 @@ import { changedOnly, type Status } from './statuses.ts';
 export interface RoutingInputs {
   readonly classes: readonly Input<GatewayClassSpec>[];
   readonly gateways: readonly Input<GatewaySpec>[];
+  readonly listenerSets: readonly ListenerSetInput[];
   /** In the order of `routeKinds`. */
   readonly routes: readonly (readonly Input<RouteSpec>[])[];
   readonly grants: readonly Input<ReferenceGrantSpec>[];
@@ -81,14 +84,15 @@ export const openRouting = () => {
       foreign: owned.foreign,
       authorities,
     });
-    const parts = checkGateways(owned.own, { grants, certificate, authorities, clients });
+    const namespaceLabels = labelsStage([inputs.namespaces], () => openNamespaceLabels(inputs.namespaces));
+    const lookups = { grants, certificate, authorities, clients, namespaceLabels };
+    const parts = checkGateways(owned.own, inputs.listenerSets, lookups);
     const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
     const backends = backendsStage([inputs.services, inputs.grants], () => openBackends(services, grants));
     const compiled = compileRoutes(lists, backends);
-    const namespaceLabels = labelsStage([inputs.namespaces], () => openNamespaceLabels(inputs.namespaces));
     const parents: Parents = {
-      gateways: new Map(parts.map((part) => [part.input.key, part])),
-      foreign: owned.foreign,
+      groups: groupsOf(parts),
+      foreign: foreignParents(owned.foreign, inputs.listenerSets),
       services,
       namespaceLabels,
       serviceRoutes: new Map(),
@@ -110,7 +114,7 @@ export const openRouting = () => {
       statuses: [
         ...changedOnly([
           ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
-          ...parts.map((part) => ({ input: part.input, status: gatewayStatus(part, time) })),
+          ...parts.flatMap((part) => gatewayStatuses(part, time)),
           ...clients.statuses(time.nowMs),
           ...backendPolicies.statuses(time.nowMs),
         ]),
@@ -118,6 +122,7 @@ export const openRouting = () => {
       ],
       problems: [
         ...owned.problems,
+        ...lostListenerSets(inputs),
         ...parts.flatMap(gatewayProblems),
         ...clients.problems,
         ...backendPolicies.problems,
@@ -186,6 +191,25 @@ const ownGateways = ({ classes, gateways }: RoutingInputs) => {
   return { own, foreign, problems };
 };
 
+/** What belongs to other controllers: their Gateways, and the ListenerSets of those. */
+const foreignParents = (gateways: ReadonlySet<string>, sets: readonly ListenerSetInput[]): Set<string> =>
+  new Set([
+    ...[...gateways].map((key) => `Gateway ${key}`),
+    ...sets.filter((set) => gateways.has(parentOf(set) ?? '')).map(({ key }) => `ListenerSet ${key}`),
+  ]);
+
+/** A ListenerSet that is not allowed has no listener. */
+const groupsOf = (parts: readonly GatewayPart[]): Map<string, ListenerGroup> => {
+  const groups = new Map<string, ListenerGroup>();
+  for (const { input, listeners, sets } of parts) {
+    groups.set(`Gateway ${input.key}`, { namespace: input.namespace, listeners });
+    for (const set of sets) {
+      groups.set(`ListenerSet ${set.input.key}`, { namespace: set.input.namespace, listeners: set.listeners });
+    }
+  }
+  return groups;
+};
+
 const openNamespaceLabels = (namespaces: readonly Input[]): NamespaceLabels => {
   const labels = new Map(namespaces.map(({ name, resource }) => [name, resource.metadata.labels]));
   return (name) => ({ ...labels.get(name), 'kubernetes.io/metadata.name': name });
@@ -227,19 +251,19 @@ const meshGateways = (parts: readonly GatewayPart[], apply: BackendPolicies['app
 const sortServiceRoutes = (byPort: ReadonlyMap<string, readonly CompiledRoute[]>): Map<string, readonly Route[]> =>
   new Map([...byPort].map(([key, routes]) => [key, sortRoutes(routes.map((route) => route.routes))]));
 
-const gatewayProblems = ({ input, accepted, listeners }: GatewayPart): Problem[] => {
-  const { allowedListeners, defaultScope } = input.spec;
+const gatewayProblems = ({ input, accepted, listeners, sets, backend }: GatewayPart): Problem[] => {
+  const { defaultScope } = input.spec;
   const found: Problem[] = [];
   if (accepted.status !== 'True') found.push(problemOf(input, 'GATEWAY_NOT_ACCEPTED', accepted.message));
-  for (const [i, { checked }] of listeners.entries()) {
-    const bad = checked.verdicts.find(isBad);
-    if (bad) {
-      const message = `listener ${checked.spec.name}: ${bad.message}`;
-      found.push(problemOf(input, 'LISTENER_NOT_PROGRAMMED', message, { path: `spec.listeners[${i}]` }));
-    }
+  if (backend?.problem) {
+    const path = 'spec.tls.backend.clientCertificateRef';
+    found.push(problemOf(input, 'CERTIFICATE_NOT_FOUND', backend.problem.message, { path }));
   }
-  if (allowedListeners && (allowedListeners.namespaces?.from ?? 'None') !== 'None') {
-    found.push(warning(notSupported(input, 'spec.allowedListeners', 'attaching ListenerSets')));
+  found.push(...listenerProblems(input, listeners));
+  for (const set of sets) {
+    if (set.accepted.status !== 'True')
+      found.push(problemOf(set.input, 'LISTENERSET_NOT_ACCEPTED', set.accepted.message));
+    found.push(...listenerProblems(set.input, set.listeners));
   }
   if (defaultScope && defaultScope !== 'None') {
     found.push(
@@ -248,6 +272,24 @@ const gatewayProblems = ({ input, accepted, listeners }: GatewayPart): Problem[]
   }
   return found;
 };
+
+const lostListenerSets = ({ gateways, listenerSets }: RoutingInputs): Problem[] => {
+  const keys = new Set(gateways.map(({ key }) => key));
+  return listenerSets.flatMap((input) => {
+    const parent = parentOf(input);
+    if (parent !== undefined && keys.has(parent)) return [];
+    const message = parent ? `Gateway ${parent} does not exist` : 'its parent is no Gateway';
+    return [problemOf(input, 'LISTENERSET_NOT_ACCEPTED', message, { path: 'spec.parentRef' })];
+  });
+};
+
+const listenerProblems = (input: Input, listeners: readonly ServedListener[]): Problem[] =>
+  listeners.flatMap(({ checked: { spec, verdicts } }, i) => {
+    const bad = verdicts.find(isBad);
+    if (!bad) return [];
+    const message = `listener ${spec.name}: ${bad.message}`;
+    return [problemOf(input, 'LISTENER_NOT_PROGRAMMED', message, { path: `spec.listeners[${i}]` })];
+  });
 
 const isBad = ({ type, status }: Verdict): boolean => (type === 'Conflicted' ? status === 'True' : status !== 'True');
 

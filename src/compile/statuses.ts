@@ -25,12 +25,8 @@ export const istioStatusOf = (input: Input, problems: readonly Problem[], nowMs:
       ? no('Accepted', worst.code === 'NOT_SUPPORTED' ? 'UnsupportedValue' : 'Invalid', message)
       : yes('Accepted', 'Accepted', message);
   const before = (input.stored.status ?? {}) as { conditions?: readonly Condition[] };
-  const others = Array.isArray(before.conditions) ? before.conditions.filter(({ type }) => type !== 'Accepted') : [];
   return {
     input,
-    status: {
-      ...before,
-      conditions: [...others, ...conditionsOf([verdict], before.conditions, input.resource, nowMs)],
-    },
+    status: { ...before, conditions: conditionsOf([verdict], before.conditions, input.resource, nowMs) },
   };
 };

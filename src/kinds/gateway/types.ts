@@ -11,12 +11,15 @@ export interface GatewaySpec {
   }[];
   readonly infrastructure?: {
     readonly labels?: Readonly<Record<string, string>>;
-    readonly parametersRef?: unknown;
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly parametersRef?: { readonly group: string; readonly kind: string; readonly name: string };
   };
-  readonly allowedListeners?: { readonly namespaces?: { readonly from?: string } };
+  readonly allowedListeners?: {
+    readonly namespaces?: { readonly from: 'All' | 'Same' | 'Selector' | 'None'; readonly selector?: LabelSelector };
+  };
   readonly defaultScope?: 'All' | 'None';
   readonly tls?: {
-    readonly backend?: unknown;
+    readonly backend?: { readonly clientCertificateRef?: SecretRef };
     readonly frontend?: {
       readonly default: FrontendTls;
       readonly perPort?: readonly { readonly port: number; readonly tls: FrontendTls }[];
@@ -65,6 +68,7 @@ export interface LabelSelector {
 }
 
 export interface GatewayStatus {
+  readonly attachedListenerSets?: number;
   readonly addresses?: readonly { readonly type: string; readonly value: string }[];
   readonly conditions?: readonly Condition[];
   readonly listeners?: readonly ListenerStatus[];

@@ -1,0 +1,16 @@
+// Where the listeners of a Gateway are to be bound, and where the gateways that are connected are. Used by gateways.ts and the files beside it.
+import type { GatewaySpec } from '../kinds/gateway/types.ts';
+
+/** Where a gateway process that serves a Gateway (or all, without `gateway`) can be reached. */
+export interface GatewayAddress {
+  /** `namespace/name`. */
+  readonly gateway?: string;
+  readonly address: string;
+  /** What it could not use of its configuration, in its words: one line each. */
+  readonly refusals?: readonly string[];
+}
+
+/** Empty stands for where the gateway binds by itself. */
+export const addressesOf = ({ addresses = [] }: GatewaySpec): string[] => [
+  ...new Set(addresses.length > 0 ? addresses.map(({ value = '' }) => value) : ['']),
+];

@@ -35,10 +35,16 @@ export const gatewayStatuses = (part: GatewayPart, { nowMs, addresses, settling 
   const present = bound.length > 0 ? fixed.filter((address) => !refusals.unusable.has(address)) : [];
   const last = settling && Array.isArray(before.addresses) ? before.addresses.map(({ value }) => value) : [];
   const shown = [...new Set([...present, ...last])].sort();
-  const state: State = { nowMs, refusals, overlaps: overlapsOf(all.map(({ checked }) => checked)) };
+  const state: State = {
+    nowMs,
+    refusals,
+    overlaps: overlapsOf(all.map(({ checked }) => checked)),
+    ...(accepted.status !== 'True' && { refused: accepted }),
+  };
   const verdicts = gatewayVerdicts(part, shown.length > 0, state);
+  const attached = sets.filter(isAttached).length;
   const own: GatewayStatus = {
-    attachedListenerSets: sets.filter(isAttached).length,
+    ...(attached > 0 && { attachedListenerSets: attached }),
     addresses: accepted.status === 'True' ? shown.map((value) => ({ type: 'IPAddress', value })) : [],
     conditions: conditionsOf([...verdicts, ...insecureVerdict(spec)], before.conditions, input.resource, nowMs),
     listeners: listenerStatuses(input, listeners, state),
@@ -54,6 +60,8 @@ interface State {
   readonly nowMs: number;
   readonly refusals: Refusals;
   readonly overlaps: ReadonlyMap<string, Verdict>;
+  /** Why nothing of the Gateway is served. */
+  readonly refused?: Verdict;
 }
 
 const listenerSetStatus = (
@@ -115,11 +123,11 @@ const listenerStatuses = (input: Input, listeners: readonly ServedListener[], st
     const last = Array.isArray(written) ? written.find(({ name }) => name === spec.name) : undefined;
     const overlap = state.overlaps.get(id);
     const refusal = state.refusals.byListener.get(id);
-    const told = verdicts.map((verdict) =>
-      verdict.type === 'Programmed' && refusal !== undefined
-        ? no('Programmed', 'PortUnavailable', `${refusal}; it is tried again`)
-        : verdict,
-    );
+    const told = verdicts.map((verdict) => {
+      if (verdict.type !== 'Programmed' || verdict.status !== 'True') return verdict;
+      if (state.refused) return no('Programmed', 'Invalid', state.refused.message);
+      return refusal === undefined ? verdict : no('Programmed', 'PortUnavailable', `${refusal}; it is tried again`);
+    });
     return {
       name: spec.name,
       supportedKinds,

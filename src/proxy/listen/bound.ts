@@ -57,6 +57,7 @@ export const bindProblem = (listener: Listener, error: unknown): Problem => {
     const message = `this user may not listen on ${where}`;
     return { code: 'PORT_FORBIDDEN', severity: 'error', message, path, hint: 'take a port from 1024 up' };
   }
-  const message = `can not listen on ${where}: ${messageOf(error)}`;
+  const why = code === 'EADDRNOTAVAIL' ? 'address not available on this machine' : messageOf(error);
+  const message = `can not listen on ${where}: ${why}`;
   return { code: 'LISTEN_FAILED', severity: 'error', message, path };
 };

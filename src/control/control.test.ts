@@ -133,6 +133,7 @@ describe('the loop', () => {
       [
         ['Accepted', 3],
         ['Programmed', 3],
+        ['ResolvedRefs', 3],
       ],
     );
     for (let i = 0; i < 20; i++) {

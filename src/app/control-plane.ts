@@ -12,6 +12,7 @@ import { openControl } from '../control/control.ts';
 import { openGrpcServer } from '../grpc/server.ts';
 import { peerOf } from '../grpc/service.ts';
 import { kinds } from '../kinds/registry.ts';
+import type { Cidr } from '../lib/cidr.ts';
 import { systemClock } from '../lib/clock.ts';
 import { writeDurably } from '../lib/durable-file.ts';
 import { isWeftError } from '../lib/errors.ts';
@@ -42,6 +43,8 @@ export interface ControlPlaneOptions {
   readonly svidTtlMs?: number;
   /** How long its own certificate lives; 30 days unless told otherwise. */
   readonly serverTtlMs?: number;
+  /** For Gateways that ask for no address. */
+  readonly gatewayAddresses?: Cidr;
 }
 
 export interface ControlPlane {
@@ -116,6 +119,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       store,
       trustDomain: TRUST_DOMAIN,
       rootNamespace: ROOT_NAMESPACE,
+      ...(options.gatewayAddresses && { gatewayAddresses: options.gatewayAddresses }),
       clock,
       log: log.child('control'),
     }),

@@ -25,6 +25,8 @@ export interface UpOptions {
   readonly gatewayPort: number;
   /** How long certificates of workloads live. */
   readonly svidTtlMs?: number;
+  /** A block, for Gateways that ask for no address. */
+  readonly gatewayAddresses?: string;
   readonly demo: boolean;
 }
 
@@ -124,10 +126,11 @@ class Supervisor {
   }
 
   startControl(): Child {
-    const { apiPort, browserPort, xdsPort, xdsTlsPort, svidTtlMs } = this.#options;
+    const { apiPort, browserPort, xdsPort, xdsTlsPort, svidTtlMs, gatewayAddresses } = this.#options;
     const ports = { api: apiPort, browser: browserPort, xds: xdsPort, 'xds-tls': xdsTlsPort };
     const flags = Object.entries(ports).map(([name, port]) => `--${name}-port=${port}`);
     if (svidTtlMs !== undefined) flags.push(`--svid-ttl=${svidTtlMs / 1000}s`);
+    if (gatewayAddresses !== undefined) flags.push(`--gateway-addresses=${gatewayAddresses}`);
     return this.start('control', ['control', ...flags]);
   }
 

@@ -2,6 +2,8 @@
 import { type Command, Option } from 'commander';
 import type { ControlPlaneOptions } from '../app/control-plane.ts';
 import { defaultDataDir } from '../client/kubeconfig.ts';
+import { parseCidr } from '../lib/cidr.ts';
+import { WeftError } from '../lib/errors.ts';
 import { systemLog } from '../lib/log.ts';
 import { newCommand } from './command.ts';
 import { portFlag, spanFlag } from './flag-values.ts';
@@ -37,14 +39,31 @@ export const addSvidTtlOption = (command: Command): Command =>
     ).argParser(spanFlag('--svid-ttl', '5s', LONGEST_SVID)),
   );
 
+const blockFlag = (value: string): string => {
+  if (parseCidr(value)) return value;
+  throw new WeftError('USAGE', `--gateway-addresses "${value}" is not a block of addresses, as 10.96.0.0/24`);
+};
+
+/** Gateways that don't ask for an address get one of these. */
+export const addGatewayAddressesOption = (command: Command): Command =>
+  command.addOption(
+    new Option(
+      '--gateway-addresses CIDR',
+      'A block of which each Gateway that asks for no address gets one; they must be addresses of the gateways.',
+    ).argParser(blockFlag),
+  );
+
 /** The flag as the control plane takes it. */
 export const svidTtlOf = ({ svidTtl }: { svidTtl?: number }) => (svidTtl === undefined ? {} : { svidTtlMs: svidTtl });
 
-const run = async (options: ControlPlaneOptions & { svidTtl?: number }, terminal: Terminal): Promise<void> => {
+type ControlFlags = Omit<ControlPlaneOptions, 'gatewayAddresses'> & { svidTtl?: number; gatewayAddresses?: string };
+
+const run = async ({ gatewayAddresses, ...options }: ControlFlags, terminal: Terminal): Promise<void> => {
   terminal.endsWithReader = false;
+  const block = gatewayAddresses === undefined ? undefined : parseCidr(gatewayAddresses);
   const { runControlPlane } = await import('../app/control-plane.ts');
   terminal.exitCode = await runControlPlane(
-    { ...options, ...svidTtlOf(options) },
+    { ...options, ...svidTtlOf(options), ...(block && { gatewayAddresses: block }) },
     systemLog('control'),
     terminal.print,
   );
@@ -59,6 +78,7 @@ export const command = (terminal: Terminal): Command => {
   command
     .option('--data-dir DIR', 'Where state is kept.', defaultDataDir(terminal.env))
     .option('--bind-address IP', 'Where the TLS ports listen; the others stay on loopback.', '127.0.0.1');
+  addGatewayAddressesOption(command);
   addSvidTtlOption(command);
-  return addPortOptions(command).action((options: ControlPlaneOptions) => run(options, terminal));
+  return addPortOptions(command).action((options: ControlFlags) => run(options, terminal));
 };

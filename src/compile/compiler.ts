@@ -8,6 +8,7 @@ import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
 import type { ListenerSetSpec } from '../kinds/listener-set/schema.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
 import type { RouteSpec } from '../kinds/route-parts.ts';
+import type { Cidr } from '../lib/cidr.ts';
 import type { Mesh } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
@@ -32,6 +33,8 @@ export interface CompilerOptions {
   readonly trustDomain: string;
   /** Policies of this namespace are for the whole mesh; `weft-system` unless told otherwise. */
   readonly rootNamespace?: string;
+  /** Addresses for Gateways that ask for none; without it they share the one that their gateway process binds. */
+  readonly gatewayAddresses?: Cidr;
 }
 
 export interface CompileOptions {
@@ -65,11 +68,15 @@ export interface Compiler {
   snapshotFor(mesh: Mesh, node: ProxyNode): Snapshot;
 }
 
-export const openCompiler = ({ trustDomain, rootNamespace = 'weft-system' }: CompilerOptions): Compiler => {
+export const openCompiler = ({
+  trustDomain,
+  rootNamespace = 'weft-system',
+  gatewayAddresses: block,
+}: CompilerOptions): Compiler => {
   const readInputs = openInputs();
   const workloads = openWorkloads(trustDomain);
   const services = openMeshServices();
-  const routing = openRouting();
+  const routing = openRouting(block);
   const routingStage = openStage<Routing>();
   const security = openSecurity({ trustDomain, rootNamespace });
   const snapshots = openSnapshots();

@@ -6,10 +6,12 @@ import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import { CONTROLLER_NAME, type GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
 import type { RouteSpec } from '../kinds/route-parts.ts';
+import type { Cidr } from '../lib/cidr.ts';
 import type { BackendTraffic, MeshGateway } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
 import type { Route } from '../model/route.ts';
+import { openAddressPool } from './address-pool.ts';
 import { type AttachedRoute, type ListenerGroup, openAttachments, type Parents, routeStatus } from './attach.ts';
 import { openAuthorities } from './authorities.ts';
 import { type BackendPolicies, openBackendPolicies } from './backend-policies.ts';
@@ -57,7 +59,9 @@ export interface Routing {
   readonly problems: readonly Problem[];
 }
 
-export const openRouting = () => {
+/** `block`: addresses for Gateways that ask for none. */
+export const openRouting = (block?: Cidr) => {
+  const pool = openAddressPool(block);
   const compileRoutes = openRoutes();
   const backendsStage = openStage<Backends>();
   const labelsStage = openStage<NamespaceLabels>();
@@ -77,16 +81,17 @@ export const openRouting = () => {
       return secret && readCertificate(secret);
     };
     const owned = ownGateways(inputs);
+    const addressed = pool(owned.own);
     const authorities = openAuthorities(inputs.configMaps, inputs.secrets, grants);
     const clients = openClientPolicies({
       policies: inputs.clientPolicies,
-      gateways: owned.own,
+      gateways: addressed.gateways,
       foreign: owned.foreign,
       authorities,
     });
     const namespaceLabels = labelsStage([inputs.namespaces], () => openNamespaceLabels(inputs.namespaces));
     const lookups = { grants, certificate, authorities, clients, namespaceLabels };
-    const parts = checkGateways(owned.own, inputs.listenerSets, lookups);
+    const parts = checkGateways(addressed.gateways, inputs.listenerSets, lookups);
     const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
     const backends = backendsStage([inputs.services, inputs.grants], () => openBackends(services, grants));
     const compiled = compileRoutes(lists, backends);
@@ -122,6 +127,7 @@ export const openRouting = () => {
       ],
       problems: [
         ...owned.problems,
+        ...addressed.without.map(withoutAddress),
         ...lostListenerSets(inputs),
         ...parts.flatMap(gatewayProblems),
         ...clients.problems,
@@ -209,6 +215,12 @@ const groupsOf = (parts: readonly GatewayPart[]): Map<string, ListenerGroup> => 
   }
   return groups;
 };
+
+const withoutAddress = (input: Input): Problem =>
+  problemOf(input, 'GATEWAY_NOT_ACCEPTED', 'all addresses for Gateways are taken; it is served where gateways bind', {
+    path: 'spec.addresses',
+    hint: 'give it an address, or weft control a larger block with --gateway-addresses',
+  });
 
 const openNamespaceLabels = (namespaces: readonly Input[]): NamespaceLabels => {
   const labels = new Map(namespaces.map(({ name, resource }) => [name, resource.metadata.labels]));

@@ -1,6 +1,7 @@
 // The one loop of the control plane: watches the store, holds off a moment, compiles, publishes, writes statuses back. Opened by app.
 import { type Compiled, openCompiler } from '../compile/compiler.ts';
 import { workloadEntry } from '../kinds/workload-entry/schema.ts';
+import type { Cidr } from '../lib/cidr.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -23,6 +24,8 @@ export interface ControlOptions {
   readonly trustDomain: string;
   /** Policies of this namespace are for the whole mesh; `weft-system` unless told otherwise. */
   readonly rootNamespace?: string;
+  /** For Gateways that ask for no address. */
+  readonly gatewayAddresses?: Cidr;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -57,8 +60,10 @@ export const openControl = async (options: ControlOptions): Promise<Control> => 
   );
 };
 
+type ControlSettings = ControlOptions & Required<Pick<ControlOptions, 'rootNamespace'>>;
+
 class ControlLoop implements Control {
-  readonly #options: Required<ControlOptions>;
+  readonly #options: ControlSettings;
   readonly #resources: Map<string, Resource>;
   readonly #compiler;
   readonly #registry: WorkloadRegistry;
@@ -73,12 +78,12 @@ class ControlLoop implements Control {
   #retry: Timer | undefined;
   #closed = false;
 
-  constructor(options: Required<ControlOptions>, resources: Map<string, Resource>, revision: number) {
-    const { store, trustDomain, rootNamespace, clock, log } = options;
+  constructor(options: ControlSettings, resources: Map<string, Resource>, revision: number) {
+    const { store, trustDomain, rootNamespace, gatewayAddresses, clock, log } = options;
     this.#options = options;
     this.#resources = resources;
     this.#revision = revision;
-    this.#compiler = openCompiler({ trustDomain, rootNamespace });
+    this.#compiler = openCompiler({ trustDomain, rootNamespace, ...(gatewayAddresses && { gatewayAddresses }) });
     this.#problemLog = new ProblemLog(log);
     this.#statuses = new StatusWriter({ store, log, onFailure: () => this.#retryStatuses() });
     this.#registry = new WorkloadRegistry({

@@ -20,7 +20,7 @@ const gateway = (name: string, { addresses, had }: Wanted = {}): Input<GatewaySp
     ...(had && { status: { addresses: [{ type: 'IPAddress', value: had }] } }),
   };
   const spec = { gatewayClassName: 'weft', listeners: [], ...(addresses && { addresses }) } as unknown as GatewaySpec;
-  return { key: `default/${name}`, namespace: 'default', name, spec, resource, stored: resource };
+  return { createdMs: 0, key: `default/${name}`, namespace: 'default', name, spec, resource, stored: resource };
 };
 
 const open = (block: string) => openAddressPool(parseCidr(block));

@@ -2,6 +2,7 @@
 
 import type { HeaderModifier } from '../filters/header-modifier/schema.ts';
 import type {
+  CorsSpec,
   HeaderModifierSpec,
   HttpBackendRef,
   HttpRouteFilter,
@@ -18,9 +19,10 @@ export const compileTargets = (refs: readonly HttpBackendRef[], { targets }: Rou
 export const compileFilters = (filters: readonly HttpRouteFilter[]): RouteFilter[] => filters.flatMap(compileFilter);
 
 const compileFilter = (filter: HttpRouteFilter): RouteFilter[] => {
-  const { requestHeaderModifier, responseHeaderModifier, urlRewrite } = filter;
+  const { requestHeaderModifier, responseHeaderModifier, urlRewrite, cors } = filter;
   if (requestHeaderModifier) return [compileHeaders('request-headers', requestHeaderModifier)];
   if (responseHeaderModifier) return [compileHeaders('response-headers', responseHeaderModifier)];
+  if (cors) return [compileCors(cors)];
   return urlRewrite ? [compileRewrite(urlRewrite)] : [];
 };
 
@@ -28,6 +30,16 @@ const compileRewrite = ({ hostname, path }: UrlRewriteSpec): RouteFilter => ({
   type: 'url-rewrite',
   ...(hostname ? { host: hostname } : {}),
   ...(path ? { path: compilePathModifier(path) } : {}),
+});
+
+const compileCors = (spec: CorsSpec): RouteFilter => ({
+  type: 'cors',
+  origins: spec.allowOrigins ?? [],
+  methods: spec.allowMethods ?? [],
+  headers: (spec.allowHeaders ?? []).map((name) => name.toLowerCase()),
+  exposed: (spec.exposeHeaders ?? []).map((name) => name.toLowerCase()),
+  credentials: spec.allowCredentials ?? false,
+  maxAgeSeconds: spec.maxAge,
 });
 
 export const compilePathModifier = ({
@@ -54,7 +66,13 @@ export const compileValue = ({ type, value }: NamedValueMatch, name: string): Va
 export const compileHeaderMatches = (headers: readonly NamedValueMatch[] = []): ValueMatch[] =>
   headers.map((match) => compileValue(match, match.name.toLowerCase()));
 
-const SUPPORTED_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite']);
+const SUPPORTED_FILTERS = new Set([
+  'RequestHeaderModifier',
+  'ResponseHeaderModifier',
+  'RequestRedirect',
+  'URLRewrite',
+  'CORS',
+]);
 const BACKEND_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'URLRewrite']);
 
 /** What is published but can't be done: the whole route is refused, so that nothing is left out in silence. */

@@ -1,10 +1,18 @@
 // Every filter, in the order in which they act on a request, in both engines; on an answer they act the other way round.
 // A new one is a folder beside this file, one line here and a page in docs/filters.
+import { corsFilter } from './cors/proxy.ts';
 import type { FilterEntry } from './filter.ts';
 import { headerModifier } from './header-modifier/proxy.ts';
 import { urlRewrite } from './url-rewrite/proxy.ts';
 
 export const filterOrder: readonly FilterEntry[] = [
+  {
+    name: 'cors',
+    types: ['cors'],
+    field: 'CORS',
+    own: corsFilter,
+    envoy: () => import('./cors/envoy.ts'),
+  },
   {
     name: 'header-modifier',
     types: ['request-headers', 'response-headers'],

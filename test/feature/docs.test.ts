@@ -9,7 +9,7 @@ import { formatManifestProblem, parseManifests } from '../../src/kinds/yaml.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const pages = [
   ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),
-  ...readdirSync(join(ROOT, 'docs'))
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name)),
 ].map((name) => ({ name, text: readFileSync(join(ROOT, name), 'utf8') }));

@@ -1,5 +1,5 @@
 // The spec of an HTTPRoute, as it is after defaults. Used by compile.
-import type { RouteSpec, WeightedBackendRef } from '../route-parts.ts';
+import type { BackendRef, RouteSpec, WeightedBackendRef } from '../route-parts.ts';
 
 export interface HttpRouteSpec extends RouteSpec {
   readonly rules: readonly HttpRouteRule[];
@@ -44,12 +44,27 @@ export interface HttpRouteFilter {
     | 'ExternalAuth';
   readonly requestHeaderModifier?: HeaderModifierSpec;
   readonly responseHeaderModifier?: HeaderModifierSpec;
-  readonly requestMirror?: unknown;
+  readonly requestMirror?: RequestMirrorSpec;
   readonly requestRedirect?: RequestRedirectSpec;
   readonly urlRewrite?: UrlRewriteSpec;
-  readonly extensionRef?: unknown;
-  readonly cors?: unknown;
+  readonly extensionRef?: { readonly group: string; readonly kind: string; readonly name: string };
+  readonly cors?: CorsSpec;
   readonly externalAuth?: unknown;
+}
+
+export interface CorsSpec {
+  readonly allowOrigins?: readonly string[];
+  readonly allowCredentials?: boolean;
+  readonly allowMethods?: readonly string[];
+  readonly allowHeaders?: readonly string[];
+  readonly exposeHeaders?: readonly string[];
+  readonly maxAge: number;
+}
+
+export interface RequestMirrorSpec {
+  readonly backendRef: BackendRef;
+  readonly percent?: number;
+  readonly fraction?: { readonly numerator: number; readonly denominator?: number };
 }
 
 export interface HeaderModifierSpec {

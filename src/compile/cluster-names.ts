@@ -17,16 +17,27 @@ export const outboundCluster = (port: number, host: string, protocol: '' | 'udp'
 
 const PARTS = /^(outbound\|[0-9]+(?:\/udp)?)(\/h2)?\|([^|]*)\|/;
 
-/** The cluster whose endpoints those of an `h2` one are, without a policy's name; a name itself otherwise. */
+/** The cluster whose endpoints those of an `h2` one are, without a policy's or Gateway's name; a name itself otherwise. */
 export const baseCluster = (cluster: string): string => cluster.replace(PARTS, '$1||');
 
 /** The cluster as a policy changes it: its name stands where Istio has a subset's. */
 export const withPolicy = (cluster: string, policy: string): string => cluster.replace(PARTS, `$1$2|${policy}|`);
 
-/** The name without the policy's, and the policy, `namespace/name`; undefined where there is none. */
-export const splitPolicy = (cluster: string): { readonly cluster: string; readonly policy?: string } => {
-  const policy = PARTS.exec(cluster)?.[3];
-  return policy ? { cluster: withPolicy(cluster, ''), policy } : { cluster };
+/** The cluster as one Gateway uses it; behind a policy, if there is one. */
+export const withGateway = (cluster: string, gateway: string): string => cluster.replace(PARTS, `$1$2|$3@${gateway}|`);
+
+export interface ClusterParts {
+  readonly cluster: string;
+  readonly policy?: string;
+  readonly gateway?: string;
+}
+
+/** The name alone, and whose it is: of a policy, of a Gateway, `namespace/name` each; undefined where there is none. */
+export const splitCluster = (cluster: string): ClusterParts => {
+  const subset = PARTS.exec(cluster)?.[3];
+  if (!subset) return { cluster };
+  const [policy, gateway] = subset.split('@');
+  return { cluster: withPolicy(cluster, ''), ...(policy && { policy }), ...(gateway && { gateway }) };
 };
 
 export const inboundCluster = (port: number): string => `inbound|${port}||`;

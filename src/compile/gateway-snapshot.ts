@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { BackendTls, BackendTraffic, ClientSettings, GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { AuthorizationPolicy, PolicyRule } from '../model/policy.ts';
+import type { Route } from '../model/route.ts';
 import {
   type Cluster,
   type EndpointSet,
@@ -15,10 +16,11 @@ import {
   type Snapshot,
   type SnapshotSecret,
   type TerminateTls,
+  type TlsSecret,
   type VirtualHost,
   type WeightedCluster,
 } from '../model/snapshot.ts';
-import { baseCluster, splitPolicy } from './cluster-names.ts';
+import { baseCluster, splitCluster } from './cluster-names.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
 import { keepEqual } from './keep.ts';
 import type { Outbound } from './outbound.ts';
@@ -68,8 +70,12 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound, be
   const reached = reachedBy(clusterNames(listeners, routes), mesh, outbound, before);
   for (const name of reached.clusters.keys()) {
     const tls = mesh.backendTls.get(baseCluster(name));
-    if (tls) applyBackendTls(name, tls, reached, before);
-    if (tls && !tls.refused && tls.ca) secrets.set(tls.ca.name, tls.ca);
+    if (!tls) continue;
+    const certificate = mesh.gateways.get(splitCluster(name).gateway ?? '')?.backendCertificate;
+    applyBackendTls(name, tls, certificate, reached, before);
+    if (tls.refused) continue;
+    if (tls.ca) secrets.set(tls.ca.name, tls.ca);
+    if (certificate) secrets.set(certificate.name, certificate);
   }
   return { revision: mesh.revision, listeners, routes, ...reached, secrets };
 };
@@ -85,8 +91,9 @@ const portsOf = (mesh: Mesh, node: ProxyNode, bind: string): Port[] => {
   const ports = new Map<string, Port>();
   for (const [key, gateway] of mesh.gateways) {
     if (node.gateway !== undefined && node.gateway !== key) continue;
+    const addresses = gateway.addresses.length > 0 ? new Set(gateway.addresses.map((given) => given || bind)) : [bind];
     for (const listener of gateway.listeners) {
-      for (const address of gateway.addresses.length > 0 ? gateway.addresses : [bind]) {
+      for (const address of addresses) {
         const family = familyOf(listener.protocol);
         const id = `${address} ${listener.port}${family === 'UDP' ? '/udp' : ''}`;
         const port = ports.get(id) ?? { address, port: listener.port, family, listeners: [] };
@@ -184,7 +191,8 @@ const tlsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
     const tls = terminateTls([...new Set(secrets)], client);
     if (protocol === 'HTTPS') {
       const table = `${name}/${hostname}`;
-      tables.push({ name: table, virtualHosts: virtualHostsOf(same), tunnels: [] });
+      const virtualHosts = withMisdirected(virtualHostsOf(same), hostname, [...byHostname.keys()]);
+      tables.push({ name: table, virtualHosts, tunnels: [] });
       const handler = handlerOf(table, authorize(same), client);
       chains.push({ name: table, match: matchName(hostname), ...limitOf(client), tls, handler });
     } else {
@@ -301,6 +309,32 @@ const virtualHostsOf = (listeners: Port['listeners'], authorize?: Authorize): Vi
   });
 };
 
+/**
+ * A client may reuse a connection for another name that the certificate has: what belongs to another listener by its host
+ * name gets 421, and comes back by a connection of its own. `hostname` is that of the connection's listener.
+ */
+const withMisdirected = (
+  hosts: readonly VirtualHost[],
+  hostname: string,
+  all: readonly string[],
+): readonly VirtualHost[] => {
+  const others = all.filter((name) => name !== hostname);
+  if (others.length === 0) return hosts;
+  const mostSpecific = [...all].sort(bySpecificity);
+  const own = hosts.filter(
+    ({ name }) => mostSpecific.find((candidate) => coversHostname(candidate, name)) === hostname,
+  );
+  const misdirected = others.map((name) => ({ name, domains: [name], routes: [MISDIRECTED] }));
+  return [...own, ...misdirected].sort((a, b) => bySpecificity(a.name, b.name));
+};
+
+const MISDIRECTED: Route = {
+  name: 'misdirected',
+  match: { path: { type: 'prefix', value: '/' }, headers: [], queryParams: [] },
+  filters: [],
+  action: { type: 'direct', status: 421, body: '' },
+};
+
 /** Every cluster that the listeners' handlers lead to. */
 const clusterNames = function* (
   listeners: ReadonlyMap<string, Listener>,
@@ -326,6 +360,7 @@ interface Reached {
 const applyBackendTls = (
   name: string,
   tls: BackendTls,
+  certificate: TlsSecret | undefined,
   { clusters, endpoints }: Reached,
   before: Snapshot | undefined,
 ): void => {
@@ -344,6 +379,7 @@ const applyBackendTls = (
     sni,
     ...(ca && { ca: ca.name }),
     ...(subjectAltNames && { subjectAltNames }),
+    ...(certificate && { certificate: certificate.name }),
   };
   clusters.set(name, keepEqual(before?.clusters.get(name), { ...cluster, tls: simple }));
 };
@@ -358,15 +394,15 @@ const reachedBy = (
   const endpoints = new Map<string, EndpointSet>();
   for (const name of names) {
     if (clusters.has(name)) continue;
-    const { cluster: plain, policy } = splitPolicy(name);
+    const { cluster: plain, policy, gateway } = splitCluster(name);
     const found = outbound.reach(plain);
     if (!found) continue;
-    if (policy === undefined) {
+    if (policy === undefined && gateway === undefined) {
       clusters.set(name, found.cluster);
       if (found.endpoints) endpoints.set(name, found.endpoints);
       continue;
     }
-    const cluster = withTraffic(name, found, backendTraffic.get(policy) ?? {});
+    const cluster = withTraffic(name, found, backendTraffic.get(policy ?? '') ?? {});
     clusters.set(name, keepEqual(before?.clusters.get(name), cluster));
     if (found.endpoints) {
       endpoints.set(name, keepEqual(before?.endpoints.get(name), { ...found.endpoints, cluster: name }));

@@ -1,7 +1,9 @@
 // Gateways of Weft's class: checks their listeners and those of their ListenerSets, and makes gateways of the mesh of them. Used by routing.ts.
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
+import type { WeightedCluster } from '../model/snapshot.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';
+import { withGateway } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import { addressesOf } from './gateway-addresses.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
@@ -90,23 +92,42 @@ const backendOf = ({ spec, namespace }: Input<GatewaySpec>, lookups: ListenerLoo
 
 /** The Gateway as the mesh has it; undefined when nothing of it can be served. */
 export const meshGatewayOf = (part: GatewayPart, apply: BackendPolicies['apply']): MeshGateway | undefined => {
-  const { input, accepted } = part;
+  const { input, accepted, backend } = part;
   if (accepted.status !== 'True') return undefined;
   const { spec, resource, namespace, name } = input;
   const addresses = addressesOf(spec);
+  const certificate = backend?.secret;
+  const partsOf = (parts: RouteParts) => (certificate ? ownClusters(parts, input.key) : parts);
   return {
     namespace,
     name,
     labels: { ...resource.metadata.labels, ...spec.infrastructure?.labels },
     addresses: addresses.some(Boolean) ? addresses : [],
+    ...(certificate && { backendCertificate: certificate }),
     listeners: allListeners(part)
       .filter(({ checked }) => checked.programmed)
       .map(({ checked, attached }) =>
         listenerOf(
           checked,
-          attached.map((one) => ({ ...one, parts: apply(input.key, checked.id, one.route) })),
+          attached.map((one) => ({ ...one, parts: partsOf(apply(input.key, checked.id, one.route)) })),
         ),
       ),
+  };
+};
+
+/** With clusters of the Gateway's own, which is told from others by its certificate. */
+const ownClusters = ({ routes, targets }: RouteParts, gateway: string): RouteParts => {
+  const own = <T extends WeightedCluster>(target: T): T => ({
+    ...target,
+    cluster: withGateway(target.cluster, gateway),
+  });
+  return {
+    targets: targets.map(own),
+    routes: routes.map((ordered) => {
+      const { action } = ordered.route;
+      if (action.type !== 'forward') return ordered;
+      return { ...ordered, route: { ...ordered.route, action: { ...action, targets: action.targets.map(own) } } };
+    }),
   };
 };
 

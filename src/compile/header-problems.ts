@@ -2,7 +2,7 @@
 import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/types.ts';
 import type { MeshGateway, MeshService } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
-import { baseCluster, outboundCluster, serviceHost, splitPolicy } from './cluster-names.ts';
+import { baseCluster, outboundCluster, serviceHost, splitCluster } from './cluster-names.ts';
 import { targetClusters } from './gateway-targets.ts';
 import type { Input } from './input.ts';
 import { notSupported, warning } from './problem.ts';
@@ -22,7 +22,7 @@ export const headerProblems = (
   }
   const found = new Map<string, Problem>();
   for (const name of [...gateways.values()].flatMap(targetClusters)) {
-    const input = asking.get(splitPolicy(name).policy ?? '');
+    const input = asking.get(splitCluster(name).policy ?? '');
     const service = inMesh.get(baseCluster(name));
     if (!input || service === undefined) continue;
     const what = `a header to workloads of the mesh, as Service ${service} has them,`;

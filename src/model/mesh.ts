@@ -84,8 +84,10 @@ export interface MeshGateway {
   readonly namespace: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** From spec.addresses; empty: where the node binds. */
+  /** From spec.addresses, an empty one for where the node binds; none: there alone. */
   readonly addresses: readonly string[];
+  /** What it shows to backends that it speaks TLS to; their clusters bear its name. */
+  readonly backendCertificate?: TlsSecret;
   readonly listeners: readonly GatewayListener[];
 }
 

@@ -1,4 +1,5 @@
 // One HTTP route as both engines take it: match, filters in order, one action.
+import type { HashPolicy, SessionPersistence } from './balancing.ts';
 import type { WeightedCluster } from './snapshot.ts';
 
 export interface Route {
@@ -39,6 +40,10 @@ export interface ForwardAction {
   readonly retry?: RetryPolicy;
   /** Of a request's body: 413. */
   readonly maxRequestBytes?: number;
+  /** For clusters that choose by a hash. */
+  readonly hash?: readonly HashPolicy[];
+  /** Comes before every choice. */
+  readonly session?: SessionPersistence;
 }
 
 export interface ForwardTarget extends WeightedCluster {

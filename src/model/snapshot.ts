@@ -1,5 +1,6 @@
 // Snapshot: what one proxy must do, cut out of the Mesh for one node. Immutable; equal parts keep their identity.
 // The own form sends these objects as they are (JSON); the Envoy form is translated from them in xds/.
+import type { HealthCheck, LoadBalancing, OutlierDetection } from './balancing.ts';
 import type { NameRecord } from './name-record.ts';
 import type { ProxyNode, SocketAddress } from './node.ts';
 import type { AuthorizationPolicy } from './policy.ts';
@@ -232,7 +233,15 @@ export interface Cluster {
   /** Each connection begins with this PROXY protocol header, before TLS. An HTTP connection then serves one client's connection only. */
   readonly proxyProtocol?: 'v1' | 'v2';
   readonly tls: UpstreamTls;
-  readonly loadBalancing: 'least-request' | 'round-robin' | 'random';
+  readonly loadBalancing: LoadBalancing;
+  /** Of `maglev` a prime number, of `ring-hash` the least number of points; absent: 65537. */
+  readonly tableSize?: number;
+  /** Of `least-request` and `round-robin`: a new endpoint's share grows for so long. */
+  readonly slowStartMs?: number;
+  readonly outliers?: OutlierDetection;
+  readonly healthCheck?: HealthCheck;
+  /** With fewer healthy endpoints, in percent, all of them are used; absent: only when there is none. */
+  readonly panicThreshold?: number;
   readonly connectTimeoutMs: number;
   /** How long an unused connection is kept; under the usual keep-alive of servers, so that they seldom close first. */
   readonly idleTimeoutMs: number;
@@ -280,6 +289,8 @@ export interface Endpoint {
   /** Draining and unhealthy endpoints get no new requests unless there is no other. */
   readonly health: 'healthy' | 'unhealthy' | 'draining';
   readonly locality?: Locality;
+  /** 0, or absent, comes first; the next ones take what it is too sick for. */
+  readonly priority?: number;
 }
 
 export interface Hbone {

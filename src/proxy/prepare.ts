@@ -27,8 +27,8 @@ import {
   type ServerTerminator,
   serverTerminator,
 } from './tls/terminate.ts';
-import { prepareWeightedPick } from './upstream/balancer.ts';
 import type { Clusters } from './upstream/clusters.ts';
+import { prepareWeightedPick } from './upstream/weighted-choice.ts';
 
 export interface PreparedTable {
   readonly table: RouteTable;

@@ -9,8 +9,10 @@ import type { ConnectionInfo } from './downstream/connection-info.ts';
 import { makeEvent, type SelfPeer } from './events.ts';
 import { decide } from './exchange/decide.ts';
 import type { PreparedTcp } from './listen/chain.ts';
+import { NO_HASH } from './upstream/balancer.ts';
 import type { ClusterState } from './upstream/clusters.ts';
 import type { CancelDial } from './upstream/dial.ts';
+import { hashText } from './upstream/hash.ts';
 import type { PoolEndpoint } from './upstream/pool.ts';
 import { Tunnel } from './wires/tunnel.ts';
 import { NOBODY, type Wire, type WireUser } from './wires/wire.ts';
@@ -106,7 +108,7 @@ export class TcpSession implements WireUser {
       return;
     }
     this.#cluster = cluster;
-    cluster.requests++;
+    cluster.began();
     const { resolving } = cluster;
     if (resolving) void resolving.then(() => this.#attempt());
     else this.#attempt();
@@ -115,7 +117,8 @@ export class TcpSession implements WireUser {
   #attempt(): void {
     if (this.#over) return;
     const cluster = this.#cluster!;
-    const state = cluster.balancer.pick(this.#tried);
+    const hash = cluster.balancer.hashes ? hashText(this.#info.peerAddress) : NO_HASH;
+    const state = cluster.balancer.pick(this.#tried, hash);
     if (!state) {
       this.#refuse(503, 'no healthy upstream', 'UH');
       return;
@@ -131,10 +134,14 @@ export class TcpSession implements WireUser {
     cluster.attempts++;
     const purpose = { origin: this.#info };
     this.#cancel = this.#context.dialer.dial(state.endpoint, cluster.cluster, purpose, this, {
-      onConnected: (wire) => this.#connected(wire),
+      onConnected: (wire) => {
+        cluster.report(state, 200);
+        this.#connected(wire);
+      },
       onFailed: (error) => {
         state.active--;
         cluster.failures++;
+        cluster.report(state);
         this.#context.log.debug('no connection to an endpoint', { cluster: cluster.cluster.name, error });
         const others = cluster.balancer.endpoints.some((other) => !this.#tried.has(other));
         if (others && this.#tried.size < MAX_ATTEMPTS) this.#attempt();

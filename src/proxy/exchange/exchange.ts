@@ -22,6 +22,7 @@ import { takeEditedHost } from '../upstream/upstream-request.ts';
 import type { UpstreamEnd, UpstreamStream, UpstreamUser } from '../upstream/upstream-stream.ts';
 import { Tunnel } from '../wires/tunnel.ts';
 import type { Wire } from '../wires/wire.ts';
+import type { Affinity } from './affinity.ts';
 import { decide } from './decide.ts';
 import { ExchangeTimes } from './exchange-times.ts';
 import { ExchangeFilters } from './filter-run.ts';
@@ -55,6 +56,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #filters: ExchangeFilters | undefined;
   #taps: RequestTap[] | undefined;
   #bodyFilter: BodyFilter | undefined;
+  #affinity: Affinity | undefined;
   readonly #times: ExchangeTimes;
 
   readonly #hasBody: boolean;
@@ -175,7 +177,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   #startForward(action: PreparedForward): void {
     const message = this.#message;
-    const target = action.pick();
+    this.#affinity = action.affinity?.(message, this.#ids!.remoteAddress, this.#startMs);
+    const target = this.#targetOf(action, this.#affinity?.place);
     this.#forward = action;
     this.#target = target;
     if (message.contentLength > this.#maxBytes) {
@@ -212,9 +215,16 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       takeEditedHost(message);
     }
     if (target.taps) this.#openTaps(target.taps);
-    this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this);
+    this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this, this.#affinity);
     this.#armDeadline();
     this.#attempts.start();
+  }
+
+  /** The one that has the endpoint of the client's session, where there is one. */
+  #targetOf({ targets, pick }: PreparedForward, place: string | undefined): PreparedTarget {
+    const hasPlace = ({ cluster, weight }: PreparedTarget) =>
+      weight > 0 && this.#http.cluster(cluster)?.balancer.find(place!) !== undefined;
+    return (place !== undefined && targets.find(hasPlace)) || pick();
   }
 
   onRequestBody(buffer: Buffer, start: number, end: number): void {
@@ -424,6 +434,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   onAnswer(message: ResponseMessage, bodyMode: number): void {
     const { status } = message;
+    this.#attempts!.answered(this.#call?.outcome(message) ?? status);
     const unsent = takeUnsent(message.headers);
     if (unsent && status === 503 && this.#moveOn()) return;
     if (this.#message.upgrade !== '' && this.#down.needsSwitch && status < 300) {
@@ -439,6 +450,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#answered = true;
     this.#status = status;
     if (this.#down.mustClose || (request.expectContinue && !this.#continued && !this.#requestDone)) this.#close = true;
+    this.#affinity?.mark(message.headers, this.#attempts!.endpoint!.endpoint, this.#context.clock.now());
     this.#editAnswer(message);
     if (this.#filters && bodyMode !== NO_BODY) this.#bodyFilter = this.#filters.openBody(message, this.#bodyOut());
     if (this.#bodyFilter) message.contentLength = -1;
@@ -542,6 +554,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       return;
     }
     attempts.cluster.failures++;
+    if (end === 'lost') attempts.failed();
     if (end === 'stale' && this.#repeatable) attempts.replay();
     else if (end === 'unprocessed' && this.#isWhole && attempts.canReplayUnprocessed) attempts.replayUnprocessed();
     else if (!this.#retryUnanswered()) {
@@ -635,11 +648,13 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     if (this.#over) return;
     const now = this.#context.deadlines.now();
     if (now >= this.#times.requestDueAt) {
+      if (!this.#answered) this.#attempts?.failed();
       this.answer(504, 'upstream request timeout', 'UT');
       return;
     }
     if (now >= this.#times.attemptDueAt) {
       this.#attempts!.cluster.failures++;
+      this.#attempts!.failed();
       if (!this.#retryUnanswered()) this.answer(504, 'upstream request timeout', 'UT');
       return;
     }

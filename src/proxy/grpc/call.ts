@@ -2,10 +2,13 @@
 import { grpcStatus } from '../../model/grpc.ts';
 import type { RetryPolicy } from '../../model/route.ts';
 import type { ClientStream, LocalAnswer } from '../downstream/client-stream.ts';
-import type { RequestMessage } from '../http1/head.ts';
+import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
 import { grpcAnswerFields, grpcStatusOfHttp, isGrpc, readGrpcStatus, readGrpcTimeoutMs } from './status.ts';
 import { webTypeOfRequest } from './web.ts';
 import { GrpcWebClient } from './web-client.ts';
+
+/** UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, as Envoy's outlier detection sees them. */
+const FAULTS: Readonly<Record<number, number>> = { 2: 500, 4: 504, 12: 501, 13: 500, 14: 503, 15: 500 };
 
 export class GrpcCall {
   /** Undefined until the answer, or the proxy, tells one. */
@@ -26,6 +29,12 @@ export class GrpcCall {
   /** A head tells the status where no message comes. */
   readHead(headers: readonly string[]): void {
     this.status = readGrpcStatus(headers);
+  }
+
+  /** The answer's status of HTTP, or what the call's status is in HTTP where it comes at once and tells of a fault. */
+  outcome({ status, headers }: ResponseMessage): number {
+    const call = status === 200 ? readGrpcStatus(headers) : undefined;
+    return (call !== undefined && FAULTS[call]) || status;
   }
 
   readTrailers(trailers: readonly string[] | undefined): void {

@@ -10,7 +10,8 @@ import type { RequestHead } from '../../model/http.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { ForwardAction, ForwardTarget, Route } from '../../model/route.ts';
 import { INVALID_CLUSTER, type RouteTable, type VirtualHost } from '../../model/snapshot.ts';
-import { prepareWeightedPick } from '../upstream/balancer.ts';
+import { prepareAffinity, type TakeAffinity } from '../exchange/affinity.ts';
+import { prepareWeightedPick } from '../upstream/weighted-choice.ts';
 import { HostTable } from './host-table.ts';
 import { prepareFilters, type RouteFilters } from './route-filters.ts';
 import { type HeadTest, prepareConditions } from './route-match.ts';
@@ -37,6 +38,9 @@ export interface PreparedForward {
   readonly config: ForwardAction;
   /** By weight. A target with cluster INVALID_CLUSTER leads nowhere. */
   readonly pick: () => PreparedTarget;
+  readonly targets: readonly PreparedTarget[];
+  /** Undefined: no endpoint is better for a request than another. */
+  readonly affinity: TakeAffinity | undefined;
 }
 
 /** A target with the filters of its route and its own. */
@@ -65,8 +69,10 @@ const prepareForward = (route: Route, action: ForwardAction, services: FilterSer
     return { cluster, weight, ...own };
   };
   const invalid: PreparedTarget = { cluster: INVALID_CLUSTER, weight: 0, ...shared };
-  const pickOrNone = prepareWeightedPick(action.targets.map(targetOf), services.random);
-  return { type: 'forward', config: action, pick: () => pickOrNone() ?? invalid };
+  const targets = action.targets.map(targetOf);
+  const pickOrNone = prepareWeightedPick(targets, services.random);
+  const affinity = prepareAffinity(action, services.random);
+  return { type: 'forward', config: action, pick: () => pickOrNone() ?? invalid, targets, affinity };
 };
 
 const prepareAction = (route: Route, services: FilterServices): PreparedRoute['action'] => {

@@ -8,7 +8,9 @@ import { Deadline } from '../deadlines.ts';
 import type { ConnectionInfo } from '../downstream/connection-info.ts';
 import { makeEvent, type SelfPeer } from '../events.ts';
 import type { PreparedUdp } from '../listen/chain.ts';
+import { NO_HASH } from '../upstream/balancer.ts';
 import type { ClusterState } from '../upstream/clusters.ts';
+import { hashText } from '../upstream/hash.ts';
 import type { PoolEndpoint } from '../upstream/pool.ts';
 
 export interface UdpSessionOwner {
@@ -74,7 +76,7 @@ export class UdpSession {
     }
     this.#clusterName = picked.cluster;
     this.#cluster = cluster;
-    cluster.requests++;
+    cluster.began();
     const { resolving } = cluster;
     if (resolving) void resolving.then(() => this.#choose());
     else this.#choose();
@@ -102,8 +104,16 @@ export class UdpSession {
 
   /** Its endpoint is still one to send to. */
   #isCurrent(): boolean {
-    const { gone, endpoint } = this.#endpoint!;
-    return !gone && endpoint.health !== 'unhealthy' && this.#prepared.cluster(this.#clusterName) === this.#cluster;
+    const { gone, endpoint, available } = this.#endpoint!;
+    return (
+      !gone &&
+      (endpoint.health === 'draining' || available) &&
+      this.#prepared.cluster(this.#clusterName) === this.#cluster
+    );
+  }
+
+  #hash({ balancer }: ClusterState): number {
+    return balancer.hashes ? hashText(this.#info.peerAddress) : NO_HASH;
   }
 
   /** To another endpoint of the same cluster; it stays where nothing better is. The cluster is gone: it ends. */
@@ -113,8 +123,15 @@ export class UdpSession {
       this.end();
       return;
     }
-    const best = cluster.balancer.pick();
-    if (best?.endpoint.health === 'unhealthy' && cluster === this.#cluster && !this.#endpoint!.gone) return;
+    const best = cluster.balancer.pick(undefined, this.#hash(cluster));
+    if (
+      best &&
+      !best.available &&
+      best.endpoint.health !== 'draining' &&
+      cluster === this.#cluster &&
+      !this.#endpoint!.gone
+    )
+      return;
     this.#leave();
     this.#cluster = cluster;
     this.#tried.clear();
@@ -124,7 +141,7 @@ export class UdpSession {
   #choose(): void {
     if (this.#over) return;
     const cluster = this.#cluster!;
-    const state = cluster.balancer.pick(this.#tried);
+    const state = cluster.balancer.pick(this.#tried, this.#hash(cluster));
     if (!state) this.end('UH');
     else if (state.active >= cluster.cluster.maxConnections) this.end('UO');
     else this.#open(cluster, state);

@@ -1,7 +1,9 @@
 // Where a request goes: endpoints tried one after the other, a connection from a pool, retries. Owned by exchange.ts.
 import type { RetryPolicy } from '../../model/route.ts';
 import type { ProxyContext } from '../context.ts';
+import type { Affinity } from '../exchange/affinity.ts';
 import type { Origin } from '../proxy-protocol/header.ts';
+import { NO_HASH } from './balancer.ts';
 import type { ClusterState } from './clusters.ts';
 import type { EndpointPool, NoConnection, PoolEndpoint, Waiter } from './pool.ts';
 import { retryDelayMs } from './retry.ts';
@@ -70,6 +72,7 @@ export class Attempts implements Waiter {
   stream: UpstreamStream | undefined;
   readonly #context: ProxyContext;
   readonly #policy: RetryPolicy | undefined;
+  readonly #affinity: Affinity | undefined;
   readonly #owner: AttemptOwner;
   #pool: EndpointPool | undefined;
   #streamedAt = 0;
@@ -82,12 +85,19 @@ export class Attempts implements Waiter {
   #cancelRetry: (() => void) | undefined;
   #stopped = false;
 
-  constructor(context: ProxyContext, cluster: ClusterState, policy: RetryPolicy | undefined, owner: AttemptOwner) {
+  constructor(
+    context: ProxyContext,
+    cluster: ClusterState,
+    policy: RetryPolicy | undefined,
+    owner: AttemptOwner,
+    affinity?: Affinity,
+  ) {
     this.#context = context;
     this.cluster = cluster;
     this.#policy = policy;
     this.#owner = owner;
-    cluster.requests++;
+    this.#affinity = affinity;
+    cluster.began();
   }
 
   start(): void {
@@ -99,9 +109,23 @@ export class Attempts implements Waiter {
   #next(): void {
     if (this.#stopped) return;
     const { balancer } = this.cluster;
-    const state = balancer.pick(this.#excluded) ?? (this.#excluded ? balancer.pick() : undefined);
+    const state = this.#home() ?? this.#pick() ?? (this.#excluded ? balancer.pick(undefined, this.#hash) : undefined);
     if (state) this.#try(state, false);
     else this.#owner.onGivenUp(503, 'no healthy upstream', 'UH');
+  }
+
+  get #hash(): number {
+    return this.#affinity?.hash ?? NO_HASH;
+  }
+
+  #pick(): PoolEndpoint | undefined {
+    return this.cluster.balancer.pick(this.#excluded, this.#hash);
+  }
+
+  /** Of the first attempt: the endpoint of the client's session. */
+  #home(): PoolEndpoint | undefined {
+    const place = this.count === 0 ? this.#affinity?.place : undefined;
+    return place === undefined ? undefined : this.cluster.balancer.find(place);
   }
 
   #try(state: PoolEndpoint, fresh: boolean): void {
@@ -129,7 +153,23 @@ export class Attempts implements Waiter {
     if (status >= 100 && status < 500) endpoint.successes++;
     else endpoint.errors++;
     if (flags.includes('UT')) endpoint.timeouts++;
-    if (this.#streamedAt > 0) this.cluster.times.record(this.#context.deadlines.recent - this.#streamedAt);
+    if (this.#streamedAt === 0) return;
+    const ms = this.#context.deadlines.recent - this.#streamedAt;
+    this.cluster.times.record(ms);
+    this.cluster.took(endpoint, ms, status === 0 || status >= 500);
+  }
+
+  /** The present attempt was answered. */
+  answered(status: number): void {
+    if (this.endpoint) this.cluster.report(this.endpoint, status);
+  }
+
+  /** The present attempt was not answered: it was cut off, or took too long. */
+  failed(): void {
+    if (!this.endpoint) return;
+    this.cluster.report(this.endpoint);
+    const ms = this.#streamedAt > 0 ? this.#context.deadlines.recent - this.#streamedAt : 0;
+    this.cluster.took(this.endpoint, ms, true);
   }
 
   onNoStream(reason: NoConnection, error: Error | undefined): void {
@@ -140,6 +180,7 @@ export class Attempts implements Waiter {
       return;
     }
     this.cluster.failures++;
+    if (this.endpoint) this.cluster.report(this.endpoint);
     const code = error && 'code' in error ? String(error.code) : '';
     if (code === 'PEER_IDENTITY' || code === 'NO_IDENTITY') {
       this.#context.log.warn('a peer was refused', { cluster: this.cluster.cluster.name, error });
@@ -158,7 +199,7 @@ export class Attempts implements Waiter {
 
   #askOther(): boolean {
     this.#exclude();
-    const other = this.#moves < MAX_MOVES ? this.cluster.balancer.pick(this.#excluded) : undefined;
+    const other = this.#moves < MAX_MOVES ? this.#pick() : undefined;
     if (!other) return false;
     this.#moves++;
     this.#drop();

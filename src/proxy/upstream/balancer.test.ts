@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Cluster, Endpoint } from '../../model/snapshot.ts';
-import { type EndpointState, prepareBalancer, prepareWeightedPick } from './balancer.ts';
+import { prepareBalancer } from './balancer.ts';
+import type { EndpointState } from './endpoint-state.ts';
+import { prepareWeightedPick } from './weighted-choice.ts';
 
 const seeded = (start: number) => {
   let state = start;
@@ -23,7 +25,7 @@ const endpoint = (port: number, parts: Partial<Endpoint> = {}): Endpoint => ({
 });
 
 const open = (kind: Cluster['loadBalancing'], ...endpoints: Endpoint[]) => {
-  const balancer = prepareBalancer(kind, seeded(7));
+  const balancer = prepareBalancer({ loadBalancing: kind }, { random: seeded(7), now: () => 0 });
   balancer.update(endpoints);
   return balancer;
 };
@@ -142,7 +144,7 @@ test('a retry leaves the healthy ones only when all are excluded', () => {
 });
 
 test('states survive an update by address and port', () => {
-  const balancer = prepareBalancer<string>('least-request', seeded(1));
+  const balancer = prepareBalancer<string>({ loadBalancing: 'least-request' }, { random: seeded(1), now: () => 0 });
   const first = balancer.update([endpoint(1), endpoint(2)]);
   assert.deepEqual(
     first.added.map((state) => state.endpoint.port),

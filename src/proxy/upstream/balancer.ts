@@ -1,32 +1,9 @@
-// Picks endpoints of a cluster and targets of a route, in constant time. Called by the proxy for every request.
-import type { Random } from '../../lib/random.ts';
-import type { Cluster, Endpoint } from '../../model/snapshot.ts';
-
-/** A live endpoint. The same object for as long as its address and port stay in the cluster. */
-export class EndpointState<Pool = unknown> {
-  /** As last published; weight, health and identity may change. */
-  endpoint: Endpoint;
-  /** Requests or connections now in work; whoever picks counts it up and down. */
-  active = 0;
-  /** All that were ever given to it. */
-  total = 0;
-  /** Requests that ended with an answer below 500, those that did not, and those of these that took too long. */
-  successes = 0;
-  errors = 0;
-  timeouts = 0;
-  /** No longer in the cluster. */
-  gone = false;
-  /** Free for the owner of connections. */
-  pool: Pool | undefined = undefined;
-
-  constructor(endpoint: Endpoint) {
-    this.endpoint = endpoint;
-  }
-
-  resetCounters(): void {
-    this.total = this.successes = this.errors = this.timeouts = 0;
-  }
-}
+// Picks endpoints of a cluster, in constant time: by priority, by health, then by the cluster's policy. Called by the proxy
+// for every request.
+import { formatHostPort } from '../../lib/host-port.ts';
+import type { Endpoint } from '../../model/snapshot.ts';
+import { EndpointState } from './endpoint-state.ts';
+import { type BalancerSettings, type ChoiceContext, Tier } from './tier.ts';
 
 export interface EndpointChange<Pool> {
   readonly added: readonly EndpointState<Pool>[];
@@ -34,144 +11,162 @@ export interface EndpointChange<Pool> {
   readonly removed: readonly EndpointState<Pool>[];
 }
 
+/** Of requests that have none. */
+export const NO_HASH = -1;
+
 export interface Balancer<Pool = unknown> {
   /** Every endpoint, picked or not. */
   readonly endpoints: readonly EndpointState<Pool>[];
+  /** Picks depend on the hash. */
+  readonly hashes: boolean;
   /**
-   * An endpoint that is not in `exclude`: healthy ones first, then draining, then unhealthy ones. Undefined when
+   * An endpoint that is not in `exclude`: available ones first, then draining, then unhealthy ones. Undefined when
    * there is none; then a caller that retries may pick again without `exclude`.
    */
-  pick(exclude?: ReadonlySet<EndpointState<Pool>>): EndpointState<Pool> | undefined;
+  pick(exclude?: ReadonlySet<EndpointState<Pool>>, hash?: number): EndpointState<Pool> | undefined;
+  /** By address and port, where it is available. */
+  find(place: string): EndpointState<Pool> | undefined;
   /** Takes the present set of endpoints. An address and port named twice counts once: the first. */
   update(endpoints: readonly Endpoint[]): EndpointChange<Pool>;
+  /** Other settings for the same endpoints. */
+  configure(settings: BalancerSettings): void;
+  /** The availability of an endpoint has changed. */
+  changed(): void;
 }
 
-type Choice = () => number;
-
-/** An index in proportion to its weight, in constant time (Vose's alias method). Weights must be over 0. */
-const prepareWeightedIndex = (weights: readonly number[], random: Random): Choice => {
-  const n = weights.length;
-  if (weights.every((weight) => weight === weights[0])) return () => Math.floor(random.next() * n);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const share = weights.map((weight) => (weight * n) / total);
-  const alias = Array.from({ length: n }, (_, i) => i);
-  const small: number[] = [];
-  const large: number[] = [];
-  share.forEach((s, i) => {
-    (s < 1 ? small : large).push(i);
-  });
-  while (small.length && large.length) {
-    const less = small.pop()!;
-    const more = large.at(-1)!;
-    alias[less] = more;
-    share[more] = share[more]! + share[less]! - 1;
-    if (share[more]! < 1) small.push(large.pop()!);
-  }
-  // What is left differs from a full share only by rounding.
-  for (const i of [...small, ...large]) share[i] = 1;
-  return () => {
-    const at = random.next() * n;
-    const i = Math.floor(at);
-    return at - i < share[i]! ? i : alias[i]!;
-  };
-};
-
-// Longest round of a weighted round-robin; weights that need more are rounded.
-const MAX_ROUND = 10_000;
-
-/** The order of one weighted round: each index as often as its weight says, evenly spread. */
-const weightedRound = (weights: readonly number[]): readonly number[] => {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const scale = Math.min(1, MAX_ROUND / total);
-  const slots: { time: number; index: number }[] = [];
-  weights.forEach((weight, index) => {
-    const count = Math.max(1, Math.round(weight * scale));
-    for (let k = 0; k < count; k++) slots.push({ time: (k + 0.5) / count, index });
-  });
-  return slots.sort((a, b) => a.time - b.time || a.index - b.index).map((slot) => slot.index);
-};
-
-const prepareRound = (weights: readonly number[], random: Random): Choice => {
-  const n = weights.length;
-  const equal = weights.every((weight) => weight === weights[0]);
-  const round = equal ? undefined : weightedRound(weights);
-  const length = round?.length ?? n;
-  // Proxies that start together must not all begin with the same endpoint.
-  let at = Math.floor(random.next() * length);
-  return () => {
-    at = at + 1 < length ? at + 1 : 0;
-    return round ? round[at]! : at;
-  };
-};
-
-/** The endpoints of one degree of health. */
-class Tier<Pool> {
-  readonly states: readonly EndpointState<Pool>[];
-  readonly #kind: Cluster['loadBalancing'];
-  readonly #choose: Choice;
-
-  constructor(states: readonly EndpointState<Pool>[], kind: Cluster['loadBalancing'], random: Random) {
-    const weights = states.map((state) => Math.max(1, state.endpoint.weight));
-    this.states = states;
-    this.#kind = kind;
-    this.#choose = kind === 'round-robin' ? prepareRound(weights, random) : prepareWeightedIndex(weights, random);
-  }
-
-  pick(exclude: ReadonlySet<EndpointState<Pool>> | undefined): EndpointState<Pool> | undefined {
-    const { states } = this;
-    let index = this.#pickIndex();
-    if (!exclude?.has(states[index]!)) return states[index];
-    for (let tries = 0; tries < 3; tries++) {
-      index = this.#pickIndex();
-      if (!exclude.has(states[index]!)) return states[index];
-    }
-    // Most are excluded: go through them, from where chance stopped.
-    for (let i = 1; i < states.length; i++) {
-      const next = states[(index + i) % states.length]!;
-      if (!exclude.has(next)) return next;
-    }
-    return undefined;
-  }
-
-  #pickIndex(): number {
-    const { states } = this;
-    if (states.length === 1) return 0;
-    const first = this.#choose();
-    if (this.#kind !== 'least-request') return first;
-    const chosen = this.#choose();
-    // Always two different ones; the first wins a tie, so that idle endpoints get shares by weight.
-    const second = chosen === first ? (first + 1) % states.length : chosen;
-    const a = states[first]!;
-    const b = states[second]!;
-    const weightOf = (state: EndpointState<Pool>) => Math.max(1, state.endpoint.weight);
-    return a.active * weightOf(b) <= b.active * weightOf(a) ? first : second;
-  }
+/** Endpoints of one priority, and how much of the traffic they get. */
+interface Level<Pool> {
+  readonly tier: Tier<Pool>;
+  /** The shares of this level and of those before it together, of 100. */
+  readonly upTo: number;
 }
 
-const TIERS: readonly Endpoint['health'][] = ['healthy', 'draining', 'unhealthy'];
+interface Plan<Pool> {
+  readonly levels: readonly Level<Pool>[];
+  /** Where all of the levels are excluded. */
+  readonly others: readonly Tier<Pool>[];
+}
+
+/** A priority with this share of healthy endpoints, in percent, gets all of its traffic: Envoy's overprovisioning of 1.4. */
+const HEALTHY_ENOUGH = 100 / 1.4;
+const PANIC_THRESHOLD = 1;
+
+interface Priority<Pool> {
+  readonly all: readonly EndpointState<Pool>[];
+  readonly available: readonly EndpointState<Pool>[];
+  /** How much of all traffic it could take, up to 100. */
+  readonly capacity: number;
+}
+
+const prioritiesOf = <Pool>(states: readonly EndpointState<Pool>[]): Priority<Pool>[] => {
+  const byPriority = new Map<number, EndpointState<Pool>[]>();
+  for (const state of states) {
+    const priority = state.endpoint.priority ?? 0;
+    const found = byPriority.get(priority);
+    if (found) found.push(state);
+    else byPriority.set(priority, [state]);
+  }
+  return [...byPriority.keys()]
+    .sort((a, b) => a - b)
+    .map((priority) => {
+      const all = byPriority.get(priority)!;
+      const available = all.filter((state) => state.available);
+      const capacity = Math.min(100, (100 * ((100 * available.length) / all.length)) / HEALTHY_ENOUGH);
+      return { all, available, capacity };
+    });
+};
 
 class LiveBalancer<Pool> implements Balancer<Pool> {
-  readonly #kind: Cluster['loadBalancing'];
-  readonly #random: Random;
+  #settings: BalancerSettings;
+  readonly #context: ChoiceContext;
   #states = new Map<string, EndpointState<Pool>>();
   #list: readonly EndpointState<Pool>[] = [];
-  #tiers: readonly Tier<Pool>[] = [];
+  /** Made when it is next needed. */
+  #plan: Plan<Pool> | undefined;
 
-  constructor(kind: Cluster['loadBalancing'], random: Random) {
-    this.#kind = kind;
-    this.#random = random;
+  constructor(settings: BalancerSettings, context: ChoiceContext) {
+    this.#settings = settings;
+    this.#context = context;
   }
 
   get endpoints(): readonly EndpointState<Pool>[] {
     return this.#list;
   }
 
-  pick(exclude?: ReadonlySet<EndpointState<Pool>>): EndpointState<Pool> | undefined {
-    for (const tier of this.#tiers) {
-      const picked = tier.pick(exclude);
+  get hashes(): boolean {
+    const { loadBalancing } = this.#settings;
+    return loadBalancing === 'maglev' || loadBalancing === 'ring-hash';
+  }
+
+  pick(exclude?: ReadonlySet<EndpointState<Pool>>, hash = NO_HASH): EndpointState<Pool> | undefined {
+    this.#plan ??= this.#makePlan();
+    const { levels } = this.#plan;
+    const level = levels.length === 1 ? levels[0] : this.#chooseLevel(levels, hash);
+    return level?.tier.pick(exclude, hash) ?? (exclude && this.#pickElsewhere(this.#plan, exclude, hash));
+  }
+
+  find(place: string): EndpointState<Pool> | undefined {
+    const state = this.#states.get(place);
+    return state?.available ? state : undefined;
+  }
+
+  #chooseLevel(levels: readonly Level<Pool>[], hash: number): Level<Pool> | undefined {
+    const at = hash < 0 ? this.#context.random.next() * 100 : hash % 100;
+    return levels.find(({ upTo }) => at < upTo) ?? levels.at(-1);
+  }
+
+  #pickElsewhere(
+    { levels, others }: Plan<Pool>,
+    exclude: ReadonlySet<EndpointState<Pool>>,
+    hash: number,
+  ): EndpointState<Pool> | undefined {
+    for (const tier of [...levels.map((level) => level.tier), ...others]) {
+      const picked = tier.pick(exclude, hash);
       if (picked) return picked;
     }
     return undefined;
+  }
+
+  #makePlan(): Plan<Pool> {
+    const tierOf = (states: readonly EndpointState<Pool>[]) => new Tier(states, this.#settings, this.#context);
+    const priorities = prioritiesOf(this.#list);
+    const others = [
+      this.#list.filter(({ endpoint }) => endpoint.health === 'draining'),
+      this.#list.filter((state) => state.endpoint.health !== 'draining' && !state.available),
+    ]
+      .filter((states) => states.length > 0)
+      .map(tierOf);
+    if (priorities.every(({ available }) => available.length === 0)) {
+      return { levels: others.slice(0, 1).map((tier) => ({ tier, upTo: 100 })), others: others.slice(1) };
+    }
+    return { levels: this.#levelsOf(priorities, tierOf), others };
+  }
+
+  /** As Envoy shares traffic among priorities, and tells when it panics. */
+  #levelsOf(
+    priorities: readonly Priority<Pool>[],
+    tierOf: (states: readonly EndpointState<Pool>[]) => Tier<Pool>,
+  ): Level<Pool>[] {
+    const whole = Math.min(
+      100,
+      priorities.reduce((sum, { capacity }) => sum + capacity, 0),
+    );
+    const threshold = this.#settings.panicThreshold ?? PANIC_THRESHOLD;
+    const panics = priorities.map(
+      ({ all, available }) => whole < 100 && (100 * available.length) / all.length < threshold,
+    );
+    const isLost = panics.every(Boolean);
+    const count = this.#list.length;
+    const levels: Level<Pool>[] = [];
+    let upTo = 0;
+    priorities.forEach(({ all, available, capacity }, i) => {
+      const share = isLost ? (100 * all.length) / count : (100 * capacity) / whole;
+      const used = panics[i] ? all : available;
+      if (share === 0 || used.length === 0 || upTo >= 100) return;
+      upTo = Math.min(100, upTo + share);
+      levels.push({ tier: tierOf(used), upTo });
+    });
+    return levels;
   }
 
   update(endpoints: readonly Endpoint[]): EndpointChange<Pool> {
@@ -179,7 +174,7 @@ class LiveBalancer<Pool> implements Balancer<Pool> {
     const states = new Map<string, EndpointState<Pool>>();
     const added: EndpointState<Pool>[] = [];
     for (const endpoint of endpoints) {
-      const key = `${endpoint.address}:${endpoint.port}`;
+      const key = formatHostPort(endpoint.address, endpoint.port);
       if (states.has(key)) continue;
       const known = before.get(key);
       const state = known ?? new EndpointState<Pool>(endpoint);
@@ -189,29 +184,31 @@ class LiveBalancer<Pool> implements Balancer<Pool> {
     }
     const removed = [...before].filter(([key]) => !states.has(key)).map(([, state]) => state);
     for (const state of removed) state.gone = true;
+    if (before.size > 0 && this.#settings.slowStartMs !== undefined) {
+      for (const state of added) state.newSince = this.#context.now();
+    }
     this.#states = states;
     this.#list = [...states.values()];
-    this.#tiers = TIERS.map((health) => this.#list.filter((state) => state.endpoint.health === health))
-      .filter((tier) => tier.length > 0)
-      .map((tier) => new Tier(tier, this.#kind, this.#random));
+    this.#plan = undefined;
     return { added, removed };
+  }
+
+  configure(settings: BalancerSettings): void {
+    const { loadBalancing, tableSize, slowStartMs, panicThreshold } = this.#settings;
+    const isSame =
+      settings.loadBalancing === loadBalancing &&
+      settings.tableSize === tableSize &&
+      settings.slowStartMs === slowStartMs &&
+      settings.panicThreshold === panicThreshold;
+    this.#settings = settings;
+    if (!isSame) this.#plan = undefined;
+  }
+
+  changed(): void {
+    this.#plan = undefined;
   }
 }
 
 /** A balancer without endpoints; `update` gives it some, and keeps the states of those that stay. */
-export const prepareBalancer = <Pool = unknown>(kind: Cluster['loadBalancing'], random: Random): Balancer<Pool> =>
-  new LiveBalancer<Pool>(kind, random);
-
-/** Picks one of the items in proportion to their weights; undefined when no weight is over 0. */
-export const prepareWeightedPick = <T extends { readonly weight: number }>(
-  items: readonly T[],
-  random: Random,
-): (() => T | undefined) => {
-  const live = items.filter((item) => item.weight > 0);
-  if (live.length <= 1) return () => live[0];
-  const choose = prepareWeightedIndex(
-    live.map((item) => item.weight),
-    random,
-  );
-  return () => live[choose()];
-};
+export const prepareBalancer = <Pool = unknown>(settings: BalancerSettings, context: ChoiceContext): Balancer<Pool> =>
+  new LiveBalancer<Pool>(settings, context);

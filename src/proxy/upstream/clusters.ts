@@ -7,6 +7,10 @@ import type { Origin } from '../proxy-protocol/header.ts';
 import { OriginPools } from '../proxy-protocol/pools.ts';
 import { secretsFor } from '../tls/upstream-tls.ts';
 import { type Balancer, prepareBalancer } from './balancer.ts';
+import type { EndpointState } from './endpoint-state.ts';
+import { HealthChecks } from './health-checks.ts';
+import { NO_ANSWER, Outliers } from './outliers.ts';
+import { observeTime } from './peak-ewma.ts';
 import { type EndpointPool, Http1Pool, type PoolEndpoint } from './pool.ts';
 import { Http2Pool } from './pool-http2.ts';
 import { Resolution, type Resolve } from './resolver.ts';
@@ -26,6 +30,8 @@ export class ClusterState {
   readonly times = new Histogram();
   readonly #context: ProxyContext;
   readonly #resolve: Resolve;
+  #outliers: Outliers<EndpointPool> | undefined;
+  #checks: HealthChecks | undefined;
   #resolution: Resolution | undefined;
   #published: readonly Endpoint[] = [];
   #trust: readonly unknown[] = [];
@@ -36,7 +42,8 @@ export class ClusterState {
     this.#context = context;
     this.#resolve = resolve;
     this.cluster = cluster;
-    this.balancer = prepareBalancer<EndpointPool>(cluster.loadBalancing, context.random);
+    const { random, deadlines } = context;
+    this.balancer = prepareBalancer<EndpointPool>(cluster, { random, now: () => deadlines.now() });
   }
 
   /** Set while the first addresses of a name are being looked up. */
@@ -88,6 +95,51 @@ export class ClusterState {
       if (reconnect) this.#retire(state);
       else state.pool?.update(cluster);
     }
+    this.balancer.configure(cluster);
+    this.#watchAnswers(cluster);
+    this.#watchHealth(cluster);
+  }
+
+  #watchAnswers({ name, outliers }: Cluster): void {
+    if (!outliers) this.#outliers?.close();
+    if (!outliers) this.#outliers = undefined;
+    else if (this.#outliers) this.#outliers.configure(outliers);
+    else {
+      const onEjected = (state: EndpointState<EndpointPool>) => this.#checks?.hurry(state);
+      this.#outliers = new Outliers(this.#context, name, this.balancer, outliers, onEjected);
+    }
+  }
+
+  #watchHealth({ healthCheck }: Cluster): void {
+    if (!healthCheck) this.#checks?.close();
+    if (!healthCheck) this.#checks = undefined;
+    else if (this.#checks) this.#checks.configure(healthCheck);
+    else this.#checks = new HealthChecks(this.#context, this, healthCheck);
+    this.#checks?.sync();
+  }
+
+  onAnswering(state: PoolEndpoint): void {
+    this.#outliers?.uneject(state);
+  }
+
+  /** A request or connection is for this cluster. */
+  began(): void {
+    this.requests++;
+    this.#checks?.used();
+  }
+
+  /** An attempt was answered with this status; without one it was not answered. */
+  report(state: PoolEndpoint, status = NO_ANSWER): void {
+    this.#outliers?.report(state, status);
+  }
+
+  /** How long an attempt took; `failed`: it had a bad answer, or none. */
+  took(state: PoolEndpoint, ms: number, failed: boolean): void {
+    if (this.cluster.loadBalancing === 'peak-ewma') observeTime(state, ms, failed, this.#context.deadlines.recent);
+  }
+
+  get ejections(): number {
+    return this.#outliers?.ejections ?? 0;
   }
 
   #follow(host: string, port: number): void {
@@ -105,7 +157,11 @@ export class ClusterState {
     this.#published = endpoints;
     const before = new Map(this.balancer.endpoints.map((state) => [state, state.endpoint]));
     const { removed } = this.balancer.update(endpoints);
-    for (const state of removed) this.#retire(state);
+    for (const state of removed) {
+      this.#outliers?.forget(state);
+      this.#retire(state);
+    }
+    this.#checks?.sync();
     for (const state of this.balancer.endpoints) {
       const old = before.get(state);
       // A connection proved the old identity: it must not carry requests for another.
@@ -132,12 +188,18 @@ export class ClusterState {
   }
 
   drain(): void {
-    this.#resolution?.close();
+    this.#stopWatching();
     for (const state of this.balancer.endpoints) this.#retire(state);
   }
 
-  close(): void {
+  #stopWatching(): void {
     this.#resolution?.close();
+    this.#outliers?.close();
+    this.#checks?.close();
+  }
+
+  close(): void {
+    this.#stopWatching();
     for (const state of this.balancer.endpoints) state.pool?.close();
     for (const pool of this.#leaving) pool.close();
   }
@@ -174,10 +236,6 @@ export class Clusters {
             ? (snapshot.endpoints.get(cluster.name)?.endpoints ?? [])
             : [];
       let state = this.#live.get(cluster.name);
-      if (state && state.cluster.loadBalancing !== cluster.loadBalancing) {
-        this.#leave(state);
-        state = undefined;
-      }
       if (!state) {
         state = new ClusterState(this.#context, cluster, this.#resolve);
         this.#live.set(cluster.name, state);

@@ -4,8 +4,8 @@ import type { ProxyContext } from '../context.ts';
 import { Deadline } from '../deadlines.ts';
 import type { Origin } from '../proxy-protocol/header.ts';
 import { NOBODY, type Wire } from '../wires/wire.ts';
-import type { EndpointState } from './balancer.ts';
 import type { CancelDial, DialPurpose } from './dial.ts';
+import type { EndpointState } from './endpoint-state.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream.ts';
 import type { UpstreamStream } from './upstream-stream.ts';
 

@@ -3,7 +3,6 @@ import { create } from '@bufbuild/protobuf';
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
-  Cluster_LbPolicy,
   ClusterSchema,
 } from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
 import { TransportSocketSchema } from '../../gen/envoy/config/core/v3/base_pb.js';
@@ -18,17 +17,12 @@ import {
 import type { Cluster } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
+import { balancingOf } from './balancing.ts';
 import { loadAssignment, socketAddress } from './endpoints.ts';
 import { configured, duration, fromAds, type Init, pack, resourceOf } from './message.ts';
 import { upstreamTls } from './tls.ts';
 
 const UNLIMITED = 0xffffffff;
-
-const LB_POLICY: Readonly<Record<Cluster['loadBalancing'], Cluster_LbPolicy>> = {
-  'least-request': Cluster_LbPolicy.LEAST_REQUEST,
-  'round-robin': Cluster_LbPolicy.ROUND_ROBIN,
-  random: Cluster_LbPolicy.RANDOM,
-};
 
 const plainText = configured('envoy.transport_sockets.raw_buffer', RawBufferSchema, {});
 
@@ -115,12 +109,10 @@ const versionOf = ({ protocol, keepsVersion }: Cluster): Init<typeof HttpProtoco
 export const clusterInit = (cluster: Cluster): Init<typeof ClusterSchema> => ({
   name: cluster.name,
   connectTimeout: duration(cluster.connectTimeoutMs),
-  lbPolicy: LB_POLICY[cluster.loadBalancing],
+  ...balancingOf(cluster),
   ...discoveryOf(cluster),
   ...transportOf(cluster),
   ...limitsOf(cluster),
-  // With no healthy endpoint at all the others are better than none; with one, they are not.
-  commonLbConfig: { healthyPanicThreshold: { value: 1 } },
   ignoreHealthOnHostRemoval: true,
   typedExtensionProtocolOptions: {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {

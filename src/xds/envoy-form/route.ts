@@ -15,6 +15,7 @@ import type { ForwardAction, RetryPolicy, Route, RouteFilter, RouteMatch, ValueM
 import { bodyLimitOfRoute } from './body-limit.ts';
 import { filterParts } from './filters.ts';
 import { callTimeout, callTriggers, webOfRoute } from './grpc.ts';
+import { hashPolicy } from './hash-policy.ts';
 import { configured, duration, type Init } from './message.ts';
 import type { RouteContext } from './route-context.ts';
 
@@ -102,6 +103,7 @@ const forwardOf = (
       retryPolicy: { ...retry, ...(perTry !== undefined && { perTryTimeout: duration(perTry) }) },
     }),
     ...parts.action,
+    hashPolicy: (action.hash ?? []).map(hashPolicy),
   };
   return { case: 'route', value };
 };

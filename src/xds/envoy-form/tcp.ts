@@ -27,6 +27,8 @@ export const tcpProxy = (options: {
     ...(options.maxDurationMs !== undefined && { maxDownstreamConnectionDuration: duration(options.maxDurationMs) }),
     maxConnectAttempts: ATTEMPTS,
     accessLog: options.accessLog,
+    // For clusters that choose by a hash.
+    hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }],
     clusterSpecifier:
       clusters.length > 1
         ? { case: 'weightedClusters', value: { clusters } }

@@ -48,6 +48,8 @@ const udpProxy = (listener: Listener, handler: UdpHandler) => {
       },
     },
     idleTimeout: duration(handler.idleTimeoutMs),
+    // For clusters that choose by a hash.
+    hashPolicies: [{ policySpecifier: { case: 'sourceIp', value: true } }],
     upstreamSocketConfig: LARGE,
     accessLog: udpAccessLog({ direction, ...(handler.service && { service: handler.service }) }),
   });

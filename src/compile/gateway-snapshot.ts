@@ -344,12 +344,20 @@ const clusterNames = function* (
     for (const { handler } of chains)
       if (handler.type === 'tcp' || handler.type === 'udp') for (const { cluster } of handler.targets) yield cluster;
   }
-  for (const { virtualHosts } of tables.values()) {
-    for (const { routes } of virtualHosts) {
-      for (const { action } of routes)
-        if (action.type === 'forward') for (const { cluster } of action.targets) yield cluster;
-    }
+  for (const { virtualHosts } of tables.values()) for (const { routes } of virtualHosts) yield* clustersOf(routes);
+};
+
+const clusterLists = new WeakMap<readonly Route[], readonly string[]>();
+
+/** Remembered by the list: most hosts of a large table are as they were. */
+const clustersOf = (routes: readonly Route[]): readonly string[] => {
+  let names = clusterLists.get(routes);
+  if (!names) {
+    const targets = routes.flatMap(({ action }) => (action.type === 'forward' ? action.targets : []));
+    names = [...new Set(targets.map(({ cluster }) => cluster))];
+    clusterLists.set(routes, names);
   }
+  return names;
 };
 
 interface Reached {

@@ -5,8 +5,9 @@ import { GATEWAY_GROUP, type ParentRef, type RouteParentStatus, type RouteStatus
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import type { Attachment, ServedListener } from './gateways.ts';
 import { attachedHostnames, coversHostname } from './hostnames.ts';
-import { keepEqual, sameItems } from './keep.ts';
+import { keepEqual, keepMap, sameItems } from './keep.ts';
 import { allowsNamespace, type NamespaceLabels } from './listeners.ts';
+import { openMap } from './lists.ts';
 import { type CompiledRoute, isStream } from './routes.ts';
 import type { ServiceShape } from './services.ts';
 
@@ -39,59 +40,92 @@ export interface AttachedRoute {
 }
 
 /** What a parent says of a route whatever other routes it has: no, or where the route fits. */
-type Fit = Verdict | { readonly places: readonly Place[] };
+type Fit = Verdict | { readonly group?: string; readonly places: readonly Place[] };
 
 /** A listener by its place in its group, and the names under which the route is reached there. */
 interface Place {
   readonly listener: number;
-  readonly hostnames: readonly string[];
+  readonly attachment: Attachment;
 }
 
-interface Memo {
+interface Fitted {
+  readonly route: CompiledRoute;
   /** Of each parent, all that its fit depends on. */
-  readonly seen: readonly unknown[];
-  readonly fits: readonly (Fit | undefined)[];
+  seen: readonly unknown[];
+  fits: readonly (Fit | undefined)[];
   attached: AttachedRoute;
 }
 
 /** Attaches routes, which are in order of age. Where a route fits is worked out again only when it or a parent changed. */
 export const openAttachments = () => {
-  const memos = new WeakMap<CompiledRoute, Memo>();
-  let identities = new Map<string, readonly unknown[]>();
-  return (routes: readonly CompiledRoute[], parents: Parents): AttachedRoute[] => {
-    identities = new Map(
-      [...parents.groups].map(([key, { listeners }]) => [
-        key,
-        keepEqual(identities.get(key), [...listeners.map(({ checked }) => checked), parents.namespaceLabels]),
-      ]),
-    );
+  const fitEach = openMap<CompiledRoute, Fitted>();
+  let identities: Identities = new Map();
+  let foreign: readonly string[] = [];
+  return (routes: readonly CompiledRoute[], parents: Parents): readonly AttachedRoute[] => {
+    const [lastIdentities, lastForeign] = [identities, foreign];
+    identities = identitiesOf(parents, identities);
+    foreign = [...parents.foreign];
     const run: Run = { parents, identities, byKind: new Map() };
-    return routes.map((route) => {
-      const seen = (route.input.spec.parentRefs ?? []).map((ref) => identityOf(route, ref, run));
-      let memo = memos.get(route);
-      if (!memo || !sameItems(memo.seen, seen)) {
-        const fits = (route.input.spec.parentRefs ?? []).map((ref) => fitOf(route, ref, parents));
-        memo = { seen, fits, attached: { route, verdicts: [] } };
-        memos.set(route, memo);
-      }
-      const verdicts = attachRoute(route, memo.fits, run);
-      const { attached } = memo;
-      if (!sameVerdicts(attached.verdicts, verdicts)) memo.attached = { route, verdicts };
-      return memo.attached;
+    const fitted = fitEach(routes, (route) => ({ route, seen: [], fits: [], attached: { route, verdicts: [] } }));
+    const isSame = identities === lastIdentities && sameItems(foreign, lastForeign);
+    return fitted.map((one) => {
+      if (!isSame || one.seen.length === 0) fit(one, run);
+      return settle(one, run);
     });
   };
 };
 
+/** By group: what tells whether it is as it was. */
+type Identities = ReadonlyMap<string, readonly unknown[]>;
+
+const identitiesOf = ({ groups, namespaceLabels }: Parents, before: Identities): Identities =>
+  keepMap(
+    before,
+    new Map(
+      [...groups].map(([id, { namespace, listeners }]) => {
+        const identity = [namespaceLabels, namespace, ...listeners.map(({ checked }) => checked)];
+        return [id, keepEqual(before.get(id), identity)];
+      }),
+    ),
+  );
+
 interface Run {
   readonly parents: Parents;
-  readonly identities: ReadonlyMap<string, readonly unknown[]>;
+  readonly identities: Identities;
   /** What is attached to a listener or a port of a Service, by kind of route. */
-  readonly byKind: Map<unknown, Map<CompiledRoute['kind'], Attachment[]>>;
+  readonly byKind: Map<unknown, ByKind>;
 }
 
-const sameVerdicts = (a: readonly ParentVerdict[], b: readonly ParentVerdict[]): boolean =>
-  a.length === b.length &&
-  a.every(({ parentRef, accepted }, i) => parentRef === b[i]?.parentRef && accepted === b[i]?.accepted);
+const fit = (one: Fitted, run: Run): void => {
+  const { route } = one;
+  const refs = route.input.spec.parentRefs ?? [];
+  const seen = refs.map((ref) => identityOf(route, ref, run));
+  if (seen.length > 0 && sameItems(one.seen, seen)) return;
+  one.seen = seen;
+  one.fits = refs.map((ref) => fitOf(route, ref, run.parents));
+};
+
+/** The same object as at the last run when nothing else is said. */
+const settle = (one: Fitted, run: Run): AttachedRoute => {
+  const { route, fits, attached } = one;
+  const { parentRefs = [] } = route.input.spec;
+  const before = attached.verdicts;
+  let [verdicts, same]: [ParentVerdict[] | undefined, number] = [undefined, 0];
+  for (let i = 0; i < fits.length; i++) {
+    const [fitted, parentRef] = [fits[i], parentRefs[i]!];
+    if (!fitted) continue;
+    const said = 'status' in fitted ? fitted : attachTo(route, parentRef, fitted, run);
+    const accepted = said.status === 'True' && route.accepted.status !== 'True' ? route.accepted : said;
+    const last = verdicts ? undefined : before[same];
+    if (last?.parentRef === parentRef && last.accepted === accepted) same++;
+    else {
+      verdicts ??= before.slice(0, same);
+      verdicts.push({ parentRef, accepted });
+    }
+  }
+  if (verdicts || same < before.length) one.attached = { route, verdicts: verdicts ?? before.slice(0, same) };
+  return one.attached;
+};
 
 const hasListeners = ({ group, kind }: ParentRef): boolean =>
   group === GATEWAY_GROUP && (kind === 'Gateway' || kind === 'ListenerSet');
@@ -119,23 +153,10 @@ const fitOf = (route: CompiledRoute, ref: ParentRef, parents: Parents): Fit | un
   );
 };
 
-const attachRoute = (route: CompiledRoute, fits: Memo['fits'], run: Run): ParentVerdict[] => {
-  const verdicts: ParentVerdict[] = [];
-  for (const [i, parentRef] of (route.input.spec.parentRefs ?? []).entries()) {
-    const fit = fits[i];
-    if (!fit) continue;
-    const accepted = 'status' in fit ? fit : attachTo(route, parentRef, fit.places, run);
-    const refused = accepted.status === 'True' && route.accepted.status !== 'True';
-    verdicts.push({ parentRef, accepted: refused ? route.accepted : accepted });
-  }
-  return verdicts;
-};
-
-const attachTo = (route: CompiledRoute, ref: ParentRef, places: readonly Place[], run: Run): Verdict => {
-  if (isService(ref)) return attachToService(route, ref, run);
-  const group = run.parents.groups.get(groupId(ref, route));
-  return attachToListeners(route, places, group?.listeners ?? [], run);
-};
+const attachTo = (route: CompiledRoute, ref: ParentRef, { group, places }: Exclude<Fit, Verdict>, run: Run): Verdict =>
+  group === undefined
+    ? attachToService(route, ref, run)
+    : attachToListeners(route, places, run.parents.groups.get(group)?.listeners ?? [], run);
 
 const fitListeners = (
   route: CompiledRoute,
@@ -167,10 +188,10 @@ const fitListeners = (
   const places = allowed
     .map((listener) => ({
       listener: group.listeners.indexOf(listener),
-      hostnames: attachedHostnames(listener.checked.hostname, spec.hostnames),
+      attachment: { route, hostnames: attachedHostnames(listener.checked.hostname, spec.hostnames) },
     }))
-    .filter(({ hostnames }) => hostnames.length > 0);
-  if (places.length > 0) return { places };
+    .filter(({ attachment }) => attachment.hostnames.length > 0);
+  if (places.length > 0) return { group: id, places };
   const message = `no listener of ${id} has one of the route's hostnames`;
   return no('Accepted', 'NoMatchingListenerHostname', message);
 };
@@ -186,7 +207,8 @@ const attachToListeners = (
   let rival: CompiledRoute | undefined;
   let older: CompiledRoute | undefined;
   let [attached, owned] = [0, 0];
-  for (const { listener, hostnames } of places) {
+  for (const { listener, attachment } of places) {
+    const { hostnames } = attachment;
     const list = listeners[listener]?.attached;
     if (!list) continue;
     const index = kindsAt(list, run);
@@ -198,7 +220,7 @@ const attachToListeners = (
     older ??= owner;
     if (owner) owned++;
     // One route may name a Gateway twice, by two of its sections; it comes after all that are older.
-    if (list.at(-1)?.route !== route) addTo(list, index, { route, hostnames });
+    if (list.at(-1)?.route !== route) addTo(list, index, attachment);
   }
   if (rival && attached === 0) return no('Accepted', 'HostnameConflict', rivalMessage(rival));
   if (!older || owned < attached) return ATTACHED;

@@ -4,6 +4,7 @@ import { validateResource } from '../kinds/validate.ts';
 import type { Problem } from '../model/problem.ts';
 import { groupOf, type Resource } from '../model/resource.ts';
 import { keepEqual } from './keep.ts';
+import { differenceOf, openMap, updateSorted } from './lists.ts';
 
 /** One resource that passed its checks, with defaults. The same object as long as the resource is. */
 export interface Input<Spec = unknown> {
@@ -33,25 +34,23 @@ export interface Inputs {
 
 const EMPTY: readonly Input[] = [];
 
-/** Keeps what it checked, by the identity of the resource. */
+/** Checks what is new; lists of kinds of which nothing changed stay the same. */
 export const openInputs = (): ((resources: Iterable<Resource>) => Inputs) => {
-  const seen = new WeakMap<Resource, Checked>();
+  const checkEach = openMap<Resource, Checked>();
+  const byKind = new Map<string, readonly Input[]>();
+  let last: readonly Checked[] = [];
+  let problems: readonly Problem[] = [];
   return (resources) => {
-    const byKind = new Map<string, Input[]>();
-    const problems: Problem[] = [];
-    for (const resource of resources) {
-      let checked = seen.get(resource);
-      if (!checked) {
-        checked = check(resource);
-        seen.set(resource, checked);
-      }
-      if (checked.problems.length > 0) problems.push(...checked.problems);
-      if (!checked.input) continue;
-      const list = byKind.get(checked.kind);
-      if (list) list.push(checked.input);
-      else byKind.set(checked.kind, [checked.input]);
+    const all = checkEach([...resources], check);
+    const { gone, come } = differenceOf(last, all);
+    last = all;
+    const changed = [...gone, ...come];
+    for (const kind of new Set(changed.map((checked) => checked.kind))) {
+      const inputsOf = (some: readonly Checked[]) =>
+        some.flatMap(({ kind: own, input }) => (own === kind && input ? [input] : []));
+      byKind.set(kind, updateSorted(byKind.get(kind) ?? EMPTY, inputsOf(gone), inputsOf(come), byKey));
     }
-    for (const list of byKind.values()) sortByKey(list);
+    if (changed.some((checked) => checked.problems.length > 0)) problems = all.flatMap((checked) => checked.problems);
     return {
       of: <Spec>(kind: string) => (byKind.get(kind) ?? EMPTY) as readonly Input<Spec>[],
       problems,
@@ -59,15 +58,7 @@ export const openInputs = (): ((resources: Iterable<Resource>) => Inputs) => {
   };
 };
 
-/** Sorts only what isn't sorted: a store's list mostly is, and 10,000 comparisons of strings cost milliseconds. */
-const sortByKey = (list: Input[]): void => {
-  for (let i = 1; i < list.length; i++) {
-    if (list[i - 1]!.key > list[i]!.key) {
-      list.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-      return;
-    }
-  }
-};
+const byKey = (a: Input, b: Input): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 
 const check = (stored: Resource): Checked => {
   const { apiVersion, kind: name } = stored ?? {};
@@ -123,35 +114,7 @@ export const resourceKey = ({ apiVersion, kind, metadata }: Resource): string =>
   `${groupOf(apiVersion)}/${kind}/${metadata.namespace ?? ''}/${metadata.name}`;
 
 /** Older first, then by name: the Gateway API's order among equals. */
-export const byAge = (a: Input, b: Input): number =>
-  a.createdMs - b.createdMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
-
-/** Sorts by age; what was sorted at the last call is only merged with what is new. */
-export const openByAge = <T>(inputOf: (item: T) => Input): ((items: readonly T[]) => readonly T[]) => {
-  let sorted: readonly T[] = [];
-  let known: ReadonlySet<T> = new Set();
-  const compare = (a: T, b: T) => byAge(inputOf(a), inputOf(b));
-  return (items) => {
-    const wanted = new Set(items);
-    const fresh = items.filter((item) => !known.has(item));
-    if (fresh.length > 0 || wanted.size !== known.size) {
-      const kept = sorted.filter((item) => wanted.has(item));
-      sorted = mergeSorted(kept, fresh.sort(compare), compare);
-      known = wanted;
-    }
-    return sorted;
-  };
-};
-
-const mergeSorted = <T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number): T[] => {
-  const merged: T[] = [];
-  let next = 0;
-  for (const item of a) {
-    while (next < b.length && compare(b[next]!, item) < 0) merged.push(b[next++]!);
-    merged.push(item);
-  }
-  return merged.concat(b.slice(next));
-};
+export const byAge = (a: Input, b: Input): number => a.createdMs - b.createdMs || byKey(a, b);
 
 const createdMs = ({ metadata }: Resource): number => {
   const parsed = Date.parse(metadata.creationTimestamp ?? '');

@@ -64,7 +64,7 @@ export const keepMap = <V>(
 
 /** True when both lists hold the same objects in the same order. */
 export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
-  a.length === b.length && a.every((item, i) => item === b[i]);
+  a === b || (a.length === b.length && a.every((item, i) => item === b[i]));
 
 /** Runs `fn` again only when one of the lists holds other objects than at the last call. */
 export const openStage = <Result>(): ((inputs: readonly (readonly unknown[])[], fn: () => Result) => Result) => {

@@ -4,7 +4,8 @@ import { INVALID_CLUSTER, type WeightedCluster } from '../model/snapshot.ts';
 import type { BackendProblem, Backends } from './backends.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import type { Input } from './input.ts';
-import { keepEqual } from './keep.ts';
+import { keepEqual, openStage } from './keep.ts';
+import { openMap } from './lists.ts';
 import type { OrderedRoute } from './route-order.ts';
 
 /** What compile knows of a kind of route; the list of them stands in route-kinds.ts. */
@@ -64,45 +65,42 @@ interface RouteInputs {
 /** Compiles routes; one whose spec and backends are the same keeps its result. */
 export const openRoutes = () => {
   const compilers = new Map<RouteKind, ReturnType<typeof openKind>>();
-  return (lists: readonly RouteInputs[], backends: Backends): CompiledRoute[] =>
-    lists.flatMap(({ kind, inputs }) => {
-      let compile = compilers.get(kind);
-      if (!compile) {
-        compile = openKind(kind);
-        compilers.set(kind, compile);
-      }
+  const joined = openStage<readonly CompiledRoute[]>();
+  return (lists: readonly RouteInputs[], backends: Backends): readonly CompiledRoute[] => {
+    const compiled = lists.map(({ kind, inputs }) => {
+      const compile = compilers.get(kind) ?? openKind(kind);
+      compilers.set(kind, compile);
       return compile(inputs, backends);
     });
+    return joined(compiled, () => compiled.flat());
+  };
 };
 
 interface Memo {
-  /** For which the state was found. */
-  backends: Backends;
+  readonly input: Input<RouteSpec>;
   readonly state: string;
   readonly compiled: CompiledRoute;
 }
 
 const openKind = (kind: RouteKind) => {
-  const memos = new WeakMap<Input, Memo>();
-  const last = new Map<string, CompiledRoute>();
+  const memos = new Map<string, Memo>();
+  let compileEach = openMap<Input<RouteSpec>, CompiledRoute>();
+  let last: Backends | undefined;
   const compileOne = (input: Input<RouteSpec>, backends: Backends): CompiledRoute => {
-    const memo = memos.get(input);
-    if (memo?.backends === backends) return memo.compiled;
     const state = backendState(kind, input, backends);
-    if (memo?.state === state) {
-      memo.backends = backends;
-      return memo.compiled;
-    }
-    const compiled = compileRoute(kind, input, backends, last.get(input.key));
-    memos.set(input, { backends, state, compiled });
-    last.set(input.key, compiled);
+    const before = memos.get(input.key);
+    if (before?.input === input && before.state === state) return before.compiled;
+    const compiled = compileRoute(kind, input, backends, before?.compiled);
+    memos.set(input.key, { input, state, compiled });
     return compiled;
   };
-  return (inputs: readonly Input<RouteSpec>[], backends: Backends): CompiledRoute[] => {
-    const compiled = inputs.map((input) => compileOne(input, backends));
-    if (last.size > inputs.length) {
+  return (inputs: readonly Input<RouteSpec>[], backends: Backends): readonly CompiledRoute[] => {
+    if (backends !== last) compileEach = openMap();
+    last = backends;
+    const compiled = compileEach(inputs, (input) => compileOne(input, backends));
+    if (memos.size > inputs.length) {
       const present = new Set(inputs.map(({ key }) => key));
-      for (const key of last.keys()) if (!present.has(key)) last.delete(key);
+      for (const key of memos.keys()) if (!present.has(key)) memos.delete(key);
     }
     return compiled;
   };

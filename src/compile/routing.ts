@@ -20,10 +20,11 @@ import { openClientPolicies } from './client-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { gatewayStatuses, type Presence } from './gateway-status.ts';
 import { checkGateways, type GatewayPart, meshGatewayOf, type ServedListener } from './gateways.ts';
-import { type Input, openByAge } from './input.ts';
+import { byAge, type Input } from './input.ts';
 import { keepEqual, openStage } from './keep.ts';
 import { type ListenerSetInput, parentOf } from './listener-sets.ts';
 import type { NamespaceLabels } from './listeners.ts';
+import { openMap, openSorted } from './lists.ts';
 import { notSupported, problemOf, warning } from './problem.ts';
 import { openCertificates, openGrants } from './references.ts';
 import { routeKinds } from './route-kinds.ts';
@@ -65,9 +66,11 @@ export const openRouting = (block?: Cidr) => {
   const compileRoutes = openRoutes();
   const backendsStage = openStage<Backends>();
   const labelsStage = openStage<NamespaceLabels>();
-  const sortByAge = openByAge<CompiledRoute>(({ input }) => input);
+  const sortByAge = openSorted<CompiledRoute>(
+    (a, b) => byAge(a.input, b.input) || routeKinds.indexOf(a.kind) - routeKinds.indexOf(b.kind),
+  );
   const attachRoutes = openAttachments();
-  const tellOf = openTellings();
+  const tellEach = openMap<AttachedRoute, Telling>();
   const readCertificate = openCertificates();
   let gateways: ReadonlyMap<string, MeshGateway> = new Map();
   let backendTraffic: ReadonlyMap<string, BackendTraffic> = new Map();
@@ -102,7 +105,9 @@ export const openRouting = (block?: Cidr) => {
       namespaceLabels,
       serviceRoutes: new Map(),
     };
-    const told = attachRoutes(sortByAge(compiled), parents).map((attached) => tellOf(attached, time.nowMs));
+    const told = tellEach(attachRoutes(sortByAge(compiled), parents), (attached) =>
+      tellOf(attached, time.nowMs),
+    ).filter((telling) => telling !== NOTHING);
     const backendPolicies = openBackendPolicies({
       policies: inputs.backendPolicies,
       gateways: parts,
@@ -235,17 +240,12 @@ interface Telling {
   readonly problems: readonly Problem[];
 }
 
-/** Says the same again while nothing changed. */
-const openTellings = () => {
-  const known = new WeakMap<AttachedRoute, Telling>();
-  return (attached: AttachedRoute, nowMs: number): Telling => {
-    let telling = known.get(attached);
-    if (!telling) {
-      telling = { statuses: changedOnly(routeStatuses(attached, nowMs)), problems: routeProblems(attached) };
-      known.set(attached, telling);
-    }
-    return telling;
-  };
+/** Of most there is nothing to say. */
+const NOTHING: Telling = { statuses: [], problems: [] };
+
+const tellOf = (attached: AttachedRoute, nowMs: number): Telling => {
+  const telling = { statuses: changedOnly(routeStatuses(attached, nowMs)), problems: routeProblems(attached) };
+  return telling.statuses.length + telling.problems.length > 0 ? telling : NOTHING;
 };
 
 const routeStatuses = ({ route, verdicts }: AttachedRoute, nowMs: number): Status[] =>

@@ -4,7 +4,7 @@ import { CONTROLLER_NAME } from '../kinds/gateway-class/schema.ts';
 import { GATEWAY_GROUP, type ParentRef, type RouteParentStatus, type RouteStatus } from '../kinds/route-parts.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import type { Attachment, ServedListener } from './gateways.ts';
-import { attachedHostnames, coversHostname } from './hostnames.ts';
+import { attachedHostnames, bySpecificity, coversHostname } from './hostnames.ts';
 import { keepEqual, keepMap, sameItems } from './keep.ts';
 import { allowsNamespace, type NamespaceLabels } from './listeners.ts';
 import { openMap } from './lists.ts';
@@ -188,7 +188,7 @@ const fitListeners = (
   const places = allowed
     .map((listener) => ({
       listener: group.listeners.indexOf(listener),
-      attachment: { route, hostnames: attachedHostnames(listener.checked.hostname, spec.hostnames) },
+      attachment: { route, ...attachedHostnames(listener.checked.hostname, spec.hostnames) },
     }))
     .filter(({ attachment }) => attachment.hostnames.length > 0);
   if (places.length > 0) return { group: id, places };
@@ -216,7 +216,7 @@ const attachToListeners = (
     rival ??= found;
     if (found) continue;
     attached++;
-    const owner = olderOwner(route, hostnames, list);
+    const owner = olderOwner(attachment, list);
     older ??= owner;
     if (owner) owned++;
     // One route may name a Gateway twice, by two of its sections; it comes after all that are older.
@@ -266,14 +266,17 @@ const isRival = (other: CompiledRoute): boolean => !isStream(other) && other.acc
 const rivalMessage = ({ kind, input }: CompiledRoute): string =>
   `${kind.kind} ${input.key}, which is older, has a host name of it; routes of two kinds can't share one`;
 
-/** Of routes that want the same connections or datagrams the oldest has all. */
+/** Of routes that want the same connections or datagrams the one with the most specific name, then the oldest, has all. */
 const olderOwner = (
-  route: CompiledRoute,
-  hostnames: readonly string[],
+  { route, hostnames, wanted }: Attachment,
   attached: readonly Attachment[],
 ): CompiledRoute | undefined => {
   if (!isStream(route)) return undefined;
-  const owners = hostnames.map((name) => attached.find((other) => other.hostnames.includes(name))?.route);
+  const hasBefore = (other: Attachment, i: number): boolean => {
+    const place = other.hostnames.indexOf(hostnames[i]!);
+    return place >= 0 && bySpecificity(other.wanted[place]!, wanted[i]!) <= 0;
+  };
+  const owners = hostnames.map((_, i) => attached.find((other) => hasBefore(other, i))?.route);
   return owners.every((owner) => owner && owner !== route) ? owners[0] : undefined;
 };
 
@@ -281,7 +284,7 @@ const matchesSection = (ref: ParentRef, name: string, port: number): boolean =>
   (ref.sectionName === undefined || ref.sectionName === name) && (ref.port === undefined || ref.port === port);
 
 /** Of calls in the mesh, by any of the Service's names. */
-const ANY_HOSTNAME = ['*'];
+const ANY_HOSTNAME = { hostnames: ['*'], wanted: ['*'] };
 
 const attachToService = (route: CompiledRoute, ref: ParentRef, run: Run): Verdict => {
   const { namespace } = route.input;
@@ -305,7 +308,7 @@ const attachToService = (route: CompiledRoute, ref: ParentRef, run: Run): Verdic
   }
   const ids = ports.map(({ port }) => `${key} ${port}`);
   for (const id of ids) {
-    const rival = rivalOf(route, ANY_HOSTNAME, kindsAt(id, run));
+    const rival = rivalOf(route, ANY_HOSTNAME.hostnames, kindsAt(id, run));
     if (rival) return no('Accepted', 'HostnameConflict', rivalMessage(rival));
   }
   for (const id of route.accepted.status === 'True' ? ids : []) {
@@ -313,7 +316,7 @@ const attachToService = (route: CompiledRoute, ref: ParentRef, run: Run): Verdic
     if (list.at(-1) === route) continue;
     list.push(route);
     serviceRoutes.set(id, list);
-    addTo(undefined, kindsAt(id, run), { route, hostnames: ANY_HOSTNAME });
+    addTo(undefined, kindsAt(id, run), { route, ...ANY_HOSTNAME });
   }
   return ATTACHED;
 };

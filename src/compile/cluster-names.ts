@@ -26,6 +26,15 @@ export const withPolicy = (cluster: string, policy: string): string => cluster.r
 /** The cluster as one Gateway uses it; behind a policy, if there is one. */
 export const withGateway = (cluster: string, gateway: string): string => cluster.replace(PARTS, `$1$2|$3@${gateway}|`);
 
+/** The cluster for connections whose TLS is passed on as it comes: a BackendTLSPolicy, which would put it into another, is not for it. */
+export const withoutTls = (cluster: string): string =>
+  cluster.replace(PARTS, (_, port, variant = '', subset) => `${port}${variant}|${subset.split('@')[0]}@${PASSED_ON}|`);
+
+/** Unlike any Gateway's. */
+const PASSED_ON = 'passthrough';
+
+export const isPassedOn = (cluster: string): boolean => splitCluster(cluster).gateway === PASSED_ON;
+
 export interface ClusterParts {
   readonly cluster: string;
   readonly policy?: string;

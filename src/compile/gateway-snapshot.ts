@@ -20,7 +20,7 @@ import {
   type VirtualHost,
   type WeightedCluster,
 } from '../model/snapshot.ts';
-import { baseCluster, splitCluster } from './cluster-names.ts';
+import { baseCluster, isPassedOn, splitCluster, withoutTls } from './cluster-names.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
 import { keepEqual } from './keep.ts';
 import type { Outbound } from './outbound.ts';
@@ -64,13 +64,13 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound, be
       port: port.port,
       direction: 'gateway',
       ...transportOf(port),
-      chains,
+      chains: port.family === 'TLS' ? chains.map((chain) => passOn(chain, mesh.backendTls)) : chains,
     });
   }
   const reached = reachedBy(clusterNames(listeners, routes), mesh, outbound, before);
   for (const name of reached.clusters.keys()) {
     const tls = mesh.backendTls.get(baseCluster(name));
-    if (!tls) continue;
+    if (!tls || isPassedOn(name)) continue;
     const certificate = mesh.gateways.get(splitCluster(name).gateway ?? '')?.backendCertificate;
     applyBackendTls(name, tls, certificate, reached, before);
     if (tls.refused) continue;
@@ -225,6 +225,15 @@ const matchName = (hostname: string): FilterChain['match'] => ({
 const distinctNames = (chains: readonly FilterChain[]): FilterChain[] => {
   const seen = new Set<string>();
   return chains.filter(({ name }) => !seen.has(name) && seen.add(name));
+};
+
+/** What comes in TLS that isn't ended here goes on in it, and in no other. */
+const passOn = (chain: FilterChain, backendTls: Mesh['backendTls']): FilterChain => {
+  const { tls, handler } = chain;
+  if (tls || handler.type !== 'tcp') return chain;
+  if (!handler.targets.some(({ cluster }) => backendTls.has(baseCluster(cluster)))) return chain;
+  const targets = handler.targets.map((target) => ({ ...target, cluster: withoutTls(target.cluster) }));
+  return { ...chain, handler: { ...handler, targets } };
 };
 
 /** What is asked for under no route's name is closed at once, and does not fall to a wider listener. */

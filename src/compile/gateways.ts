@@ -1,12 +1,13 @@
 // Gateways of Weft's class: checks their listeners and those of their ListenerSets, and makes gateways of the mesh of them. Used by routing.ts.
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
+import type { Route } from '../model/route.ts';
 import type { WeightedCluster } from '../model/snapshot.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';
 import { withGateway } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import { addressesOf } from './gateway-addresses.ts';
-import { bySpecificity, coversHostname } from './hostnames.ts';
+import { type AttachedNames, bySpecificity, coversHostname } from './hostnames.ts';
 import { byAge, type Input } from './input.ts';
 import { checkListenerSet, groupListenerSets, type ListenerSetInput, type ListenerSetPart } from './listener-sets.ts';
 import {
@@ -17,12 +18,11 @@ import {
   type PortOwners,
   secretOf,
 } from './listeners.ts';
-import { type OrderedRoute, sortRoutes } from './route-order.ts';
+import { sortRoutes } from './route-order.ts';
 import type { CompiledRoute } from './routes.ts';
 
-export interface Attachment {
+export interface Attachment extends AttachedNames {
   readonly route: CompiledRoute;
-  readonly hostnames: readonly string[];
 }
 
 export interface ServedListener {
@@ -151,29 +151,42 @@ const listenerOf = (
     : { hosts: [], streams: streamsOf(attached) }),
 });
 
-/** Of routes that want the same connections the oldest has them. */
-const streamsOf = (attached: readonly Governed[]): GatewayListener['streams'] => {
-  const byHost = new Map<string, RouteParts>();
-  for (const { parts, hostnames } of [...attached].sort((a, b) => byAge(a.route.input, b.route.input))) {
-    for (const hostname of hostnames) if (!byHost.has(hostname)) byHost.set(hostname, parts);
+/** What is attached to each name, by the names that routes themselves have for it: the most specific first, then the oldest. */
+const byNames = (attached: readonly Governed[]): Map<string, readonly RouteParts[][]> => {
+  // In order of age, as they were attached.
+  const byHost = new Map<string, Map<string, RouteParts[]>>();
+  for (const { hostnames, wanted, parts } of attached) {
+    for (const [i, hostname] of hostnames.entries()) {
+      const own = byHost.get(hostname) ?? new Map<string, RouteParts[]>();
+      byHost.set(hostname, own);
+      const list = own.get(wanted[i]!);
+      if (list) list.push(parts);
+      else own.set(wanted[i]!, [parts]);
+    }
   }
+  const sorted = (own: Map<string, RouteParts[]>) =>
+    [...own].sort(([a], [b]) => bySpecificity(a, b)).map(([, parts]) => parts);
+  return new Map([...byHost].map(([hostname, own]) => [hostname, sorted(own)]));
+};
+
+/** Of routes that want the same connections the first has them. */
+const streamsOf = (attached: readonly Governed[]): GatewayListener['streams'] => {
+  const byHost = byNames(attached);
   const names = [...byHost.keys()].sort(bySpecificity);
-  return names.map((hostname) => ({ hostname, targets: byHost.get(hostname)?.targets ?? [] }));
+  return names.map((hostname) => ({ hostname, targets: byHost.get(hostname)?.[0]?.[0]?.targets ?? [] }));
+};
+
+/** Of one host name: by the names that routes have for it, one after the other. */
+const inOrder = (lists: readonly RouteParts[][]): readonly Route[] => {
+  const sorted = lists.map((parts) => sortRoutes(parts.map(({ routes }) => routes)));
+  return sorted.length === 1 ? sorted[0]! : sorted.flat();
 };
 
 /** The routes of each host name; behind those of its own, in their order, come those of wider names that cover it. */
 const hostsOf = (attached: readonly Governed[]): GatewayListener['hosts'] => {
-  // In order of age, as they were attached.
-  const byHost = new Map<string, (readonly OrderedRoute[])[]>();
-  for (const { hostnames, parts } of attached) {
-    for (const hostname of hostnames) {
-      const lists = byHost.get(hostname);
-      if (lists) lists.push(parts.routes);
-      else byHost.set(hostname, [parts.routes]);
-    }
-  }
+  const byHost = byNames(attached);
   const names = [...byHost.keys()].sort(bySpecificity);
-  const own = new Map(names.map((hostname) => [hostname, sortRoutes(byHost.get(hostname) ?? [])]));
+  const own = new Map(names.map((hostname) => [hostname, inOrder(byHost.get(hostname) ?? [])]));
   const wide = names.filter((hostname) => hostname.startsWith('*'));
   return names.map((hostname) => {
     const wider = wide.filter((other) => other !== hostname && coversHostname(other, hostname));

@@ -14,12 +14,27 @@ const intersectHostnames = (a: string, b: string): string | undefined => {
   return coversHostname(b, a) ? a : undefined;
 };
 
-/** The names under which a route is reached at a listener. Empty: it can't attach. */
-export const attachedHostnames = (listener: string | undefined, route: readonly string[] | undefined): string[] => {
+/** Under which names a route is reached at a listener, and which name of its own each comes from. */
+export interface AttachedNames {
+  /** None: it can't attach. */
+  readonly hostnames: readonly string[];
+  /** In the same order; of several that come to the same, the most specific. */
+  readonly wanted: readonly string[];
+}
+
+export const attachedHostnames = (
+  listener: string | undefined,
+  route: readonly string[] | undefined,
+): AttachedNames => {
   const own = listener?.toLowerCase() ?? '*';
-  if (!route?.length) return [own];
-  const found = route.map((hostname) => intersectHostnames(own, hostname.toLowerCase()));
-  return [...new Set(found.filter((hostname) => hostname !== undefined))];
+  const found = new Map<string, string>();
+  const names = route?.length ? route.map((hostname) => hostname.toLowerCase()) : ['*'];
+  for (const name of names) {
+    const hostname = intersectHostnames(own, name);
+    const before = hostname === undefined ? undefined : found.get(hostname);
+    if (hostname !== undefined && (before === undefined || bySpecificity(name, before) < 0)) found.set(hostname, name);
+  }
+  return { hostnames: [...found.keys()], wanted: [...found.values()] };
 };
 
 /** Exact names before wildcards, longer before shorter, any last. */

@@ -24,6 +24,7 @@ import { baseCluster, isPassedOn, splitCluster, withoutTls } from './cluster-nam
 import { bySpecificity, coversHostname } from './hostnames.ts';
 import { keepEqual } from './keep.ts';
 import type { Outbound } from './outbound.ts';
+import { routeClusters } from './route-clusters.ts';
 import { matchesLabels } from './selection.ts';
 import { HEAD_TIMEOUT_MS, HTTP_IDLE_MS, TCP_IDLE_MS, UDP_IDLE_MS } from './sidecar.ts';
 
@@ -362,8 +363,7 @@ const clusterLists = new WeakMap<readonly Route[], readonly string[]>();
 const clustersOf = (routes: readonly Route[]): readonly string[] => {
   let names = clusterLists.get(routes);
   if (!names) {
-    const targets = routes.flatMap(({ action }) => (action.type === 'forward' ? action.targets : []));
-    names = [...new Set(targets.map(({ cluster }) => cluster))];
+    names = [...new Set(routes.flatMap(routeClusters))];
     clusterLists.set(routes, names);
   }
   return names;

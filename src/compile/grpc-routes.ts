@@ -11,7 +11,7 @@ export const compileGrpcRoute = ({ rules = [{}] }: GrpcRouteSpec, context: Route
   routes: rules.flatMap(({ matches, filters = [], backendRefs = [] }, i) => {
     const targets = compileTargets(backendRefs, context);
     const action = { type: 'forward', targets, invalidStatus: 503 } as const;
-    const edits = compileFilters(filters);
+    const edits = compileFilters(filters, context);
     return (matches?.length ? matches : EVERY_CALL).map((match, j) => ({
       route: { name: `GRPCRoute/${context.key}/${i}/${j}`, match: compileMatch(match), filters: edits, action },
       rank: rankOf(match),

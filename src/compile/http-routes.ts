@@ -17,7 +17,7 @@ export const compileHttpRoute = ({ rules }: HttpRouteSpec, context: RouteContext
   unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`)),
   routes: rules.flatMap((rule, i) => {
     const action = compileAction(rule, context);
-    const filters = compileFilters(rule.filters ?? []);
+    const filters = compileFilters(rule.filters ?? [], context);
     return rule.matches.map((match, j) => ({
       route: { name: `HTTPRoute/${context.key}/${i}/${j}`, match: compileMatch(match), filters, action },
       rank: rankOf(match),

@@ -4,6 +4,7 @@ import type { Route } from '../model/route.ts';
 import type { Cluster, EndpointSet, RouteTable, ServiceRef, Tunnel, VirtualHost } from '../model/snapshot.ts';
 import { baseCluster, meshServerName, outboundCluster, serviceHost } from './cluster-names.ts';
 import { keepEqual, keepMap } from './keep.ts';
+import { routeClusters } from './route-clusters.ts';
 
 export interface Outbound {
   readonly clusters: ReadonlyMap<string, Cluster>;
@@ -134,8 +135,7 @@ const buildOutbound = (
 const routedNames = function* (services: readonly { readonly service: MeshService }[]): Generator<string> {
   for (const { service } of services) {
     for (const { routes } of service.ports) {
-      for (const { action } of routes)
-        if (action.type === 'forward') for (const { cluster } of action.targets) yield cluster;
+      for (const route of routes) yield* routeClusters(route);
     }
   }
 };

@@ -8,21 +8,26 @@ import type {
   HttpRouteFilter,
   NamedValueMatch,
   PathModifierSpec,
+  RequestMirrorSpec,
   UrlRewriteSpec,
 } from '../kinds/http-route/types.ts';
 import type { ForwardTarget, PathRewrite, RouteFilter, ValueMatch } from '../model/route.ts';
 import type { RouteContext, Unsupported } from './routes.ts';
 
-export const compileTargets = (refs: readonly HttpBackendRef[], { targets }: RouteContext): ForwardTarget[] =>
-  targets(refs).map(({ cluster, weight, ref }) => ({ cluster, weight, filters: compileFilters(ref?.filters ?? []) }));
+export const compileTargets = (refs: readonly HttpBackendRef[], context: RouteContext): ForwardTarget[] =>
+  context
+    .targets(refs)
+    .map(({ cluster, weight, ref }) => ({ cluster, weight, filters: compileFilters(ref?.filters ?? [], context) }));
 
-export const compileFilters = (filters: readonly HttpRouteFilter[]): RouteFilter[] => filters.flatMap(compileFilter);
+export const compileFilters = (filters: readonly HttpRouteFilter[], context: RouteContext): RouteFilter[] =>
+  filters.flatMap((filter) => compileFilter(filter, context));
 
-const compileFilter = (filter: HttpRouteFilter): RouteFilter[] => {
-  const { requestHeaderModifier, responseHeaderModifier, urlRewrite, cors } = filter;
+const compileFilter = (filter: HttpRouteFilter, context: RouteContext): RouteFilter[] => {
+  const { requestHeaderModifier, responseHeaderModifier, urlRewrite, cors, requestMirror } = filter;
   if (requestHeaderModifier) return [compileHeaders('request-headers', requestHeaderModifier)];
   if (responseHeaderModifier) return [compileHeaders('response-headers', responseHeaderModifier)];
   if (cors) return [compileCors(cors)];
+  if (requestMirror) return compileMirror(requestMirror, context);
   return urlRewrite ? [compileRewrite(urlRewrite)] : [];
 };
 
@@ -41,6 +46,16 @@ const compileCors = (spec: CorsSpec): RouteFilter => ({
   credentials: spec.allowCredentials ?? false,
   maxAgeSeconds: spec.maxAge,
 });
+
+/** One that can't be used is left out; the route's status says so. */
+const compileMirror = (
+  { backendRef, percent = 100, fraction }: RequestMirrorSpec,
+  { copiesTo }: RouteContext,
+): RouteFilter[] => {
+  const cluster = copiesTo(backendRef);
+  const share = fraction ? fraction.numerator / (fraction.denominator ?? 100) : percent / 100;
+  return cluster === undefined ? [] : [{ type: 'request-mirror', cluster, share }];
+};
 
 export const compilePathModifier = ({
   type,
@@ -72,8 +87,9 @@ const SUPPORTED_FILTERS = new Set([
   'RequestRedirect',
   'URLRewrite',
   'CORS',
+  'RequestMirror',
 ]);
-const BACKEND_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'URLRewrite']);
+const BACKEND_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'URLRewrite', 'RequestMirror']);
 
 /** What is published but can't be done: the whole route is refused, so that nothing is left out in silence. */
 export const unsupportedParts = (

@@ -1,7 +1,7 @@
 // Routes of every kind before they are attached anywhere: what they lead to, and what can't be done of them. Used by routing.ts and the files of the kinds.
-import type { RouteSpec, WeightedBackendRef } from '../kinds/route-parts.ts';
+import type { BackendRef, RouteSpec, WeightedBackendRef } from '../kinds/route-parts.ts';
 import { INVALID_CLUSTER, type WeightedCluster } from '../model/snapshot.ts';
-import type { BackendProblem, Backends } from './backends.ts';
+import type { BackendProblem, Backends, ResolvedBackend } from './backends.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import type { Input } from './input.ts';
 import { keepEqual, openStage } from './keep.ts';
@@ -22,6 +22,8 @@ export interface RouteContext {
   readonly key: string;
   /** The clusters of backends by weight; what can't be used is a share of INVALID_CLUSTER, and a problem. */
   targets<Ref extends WeightedBackendRef>(refs: readonly Ref[]): readonly Target<Ref>[];
+  /** The cluster of a backend that gets copies; undefined, and a problem, where it can't be used. */
+  copiesTo(ref: BackendRef): string | undefined;
 }
 
 /** `ref` is absent where the share leads nowhere. */
@@ -76,9 +78,15 @@ export const openRoutes = () => {
   };
 };
 
+/** Something that a compiled route was made from, besides its spec. */
+interface Dependency {
+  readonly ask: (backends: Backends) => unknown;
+  readonly answer: unknown;
+}
+
 interface Memo {
   readonly input: Input<RouteSpec>;
-  readonly state: string;
+  readonly dependencies: readonly Dependency[];
   readonly compiled: CompiledRoute;
 }
 
@@ -87,11 +95,13 @@ const openKind = (kind: RouteKind) => {
   let compileEach = openMap<Input<RouteSpec>, CompiledRoute>();
   let last: Backends | undefined;
   const compileOne = (input: Input<RouteSpec>, backends: Backends): CompiledRoute => {
-    const state = backendState(kind, input, backends);
     const before = memos.get(input.key);
-    if (before?.input === input && before.state === state) return before.compiled;
-    const compiled = compileRoute(kind, input, backends, before?.compiled);
-    memos.set(input.key, { input, state, compiled });
+    if (before?.input === input && before.dependencies.every(({ ask, answer }) => ask(backends) === answer)) {
+      return before.compiled;
+    }
+    const dependencies: Dependency[] = [];
+    const compiled = compileRoute(kind, input, openLookup(kind, input, backends, dependencies), before?.compiled);
+    memos.set(input.key, { input, dependencies, compiled });
     return compiled;
   };
   return (inputs: readonly Input<RouteSpec>[], backends: Backends): readonly CompiledRoute[] => {
@@ -106,24 +116,27 @@ const openKind = (kind: RouteKind) => {
   };
 };
 
-const backendState = (kind: RouteKind, { spec, namespace }: Input<RouteSpec>, backends: Backends): string => {
-  let state = '';
-  for (const { backendRefs = [] } of spec.rules ?? []) {
-    for (const ref of backendRefs) {
-      const { cluster, problem } = backends.resolve(ref, kind, namespace);
-      state += `${cluster} ${problem?.message ?? ''}\n`;
-    }
-  }
-  return state;
-};
+type Resolve = (ref: BackendRef) => ResolvedBackend;
+
+/** Looks backends up, and remembers what was found. */
+const openLookup =
+  (kind: RouteKind, { namespace }: Input, backends: Backends, dependencies: Dependency[]): Resolve =>
+  (ref) => {
+    const ask = (known: Backends) => {
+      const { cluster, problem } = known.resolve(ref, kind, namespace);
+      return `${cluster} ${problem?.message ?? ''}`;
+    };
+    dependencies.push({ ask, answer: ask(backends) });
+    return backends.resolve(ref, kind, namespace);
+  };
 
 const compileRoute = (
   kind: RouteKind,
   input: Input<RouteSpec>,
-  backends: Backends,
+  resolve: Resolve,
   before: CompiledRoute | undefined,
 ): CompiledRoute => {
-  const { spec, namespace, key } = input;
+  const { spec, key } = input;
   const problems: BackendProblem[] = [];
   const {
     routes,
@@ -131,7 +144,12 @@ const compileRoute = (
     unsupported = [],
   } = kind.compile(spec, {
     key,
-    targets: (refs) => resolveTargets(refs, (ref) => backends.resolve(ref, kind, namespace), problems),
+    targets: (refs) => resolveTargets(refs, resolve, problems),
+    copiesTo(ref) {
+      const { cluster, problem } = resolve(ref);
+      if (problem) problems.push(problem);
+      return problem ? undefined : cluster;
+    },
   });
   const usable = unsupported.length === 0;
   const messages = unsupported.map(({ path, what }) => `${path}: ${what} is not supported`);
@@ -151,7 +169,7 @@ const compileRoute = (
 
 const resolveTargets = <Ref extends WeightedBackendRef>(
   refs: readonly Ref[],
-  resolve: (ref: Ref) => ReturnType<Backends['resolve']>,
+  resolve: Resolve,
   problems: BackendProblem[],
 ): Target<Ref>[] => {
   const targets: Target<Ref>[] = [];

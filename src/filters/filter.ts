@@ -28,8 +28,6 @@ export interface OwnFilter<Filter extends RouteFilter = RouteFilter> {
 export interface FilterServices {
   readonly clock: Clock;
   readonly random: Random;
-  /** Sends a request of its own, whose answer nobody reads. Undefined: the cluster is not known. */
-  sendAside(cluster: string, request: RequestHead): RequestTap | undefined;
 }
 
 export interface FilterContext extends FilterServices {
@@ -42,8 +40,8 @@ export interface PreparedFilter {
   readonly open?: OpenFilter;
   /** Changes the head in place on its way to the target, once, before it is first sent. */
   readonly editRequest?: (request: RequestHead) => void;
-  /** Gets the request as it goes to the target. Undefined: not this one. */
-  readonly tap?: (request: RequestHead) => RequestTap | undefined;
+  /** Get the request as it goes to the target. */
+  readonly taps?: readonly MakeTap[];
   /** Changes the answer of the target, or of a route that answers by itself. */
   readonly editResponse?: (answer: Head) => void;
 }
@@ -100,6 +98,12 @@ export interface BodyFilter {
   /** Nobody wants more. */
   close(): void;
 }
+
+/** Undefined: not this one. */
+export type MakeTap = (request: RequestHead, aside: SendAside) => RequestTap | undefined;
+
+/** Sends the same head to another cluster, whose answer nobody reads. Undefined: it can't be sent. */
+export type SendAside = (cluster: string) => RequestTap | undefined;
 
 /** Gets the body of a request beside its target; never holds it up. */
 export interface RequestTap {

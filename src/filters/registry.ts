@@ -3,6 +3,7 @@
 import { corsFilter } from './cors/proxy.ts';
 import type { FilterEntry } from './filter.ts';
 import { headerModifier } from './header-modifier/proxy.ts';
+import { requestMirror } from './request-mirror/proxy.ts';
 import { urlRewrite } from './url-rewrite/proxy.ts';
 
 export const filterOrder: readonly FilterEntry[] = [
@@ -26,6 +27,13 @@ export const filterOrder: readonly FilterEntry[] = [
     field: 'URLRewrite',
     own: urlRewrite,
     envoy: () => import('./url-rewrite/envoy.ts'),
+  },
+  {
+    name: 'request-mirror',
+    types: ['request-mirror'],
+    field: 'RequestMirror',
+    own: requestMirror,
+    envoy: () => import('./request-mirror/envoy.ts'),
   },
 ];
 

@@ -10,6 +10,7 @@ import type { Listener } from '../model/snapshot.ts';
 import type { Http2Counters } from './admin/inspection.ts';
 import type { Deadlines } from './deadlines.ts';
 import { LimitCounts } from './downstream/client-limits.ts';
+import { MirrorCounts } from './exchange/mirrored.ts';
 import type { IdSource } from './exchange/request-headers.ts';
 import { FieldNames } from './http1/fields.ts';
 import type { FlushQueue } from './http1/flush-queue.ts';
@@ -77,6 +78,7 @@ export class RequestStats {
 }
 
 export class ProxyStats {
+  readonly mirrors = new MirrorCounts();
   connections = 0;
   /** Under way. */
   handshakes = 0;

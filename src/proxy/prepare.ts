@@ -1,6 +1,5 @@
 // Snapshot → what the proxy runs on: routers, policies, chains. Equal parts are taken over as they are. Called by proxy.ts.
 import { isDeepStrictEqual } from 'node:util';
-import type { FilterServices } from '../filters/filter.ts';
 import { messageOf, WeftError } from '../lib/errors.ts';
 import type { Problem } from '../model/problem.ts';
 import {
@@ -17,7 +16,6 @@ import {
 } from '../model/snapshot.ts';
 import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
 import type { ProxyContext } from './context.ts';
-import { filterServices } from './exchange/aside.ts';
 import { ChainRef, type LiveChain, type Prepared, type PreparedHbone, type PreparedTunnel } from './listen/chain.ts';
 import { prepareRoutes, type Router } from './routes/router.ts';
 import {
@@ -74,7 +72,6 @@ export class Preparation {
   readonly #context: ProxyContext;
   readonly #clusters: Clusters;
   readonly #snapshot: Snapshot;
-  readonly #filterServices: FilterServices;
 
   constructor(
     context: ProxyContext,
@@ -85,7 +82,6 @@ export class Preparation {
     this.#context = context;
     this.#clusters = clusters;
     this.#snapshot = snapshot;
-    this.#filterServices = filterServices(context, clusters);
     for (const table of snapshot.routes.values()) this.#prepareTable(table, before.get(table.name));
   }
 
@@ -95,7 +91,7 @@ export class Preparation {
       return;
     }
     try {
-      const router = prepareRoutes(table, this.#filterServices);
+      const router = prepareRoutes(table, this.#context);
       this.problems.push(...router.problems);
       const tunnels = new Map<string, PreparedTunnel>();
       for (const tunnel of table.tunnels) {
@@ -169,7 +165,7 @@ export class Preparation {
     }
     const found = this.tables.get(handler.routes);
     const table = found?.table ?? EMPTY_TABLE(handler.routes);
-    const router = found?.router ?? prepareRoutes(table, this.#filterServices);
+    const router = found?.router ?? prepareRoutes(table, this.#context);
     const policyPort = this.#workloadPort(direction, firstCluster(table)) ?? port;
     const tunnels = found?.tunnels ?? new Map();
     const authorizeHost = byHost(router, authorize);

@@ -27,6 +27,7 @@ import { decide } from './decide.ts';
 import { ExchangeTimes } from './exchange-times.ts';
 import { ExchangeFilters } from './filter-run.ts';
 import { KeptBody } from './kept-body.ts';
+import { type Original, openMirrored } from './mirrored.ts';
 import { addRequestHeaders, type RequestIds } from './request-headers.ts';
 import { answerHeaders, noRouteText } from './routed-answer.ts';
 import { takeUnsent, UNSENT_FIELDS } from './unsent.ts';
@@ -306,8 +307,9 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   }
 
   #openTaps(makers: NonNullable<RouteFilters['taps']>): void {
+    const aside = (name: string) => openMirrored(this.#context, this.#http.cluster(name), this.#original());
     for (const make of makers) {
-      const tap = make(this.#message);
+      const tap = make(this.#message, aside);
       if (!tap) continue;
       for (const piece of this.#kept?.pieces ?? []) tap.body(piece);
       if (this.#requestDone) tap.end(this.#requestTrailers);
@@ -316,6 +318,21 @@ export class Exchange implements UpstreamUser, AttemptOwner {
         this.#taps.push(tap);
       }
     }
+  }
+
+  #original(): Original {
+    const { info, self, version } = this.#down;
+    return {
+      message: this.#message,
+      hasBody: this.#hasBody,
+      info,
+      self,
+      version,
+      direction: this.#http.direction,
+      route: this.#route!.route.name,
+      ids: this.#ids,
+      timeoutMs: this.#forward!.config.timeoutMs,
+    };
   }
 
   onBadRequestBody(reason: string): void {

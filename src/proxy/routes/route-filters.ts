@@ -1,10 +1,8 @@
 // The filters of a route, or of one of its targets, made ready at config time in the order of the registry. Used by router.ts.
-import type { FilterServices, OpenFilter, PreparedFilter, RequestTap } from '../../filters/filter.ts';
+import type { FilterServices, MakeTap, OpenFilter, PreparedFilter } from '../../filters/filter.ts';
 import { filterOrder } from '../../filters/registry.ts';
 import type { Head, RequestHead } from '../../model/http.ts';
 import type { Route, RouteFilter } from '../../model/route.ts';
-
-type MakeTap = (request: RequestHead) => RequestTap | undefined;
 
 /** What is undefined has nothing to do, and is not called. See filters/filter.ts for what each of them is. */
 export interface RouteFilters {
@@ -40,7 +38,7 @@ export const prepareFilters = (
   return {
     open: present(prepared.map(({ open }) => open)),
     editRequest: inTurn(present(prepared.map(({ editRequest }) => editRequest))),
-    taps: present(prepared.map(({ tap }) => tap)),
+    taps: present(prepared.flatMap(({ taps = [] }) => taps)),
     editResponse: inTurn(present(prepared.map(({ editResponse }) => editResponse).reverse())),
   };
 };

@@ -7,7 +7,7 @@ import type { RouteTable, VirtualHost } from '../../model/snapshot.ts';
 import { prepareRoutes } from './router.ts';
 
 const random = { next: () => 0 };
-const services = { clock: systemClock, random, sendAside: () => undefined };
+const services = { clock: systemClock, random };
 
 const matchOf = (path: string): RouteMatch['path'] => {
   const [type, value] = path.includes(' ') ? path.split(' ') : ['prefix', path];

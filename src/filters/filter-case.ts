@@ -16,6 +16,7 @@ export interface FilterCall {
   readonly path?: string;
   /** Names and values. */
   readonly headers?: readonly string[];
+  readonly body?: string;
   /** What the program's answer has. */
   readonly program?: { readonly status?: number; readonly headers?: readonly string[] };
   readonly want: {
@@ -25,6 +26,8 @@ export interface FilterCall {
     /** Null: is not there. */
     readonly headers?: Readonly<Record<string, string | null>>;
     readonly body?: string;
+    /** What comes to the cluster `other`, in the end. */
+    readonly copies?: readonly { readonly url: string; readonly host?: string; readonly body?: string }[];
     /** Headers that the program gets. */
     readonly sent?: Readonly<Record<string, string | null>>;
   };

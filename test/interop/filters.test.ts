@@ -4,19 +4,30 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { corsCases } from '../../src/filters/cors/cases.ts';
 import type { FilterCall, FilterCase } from '../../src/filters/filter-case.ts';
+import { mirrorCases } from '../../src/filters/request-mirror/cases.ts';
+import type { EndpointSet } from '../../src/model/snapshot.ts';
 import { ENGINES, type Engine, openEngine, type SnapshotParts } from '../fakes/each-engine.ts';
 import { gatewaySnapshot } from '../fakes/engine-pair.ts';
 import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
 import { type FakeServer, openServer } from '../fakes/http-server.ts';
+import { until } from '../fakes/raw-peer.ts';
 
 const LOOPBACK = '127.0.0.1';
-const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = { cors: corsCases };
+const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = {
+  cors: corsCases,
+  'request-mirror': mirrorCases,
+};
 
 const cases = Object.entries(FOLDERS).flatMap(([folder, list]) =>
   Object.entries(list).map(([title, one], i) => ({ title: `${folder}: ${title}`, host: `${folder}-${i}.test`, one })),
 );
 
-const snapshotOf = (port: number, program: number): SnapshotParts => ({
+const endpoints = (name: string, port: number): [string, EndpointSet] => [
+  name,
+  { cluster: name, endpoints: [{ address: LOOPBACK, port, mesh: false, weight: 1, health: 'healthy' }] },
+];
+
+const snapshotOf = (port: number, program: number, other: number): SnapshotParts => ({
   ...gatewaySnapshot(
     port,
     cases.map(({ host, one: { filters, action } }) => ({
@@ -24,18 +35,16 @@ const snapshotOf = (port: number, program: number): SnapshotParts => ({
       domains: [host],
       routes: [route({ filters, action: action ?? forward(['program', 1]) })],
     })),
-    [cluster('program')],
+    ['program', 'other', 'nowhere'].map((name) => cluster(name)),
   ),
-  endpoints: new Map([
-    [
-      'program',
-      {
-        cluster: 'program',
-        endpoints: [{ address: LOOPBACK, port: program, mesh: false, weight: 1, health: 'healthy' }],
-      },
-    ],
-  ]),
+  endpoints: new Map([endpoints('program', program), endpoints('other', other), endpoints('nowhere', 1)]),
 });
+
+interface Copy {
+  readonly url: string;
+  readonly host: string;
+  readonly body: string;
+}
 
 interface Answer {
   readonly status: number | undefined;
@@ -43,9 +52,14 @@ interface Answer {
   readonly body: string;
 }
 
-const call = (port: number, host: string, { method = 'GET', path = '/', headers = [], program = {} }: FilterCall) =>
+const call = (
+  port: number,
+  host: string,
+  { method = 'GET', path = '/', headers = [], body, program = {} }: FilterCall,
+) =>
   new Promise<Answer>((resolve, reject) => {
-    const sent = ['host', host, 'x-program', JSON.stringify(program), ...headers];
+    const length = body === undefined ? [] : ['content-length', String(Buffer.byteLength(body))];
+    const sent = ['host', host, 'x-program', JSON.stringify(program), ...length, ...headers];
     const asked = httpRequest({ host: LOOPBACK, port, path, method, headers: sent, agent: false, setHost: false });
     asked.on('error', reject).on('response', (response) => {
       const pieces: Buffer[] = [];
@@ -54,7 +68,7 @@ const call = (port: number, host: string, { method = 'GET', path = '/', headers 
         resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(pieces).toString() }),
       );
     });
-    asked.end();
+    asked.end(body);
   });
 
 const chosen = (headers: IncomingHttpHeaders, wanted: Readonly<Record<string, string | null>>) =>
@@ -64,25 +78,38 @@ for (const name of ENGINES) {
   describe(`filters in ${name}`, () => {
     let engine: Engine;
     let program: FakeServer;
+    let other: FakeServer;
     let seen: IncomingHttpHeaders | undefined;
+    let copies: Copy[] = [];
 
     before(async () => {
       program = await openServer((request, response) => {
         seen = request.headers;
         const { status = 200, headers = [] } = JSON.parse(String(request.headers['x-program'] ?? '{}'));
-        response.writeHead(status, ['content-length', '2', ...headers]).end('ok');
+        request.resume().on('end', () => response.writeHead(status, ['content-length', '2', ...headers]).end('ok'));
       });
-      engine = await openEngine(name, ['gateway'], (port) => snapshotOf(port('gateway'), program.port));
+      other = await openServer((request, response) => {
+        const pieces: Buffer[] = [];
+        request
+          .on('data', (piece: Buffer) => pieces.push(piece))
+          .on('end', () => {
+            copies.push({ url: request.url!, host: request.headers.host!, body: Buffer.concat(pieces).toString() });
+            response.end();
+          });
+      });
+      engine = await openEngine(name, ['gateway'], (port) => snapshotOf(port('gateway'), program.port, other.port));
     });
     after(async () => {
       await engine?.close();
       await program?.close();
+      await other?.close();
     });
 
     for (const { title, host, one } of cases) {
       it(title, async () => {
         for (const [i, each] of one.calls.entries()) {
           seen = undefined;
+          copies = [];
           const { status, headers, body } = await call(engine.port('gateway'), host, each);
           const { want } = each;
           assert.equal(status, want.status, `status of call ${i}`);
@@ -90,6 +117,16 @@ for (const name of ENGINES) {
           if (want.body !== undefined) assert.equal(body, want.body);
           if (want.reached !== undefined)
             assert.equal(seen !== undefined, want.reached, `call ${i} reached the program`);
+          const { copies: wanted } = want;
+          if (wanted) {
+            await until(() => copies.length >= wanted.length, 'the copies come');
+            assert.deepEqual(
+              copies.map((copy, k) =>
+                Object.fromEntries(Object.keys(wanted[k] ?? copy).map((key) => [key, copy[key as keyof Copy]])),
+              ),
+              wanted,
+            );
+          }
           if (want.sent) assert.deepEqual(chosen(seen ?? {}, want.sent), want.sent, `what call ${i} sent on`);
         }
       });

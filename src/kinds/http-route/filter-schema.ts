@@ -45,7 +45,7 @@ const redirect = object('Answers with a redirect.', {
   statusCode: integer('The status.', { enum: [301, 302, 303, 307, 308], default: 302 }),
 });
 
-const mirror = object('Sends a copy to another backend; not supported yet.', {
+const mirror = object('Sends a copy to another backend.', {
   'backendRef!': object('The backend.', backendFields),
   percent: integer('Share of the requests in percent.', { format: 'int32', minimum: 0, maximum: 100 }),
   fraction: object('Share of the requests.', {
@@ -60,7 +60,7 @@ const headerNames = (description: string): Schema =>
     'x-kubernetes-list-type': 'set',
   });
 
-const cors = object('Answers cross-origin requests; not supported yet.', {
+const cors = object('Answers cross-origin requests.', {
   allowCredentials: flag('Whether credentials are allowed.'),
   allowOrigins: list('Origins that are allowed.', item({ pattern: patterns.origin, minLength: 1, maxLength: 253 }), {
     maxItems: 64,

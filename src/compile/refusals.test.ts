@@ -16,7 +16,7 @@ const gatewayWith = (addresses?: readonly string[]): Resource => ({
   spec: {
     gatewayClassName: 'weft',
     listeners,
-    ...(addresses && { addresses: addresses.map((value) => ({ type: 'IPAddress', value })) }),
+    ...(addresses && { addresses: addresses.map((value) => ({ type: 'IPAddress', ...(value && { value }) })) }),
   } as unknown as GatewaySpec,
 });
 const gatewayClass: Resource = {
@@ -31,15 +31,22 @@ interface Conditions {
 }
 
 /** Of the Gateway and its listeners: `True`, or why not. */
-const programmed = (gateway: Resource, gatewayAddresses: readonly GatewayAddress[]): string[] => {
-  const compiler = openCompiler({ trustDomain: 'cluster.local' });
-  const { statuses } = compiler.compile([gatewayClass, gateway], { revision: 1, nowMs: 0, gatewayAddresses });
-  const patch = [...statuses.values()].find(({ resource }) => resource.kind === 'Gateway');
-  const status = patch?.status as Conditions & { listeners: readonly Conditions[] };
-  return [status, ...status.listeners].map(({ conditions }) => {
+const programmed = (gateway: Resource, gatewayAddresses: readonly GatewayAddress[]): string[] =>
+  [statusOf(gateway, gatewayAddresses), ...statusOf(gateway, gatewayAddresses).listeners].map(({ conditions }) => {
     const found = conditions.find(({ type }) => type === 'Programmed');
     return found?.status === 'True' ? 'True' : `${found?.reason}: ${found?.message}`;
   });
+
+interface GatewayStatus extends Conditions {
+  readonly addresses: readonly { readonly value: string }[];
+  readonly listeners: readonly Conditions[];
+}
+
+const statusOf = (gateway: Resource, gatewayAddresses: readonly GatewayAddress[]): GatewayStatus => {
+  const compiler = openCompiler({ trustDomain: 'cluster.local' });
+  const { statuses } = compiler.compile([gatewayClass, gateway], { revision: 1, nowMs: 0, gatewayAddresses });
+  const patch = [...statuses.values()].find(({ resource }) => resource.kind === 'Gateway');
+  return patch?.status as GatewayStatus;
 };
 
 const AGAIN = 'it is tried again';
@@ -103,5 +110,43 @@ describe('listeners that a gateway could not open', () => {
   };
   for (const [name, { gateway = gatewayWith(), serving, expected }] of Object.entries(cases)) {
     test(name, () => assert.deepEqual(programmed(gateway, serving), expected));
+  }
+});
+
+describe('addresses that a Gateway asks for', () => {
+  const cases: Record<string, { asked: string[]; refusals?: string[]; expected: string; shown: string[] }> = {
+    'are shown when they are bound': {
+      asked: ['127.0.0.2', '127.0.0.3'],
+      expected: 'True',
+      shown: ['127.0.0.2', '127.0.0.3'],
+    },
+    "one that isn't there is told and left out; Weft's words": {
+      asked: ['127.0.0.2', '192.0.2.1'],
+      refusals: ['LISTEN_FAILED: can not listen on 192.0.2.1:80: address not available on this machine'],
+      expected: `AddressNotUsable: no gateway's machine has the address 192.0.2.1; ${AGAIN}`,
+      shown: ['127.0.0.2'],
+    },
+    "one that isn't there is told and left out; Envoy's words": {
+      asked: ['127.0.0.2', '192.0.2.1'],
+      refusals: ["gateway/192.0.2.1:80: cannot bind '192.0.2.1:80': Cannot assign requested address"],
+      expected: `AddressNotUsable: no gateway's machine has the address 192.0.2.1; ${AGAIN}`,
+      shown: ['127.0.0.2'],
+    },
+    'an empty one stands for where the gateway binds': {
+      asked: ['', '127.0.0.2'],
+      expected: 'True',
+      shown: ['127.0.0.1', '127.0.0.2'],
+    },
+  };
+  for (const [name, { asked, refusals = [], expected, shown }] of Object.entries(cases)) {
+    test(name, () => {
+      const serving = [{ address: '127.0.0.1', refusals }];
+      const gateway = gatewayWith(asked);
+      assert.equal(programmed(gateway, serving)[0], expected);
+      assert.deepEqual(
+        statusOf(gateway, serving).addresses.map(({ value }) => value),
+        shown,
+      );
+    });
   }
 });

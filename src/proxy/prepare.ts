@@ -46,17 +46,19 @@ const EMPTY_TABLE = (name: string): RouteTable => ({ name, virtualHosts: [], tun
 const isByHost = ({ table }: Router): boolean =>
   table.virtualHosts.some(({ authorization }) => authorization !== undefined);
 
+/** By virtual host: prepared once in its life. */
+const ofHosts = new WeakMap<VirtualHost, Authorization>();
+
 /** `others` decides where a virtual host has no policies of its own. */
 const byHost = (router: Router, others: Authorization | undefined): Authorization | undefined => {
   if (!isByHost(router)) return others;
-  const own = new Map<VirtualHost, Authorization>();
   for (const host of router.table.virtualHosts) {
-    if (host.authorization) own.set(host, prepareAuthorization(host.authorization, 'http'));
+    if (host.authorization && !ofHosts.has(host)) ofHosts.set(host, prepareAuthorization(host.authorization, 'http'));
   }
   const rest = others ?? prepareAuthorization([], 'http');
   return (facts) => {
     const host = facts.head && router.virtualHost(facts.head.host);
-    return ((host && own.get(host)) ?? rest)(facts);
+    return ((host && ofHosts.get(host)) ?? rest)(facts);
   };
 };
 
@@ -91,7 +93,7 @@ export class Preparation {
       return;
     }
     try {
-      const router = prepareRoutes(table, this.#context);
+      const router = prepareRoutes(table, this.#context, before?.router);
       this.problems.push(...router.problems);
       const tunnels = new Map<string, PreparedTunnel>();
       for (const tunnel of table.tunnels) {

@@ -2,7 +2,15 @@
 // to encode and by the client to decode.
 import { WeftError } from '../lib/errors.ts';
 import type { NameRecord } from '../model/name-record.ts';
-import type { Cluster, EndpointSet, Listener, RouteTable, Snapshot, SnapshotSecret } from '../model/snapshot.ts';
+import type {
+  Cluster,
+  EndpointSet,
+  Listener,
+  RouteTable,
+  Snapshot,
+  SnapshotSecret,
+  VirtualHost,
+} from '../model/snapshot.ts';
 import { type EncodedResource, encodeResource, type Form, memoizeEncoding, type ResourceSet } from './form.ts';
 import { OWN } from './type-urls.ts';
 
@@ -11,6 +19,7 @@ export const OWN_TYPES: readonly string[] = [
   OWN.cluster,
   OWN.endpoints,
   OWN.secret,
+  OWN.virtualHost,
   OWN.routes,
   OWN.listener,
   OWN.names,
@@ -37,7 +46,8 @@ export const openOwnForm = (): Form => {
   const clusters = memoizeEncoding<Cluster>(named(OWN.cluster));
   const endpoints = memoizeEncoding<EndpointSet>((set) => [encodeJson(set.cluster, OWN.endpoints, set)]);
   const secrets = memoizeEncoding<SnapshotSecret>(named(OWN.secret));
-  const routes = memoizeEncoding<RouteTable>(named(OWN.routes));
+  const tables = memoizeEncoding<RouteTable>(({ virtualHosts: _, ...table }) => named(OWN.routes)(table));
+  const hosts = openHostEncoding();
   const listeners = memoizeEncoding<Listener>(named(OWN.listener));
   const names = memoizeEncoding<NameRecord>(named(OWN.names));
   const closings = new WeakMap<Snapshot, ResourceSet>();
@@ -71,7 +81,9 @@ export const openOwnForm = (): Form => {
         case OWN.secret:
           return secrets(snapshot.secrets);
         case OWN.routes:
-          return routes(snapshot.routes);
+          return tables(snapshot.routes);
+        case OWN.virtualHost:
+          return hosts(snapshot.routes);
         case OWN.listener:
           return listeners(snapshot.listeners);
         case OWN.names:
@@ -82,6 +94,37 @@ export const openOwnForm = (): Form => {
           return NONE;
       }
     },
+  };
+};
+
+/** What a virtual host is called over all tables; names of tables have no spaces. */
+const hostName = (table: string, host: string): string => `${table} ${host}`;
+
+/** The table of a virtual host, by the name of its resource. */
+export const tableOfHost = (name: string): string => name.slice(0, Math.max(0, name.indexOf(' ')));
+
+const openHostEncoding = (): ((tables: ReadonlyMap<string, RouteTable>) => ResourceSet) => {
+  const known = new WeakMap<VirtualHost, EncodedResource>();
+  const sets = new WeakMap<ReadonlyMap<string, RouteTable>, ResourceSet>();
+  const encode = (table: string, host: VirtualHost): EncodedResource => {
+    const name = hostName(table, host.name);
+    let resource = known.get(host);
+    if (resource?.name !== name) {
+      resource = encodeJson(name, OWN.virtualHost, host);
+      known.set(host, resource);
+    }
+    return resource;
+  };
+  return (tables) => {
+    let set = sets.get(tables);
+    if (!set) {
+      const all = [...tables.values()].flatMap(({ name, virtualHosts }) =>
+        virtualHosts.map((host) => encode(name, host)),
+      );
+      set = new Map(all.map((resource) => [resource.name, resource]));
+      sets.set(tables, set);
+    }
+    return set;
   };
 };
 
@@ -96,8 +139,9 @@ export const decodeOwn = (typeUrl: string, name: string, value: Buffer): object 
   if (typeof parsed !== 'object' || parsed === null) {
     throw new WeftError('XDS_RESOURCE_INVALID', `${typeUrl} ${name} is not an object`, { at: name });
   }
+  const own = typeUrl === OWN.virtualHost ? name.slice(tableOfHost(name).length + 1) : name;
   const key = typeUrl === OWN.endpoints ? 'cluster' : typeUrl === OWN.snapshot ? undefined : 'name';
-  if (key && (parsed as Record<string, unknown>)[key] !== name) {
+  if (key && (parsed as Record<string, unknown>)[key] !== own) {
     throw new WeftError('XDS_RESOURCE_INVALID', `${typeUrl} ${name} holds an object of another name`, { at: name });
   }
   return parsed;

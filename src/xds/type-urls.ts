@@ -17,7 +17,9 @@ export const OWN = {
   endpoints: `${PREFIX}weft.v1.EndpointSet`,
   secret: `${PREFIX}weft.v1.TlsSecret`,
   listener: `${PREFIX}weft.v1.Listener`,
+  /** Without its virtual hosts, which are resources of their own: of a large table little changes at a time. */
   routes: `${PREFIX}weft.v1.RouteTable`,
+  virtualHost: `${PREFIX}weft.v1.VirtualHost`,
   names: `${PREFIX}weft.v1.NameRecord`,
   /** Ends every push: what came before it makes one whole snapshot. */
   snapshot: `${PREFIX}weft.v1.Snapshot`,

@@ -20,6 +20,8 @@ export interface Router {
   readonly table: RouteTable;
   /** What could not be used: patterns that don't compile. */
   readonly problems: readonly Problem[];
+  /** Taken over by the next router for what stays the same object. */
+  readonly hosts: ReadonlyMap<VirtualHost, HostRoutes>;
   /** Undefined: no route (404, flag NR). */
   match(head: RequestHead): PreparedRoute | undefined;
   /** The virtual host of an authority, matched or not by a route. */
@@ -111,6 +113,7 @@ const earlier = (list: readonly Candidate[], best: Candidate | undefined, head: 
 /** The routes of one virtual host: exact paths and prefixes by map, patterns one after the other. */
 class HostRoutes {
   readonly virtualHost: VirtualHost;
+  readonly problems: Problem[] = [];
   readonly #exact: CandidateMap = new Map();
   /** Without closing slashes; the empty prefix stands apart. */
   readonly #prefixes: CandidateMap = new Map();
@@ -121,39 +124,40 @@ class HostRoutes {
   /** The route that takes every path, where it stands first: no lookup at all. */
   readonly #always: PreparedRoute | undefined;
 
-  constructor(virtualHost: VirtualHost, services: FilterServices, problems: Problem[]) {
+  constructor(virtualHost: VirtualHost, services: FilterServices) {
     this.virtualHost = virtualHost;
     virtualHost.routes.forEach((route, index) => {
-      this.#add(route, index, services, problems);
+      this.#add(route, index, services);
     });
     this.#lengths = [...new Set([...this.#prefixes.keys()].map((prefix) => prefix.length))].sort((a, b) => a - b);
     const [first] = this.#root;
     this.#always = first?.index === 0 && !first.test ? first.prepared : undefined;
   }
 
-  #add(route: Route, index: number, services: FilterServices, problems: Problem[]): void {
+  #add(route: Route, index: number, services: FilterServices): void {
     const { type, value } = route.match.path;
     const conditions = prepareConditions(route.match);
-    for (const problem of conditions.problems) problems.push({ ...problem, path: `${route.name}: ${problem.path}` });
+    for (const problem of conditions.problems)
+      this.problems.push({ ...problem, path: `${route.name}: ${problem.path}` });
     const usable: Route = conditions.problems.length
       ? { ...route, action: { type: 'direct', status: 500, body: 'this route has a pattern that can not be used' } }
       : route;
     const prepared = { route, virtualHost: this.virtualHost, action: prepareAction(usable, services) };
     const candidate = { index, test: conditions.test, prepared };
     if (type === 'exact') addTo(this.#exact, value, candidate);
-    else if (type === 'regex') this.#addPattern(route, candidate, problems);
+    else if (type === 'regex') this.#addPattern(route, candidate);
     else if (trimPrefix(value) === '') this.#root.push(candidate);
     else addTo(this.#prefixes, trimPrefix(value), candidate);
   }
 
-  #addPattern(route: Route, candidate: Candidate, problems: Problem[]): void {
+  #addPattern(route: Route, candidate: Candidate): void {
     try {
       const pattern = compilePattern(route.match.path.value);
       this.#patterns.push({ matches: (path) => pattern.matches(path), candidate });
     } catch (error) {
       // Which paths it was meant for can't be known: it takes none.
       const path = `${route.name}: match.path.value`;
-      problems.push({ code: 'PATTERN_INVALID', severity: 'error', message: messageOf(error), path });
+      this.problems.push({ code: 'PATTERN_INVALID', severity: 'error', message: messageOf(error), path });
     }
   }
 
@@ -189,22 +193,27 @@ class HostRoutes {
 
 const HAS_PORT = /:\d+$/;
 
-/** Never throws: a pattern that can't be used is a problem, and its route takes nothing or answers 500. */
-export const prepareRoutes = (table: RouteTable, services: FilterServices): Router => {
-  const problems: Problem[] = [];
-  const hosts = new HostTable<HostRoutes>();
+/**
+ * Never throws: a pattern that can't be used is a problem, and its route takes nothing or answers 500. `before`: the router
+ * of the last table, whose virtual hosts are taken over where they are the same objects.
+ */
+export const prepareRoutes = (table: RouteTable, services: FilterServices, before?: Router): Router => {
+  const hosts = new Map<VirtualHost, HostRoutes>();
+  const byDomain = new HostTable<HostRoutes>();
   for (const virtualHost of table.virtualHosts) {
-    const routes = new HostRoutes(virtualHost, services, problems);
-    for (const domain of virtualHost.domains) hosts.add(domain, routes);
+    const routes = before?.hosts.get(virtualHost) ?? new HostRoutes(virtualHost, services);
+    hosts.set(virtualHost, routes);
+    for (const domain of virtualHost.domains) byDomain.add(domain, routes);
   }
   const { defaultPort } = table;
   const find =
     defaultPort === undefined
-      ? (host: string) => hosts.find(host)
-      : (host: string) => hosts.find(HAS_PORT.test(host) ? host : `${host}:${defaultPort}`);
+      ? (host: string) => byDomain.find(host)
+      : (host: string) => byDomain.find(HAS_PORT.test(host) ? host : `${host}:${defaultPort}`);
   return {
     table,
-    problems,
+    problems: [...hosts.values()].flatMap(({ problems }) => problems),
+    hosts,
     match: (head) => find(head.host)?.match(head),
     virtualHost: (host) => find(host)?.virtualHost,
   };

@@ -35,6 +35,8 @@ export class ClusterState {
   #resolution: Resolution | undefined;
   #published: readonly Endpoint[] = [];
   #trust: readonly unknown[] = [];
+  /** What the last update was made of. */
+  #given: readonly unknown[] = [];
   /** Of endpoints that are gone and still at work. */
   readonly #leaving = new Set<EndpointPool>();
 
@@ -76,6 +78,9 @@ export class ClusterState {
 
   /** `trust`: the certificates that connections are made with. */
   update(cluster: Cluster, published: readonly Endpoint[], trust: readonly unknown[] = []): void {
+    const given = [cluster, published, ...trust];
+    if (given.length === this.#given.length && given.every((part, i) => part === this.#given[i])) return;
+    this.#given = given;
     const reconnect =
       trust.some((part, i) => part !== this.#trust[i]) ||
       !isDeepStrictEqual(cluster.tls, this.cluster.tls) ||
@@ -205,6 +210,8 @@ export class ClusterState {
   }
 }
 
+const NO_ENDPOINTS: readonly Endpoint[] = [];
+
 /** All clusters by name. */
 export class Clusters {
   readonly #context: ProxyContext;
@@ -233,8 +240,8 @@ export class Clusters {
         discovery.type === 'static'
           ? discovery.endpoints
           : discovery.type === 'eds'
-            ? (snapshot.endpoints.get(cluster.name)?.endpoints ?? [])
-            : [];
+            ? (snapshot.endpoints.get(cluster.name)?.endpoints ?? NO_ENDPOINTS)
+            : NO_ENDPOINTS;
       let state = this.#live.get(cluster.name);
       if (!state) {
         state = new ClusterState(this.#context, cluster, this.#resolve);

@@ -2,12 +2,14 @@
 import { type BackendRef, GATEWAY_GROUP } from '../kinds/route-parts.ts';
 import { INVALID_CLUSTER } from '../model/snapshot.ts';
 import { outboundCluster, serviceHost } from './cluster-names.ts';
+import type { Extensions } from './extensions.ts';
 import type { Grants } from './references.ts';
 import type { RouteKind } from './routes.ts';
 import type { ServiceShape } from './services.ts';
 
 export interface Backends {
   resolve(ref: BackendRef, kind: RouteKind, namespace: string): ResolvedBackend;
+  readonly extension: Extensions;
 }
 
 export type ResolvedBackend =
@@ -15,7 +17,7 @@ export type ResolvedBackend =
   | { readonly cluster: typeof INVALID_CLUSTER; readonly problem: BackendProblem };
 
 export interface BackendProblem {
-  readonly reason: 'BackendNotFound' | 'RefNotPermitted' | 'InvalidKind';
+  readonly reason: 'BackendNotFound' | 'RefNotPermitted' | 'InvalidKind' | 'FilterNotFound' | 'InvalidFilter';
   readonly message: string;
 }
 
@@ -24,7 +26,12 @@ const refused = (reason: BackendProblem['reason'], message: string): ResolvedBac
   problem: { reason, message },
 });
 
-export const openBackends = (services: ReadonlyMap<string, ServiceShape>, grants: Grants): Backends => ({
+export const openBackends = (
+  services: ReadonlyMap<string, ServiceShape>,
+  grants: Grants,
+  extension: Extensions,
+): Backends => ({
+  extension,
   resolve(ref, { kind, backends }, from) {
     const namespace = ref.namespace ?? from;
     if (ref.group !== '' || ref.kind !== 'Service') {

@@ -5,6 +5,7 @@ import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/t
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
+import type { HttpRouteFilterSpec } from '../kinds/http-route-filter/types.ts';
 import type { ListenerSetSpec } from '../kinds/listener-set/schema.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
 import type { RouteSpec } from '../kinds/route-parts.ts';
@@ -97,6 +98,7 @@ export const openCompiler = ({
         configMaps: inputs.of('ConfigMap'),
         clientPolicies: inputs.of<ClientTrafficPolicySpec>('gateway.envoyproxy.io/ClientTrafficPolicy'),
         backendPolicies: inputs.of<BackendTrafficPolicySpec>('gateway.envoyproxy.io/BackendTrafficPolicy'),
+        routeFilters: inputs.of<HttpRouteFilterSpec>('gateway.envoyproxy.io/HTTPRouteFilter'),
         namespaces: inputs.of('Namespace'),
         services: found.own.map(({ shape }) => shape),
       };

@@ -1,7 +1,7 @@
 // HTTPRoutes as routes of the model. Used by route-kinds.ts.
 import { parseDurationMs } from '../kinds/duration.ts';
 import type { HttpRouteMatch, HttpRouteRule, HttpRouteSpec } from '../kinds/http-route/types.ts';
-import type { RetryPolicy, RouteAction, RouteMatch } from '../model/route.ts';
+import type { RetryPolicy, Route, RouteAction, RouteMatch } from '../model/route.ts';
 import {
   compileFilters,
   compileHeaderMatches,
@@ -14,16 +14,28 @@ import { rankOf } from './route-order.ts';
 import type { RouteContent, RouteContext } from './routes.ts';
 
 export const compileHttpRoute = ({ rules }: HttpRouteSpec, context: RouteContext): RouteContent => ({
-  unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`)),
+  unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`, ['ExtensionRef'])),
   routes: rules.flatMap((rule, i) => {
-    const action = compileAction(rule, context);
-    const filters = compileFilters(rule.filters ?? [], context);
+    const { action, filters } = compileRule(rule, context);
     return rule.matches.map((match, j) => ({
       route: { name: `HTTPRoute/${context.key}/${i}/${j}`, match: compileMatch(match), filters, action },
       rank: rankOf(match),
     }));
   }),
 });
+
+/** Requests for a filter that can't be used get an error, and nothing else: the filter must not be skipped. */
+const compileRule = (rule: HttpRouteRule, context: RouteContext): Pick<Route, 'action' | 'filters'> => {
+  const filters = compileFilters(rule.filters ?? [], context);
+  const refs = (rule.filters ?? []).flatMap(({ extensionRef }) => extensionRef ?? []);
+  if (refs.length === 0) return { action: compileAction(rule, context), filters };
+  const found = refs.map((ref) => context.extension(ref));
+  const [first] = found;
+  if (!first || found.includes(undefined)) {
+    return { action: { type: 'direct', status: 500, body: 'a filter of this route is not valid' }, filters: [] };
+  }
+  return { action: first.answer, filters: [...filters, ...first.filters] };
+};
 
 const compileMatch = ({ path, method, headers, queryParams = [] }: HttpRouteMatch): RouteMatch => ({
   path: compilePath(path),

@@ -64,7 +64,7 @@ export const compilePathModifier = ({
 }: PathModifierSpec): PathRewrite =>
   type === 'ReplaceFullPath' ? { type: 'full', value: replaceFullPath } : { type: 'prefix', value: replacePrefixMatch };
 
-const compileHeaders = (
+export const compileHeaders = (
   type: HeaderModifier['type'],
   { set = [], add = [], remove = [] }: HeaderModifierSpec,
 ): HeaderModifier => {
@@ -99,10 +99,12 @@ export const unsupportedParts = (
     readonly sessionPersistence?: unknown;
   },
   path: string,
+  more: readonly string[] = [],
 ): Unsupported[] => {
   const found: Unsupported[] = [];
   rule.filters?.forEach(({ type }, i) => {
-    if (!SUPPORTED_FILTERS.has(type)) found.push({ path: `${path}.filters[${i}]`, what: `the filter ${type}` });
+    if (!SUPPORTED_FILTERS.has(type) && !more.includes(type))
+      found.push({ path: `${path}.filters[${i}]`, what: `the filter ${type}` });
   });
   rule.backendRefs?.forEach(({ filters = [] }, i) => {
     filters.forEach(({ type }, j) => {

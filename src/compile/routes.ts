@@ -3,6 +3,7 @@ import type { BackendRef, RouteSpec, WeightedBackendRef } from '../kinds/route-p
 import { INVALID_CLUSTER, type WeightedCluster } from '../model/snapshot.ts';
 import type { BackendProblem, Backends, ResolvedBackend } from './backends.ts';
 import { no, type Verdict, yes } from './conditions.ts';
+import type { Extension, ExtensionRef } from './extensions.ts';
 import type { Input } from './input.ts';
 import { keepEqual, openStage } from './keep.ts';
 import { openMap } from './lists.ts';
@@ -22,6 +23,8 @@ export interface RouteContext {
   readonly key: string;
   /** The clusters of backends by weight; what can't be used is a share of INVALID_CLUSTER, and a problem. */
   targets<Ref extends WeightedBackendRef>(refs: readonly Ref[]): readonly Target<Ref>[];
+  /** What answers in place of a backend; undefined, and a problem, where it can't be used. */
+  extension(ref: ExtensionRef): Exclude<Extension, { readonly problem: object }> | undefined;
   /** The cluster of a backend that gets copies; undefined, and a problem, where it can't be used. */
   copiesTo(ref: BackendRef): string | undefined;
 }
@@ -116,24 +119,33 @@ const openKind = (kind: RouteKind) => {
   };
 };
 
-type Resolve = (ref: BackendRef) => ResolvedBackend;
+interface Lookup {
+  backend(ref: BackendRef): ResolvedBackend;
+  extension(ref: ExtensionRef): Extension;
+}
 
 /** Looks backends up, and remembers what was found. */
-const openLookup =
-  (kind: RouteKind, { namespace }: Input, backends: Backends, dependencies: Dependency[]): Resolve =>
-  (ref) => {
+const openLookup = (kind: RouteKind, { namespace }: Input, backends: Backends, dependencies: Dependency[]): Lookup => ({
+  backend(ref) {
     const ask = (known: Backends) => {
       const { cluster, problem } = known.resolve(ref, kind, namespace);
       return `${cluster} ${problem?.message ?? ''}`;
     };
     dependencies.push({ ask, answer: ask(backends) });
     return backends.resolve(ref, kind, namespace);
-  };
+  },
+  extension(ref) {
+    const ask = (known: Backends) => known.extension(ref, namespace);
+    const answer = ask(backends);
+    dependencies.push({ ask, answer });
+    return answer;
+  },
+});
 
 const compileRoute = (
   kind: RouteKind,
   input: Input<RouteSpec>,
-  resolve: Resolve,
+  lookup: Lookup,
   before: CompiledRoute | undefined,
 ): CompiledRoute => {
   const { spec, key } = input;
@@ -144,9 +156,15 @@ const compileRoute = (
     unsupported = [],
   } = kind.compile(spec, {
     key,
-    targets: (refs) => resolveTargets(refs, resolve, problems),
+    targets: (refs) => resolveTargets(refs, lookup, problems),
+    extension(ref) {
+      const found = lookup.extension(ref);
+      if (!found.problem) return found;
+      problems.push(found.problem);
+      return undefined;
+    },
     copiesTo(ref) {
-      const { cluster, problem } = resolve(ref);
+      const { cluster, problem } = lookup.backend(ref);
       if (problem) problems.push(problem);
       return problem ? undefined : cluster;
     },
@@ -169,13 +187,13 @@ const compileRoute = (
 
 const resolveTargets = <Ref extends WeightedBackendRef>(
   refs: readonly Ref[],
-  resolve: Resolve,
+  { backend }: Lookup,
   problems: BackendProblem[],
 ): Target<Ref>[] => {
   const targets: Target<Ref>[] = [];
   let lost = 0;
   for (const ref of refs) {
-    const { cluster, problem } = resolve(ref);
+    const { cluster, problem } = backend(ref);
     if (problem) problems.push(problem);
     if (problem) lost += ref.weight;
     else if (ref.weight > 0) targets.push({ cluster, weight: ref.weight, ref });

@@ -4,6 +4,7 @@ import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/t
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import { CONTROLLER_NAME, type GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
+import type { HttpRouteFilterSpec } from '../kinds/http-route-filter/types.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
 import type { RouteSpec } from '../kinds/route-parts.ts';
 import type { Cidr } from '../lib/cidr.ts';
@@ -18,6 +19,7 @@ import { type BackendPolicies, openBackendPolicies } from './backend-policies.ts
 import { type Backends, openBackends } from './backends.ts';
 import { openClientPolicies } from './client-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
+import { type Extensions, openExtensions } from './extensions.ts';
 import { gatewayStatuses, type Presence } from './gateway-status.ts';
 import { checkGateways, type GatewayPart, meshGatewayOf, type ServedListener } from './gateways.ts';
 import { byAge, type Input } from './input.ts';
@@ -44,6 +46,7 @@ export interface RoutingInputs {
   readonly configMaps: readonly Input[];
   readonly clientPolicies: readonly Input<ClientTrafficPolicySpec>[];
   readonly backendPolicies: readonly Input<BackendTrafficPolicySpec>[];
+  readonly routeFilters: readonly Input<HttpRouteFilterSpec>[];
   readonly namespaces: readonly Input[];
   /** Of Services, not of ServiceEntries. */
   readonly services: readonly ServiceShape[];
@@ -60,11 +63,14 @@ export interface Routing {
   readonly problems: readonly Problem[];
 }
 
+const NO_INPUTS: readonly Input[] = [];
+
 /** `block`: addresses for Gateways that ask for none. */
 export const openRouting = (block?: Cidr) => {
   const pool = openAddressPool(block);
   const compileRoutes = openRoutes();
   const backendsStage = openStage<Backends>();
+  const extensionsStage = openStage<Extensions>();
   const labelsStage = openStage<NamespaceLabels>();
   const sortByAge = openSorted<CompiledRoute>(
     (a, b) => byAge(a.input, b.input) || routeKinds.indexOf(a.kind) - routeKinds.indexOf(b.kind),
@@ -96,7 +102,11 @@ export const openRouting = (block?: Cidr) => {
     const lookups = { grants, certificate, authorities, clients, namespaceLabels };
     const parts = checkGateways(addressed.gateways, inputs.listenerSets, lookups);
     const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
-    const backends = backendsStage([inputs.services, inputs.grants], () => openBackends(services, grants));
+    const texts = inputs.routeFilters.length > 0 ? inputs.configMaps : NO_INPUTS;
+    const extensions = extensionsStage([inputs.routeFilters, texts], () => openExtensions(inputs.routeFilters, texts));
+    const backends = backendsStage([inputs.services, inputs.grants, [extensions]], () =>
+      openBackends(services, grants, extensions),
+    );
     const compiled = compileRoutes(lists, backends);
     const parents: Parents = {
       groups: groupsOf(parts),

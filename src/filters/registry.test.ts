@@ -11,10 +11,13 @@ test('the lists name every filter folder, each with both forms, its cases and it
   const names = [...filterOrder.map((filter) => filter.name), ...routeAnswers];
   const folders = readdirSync(here, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   assert.deepEqual(folders.map((entry) => entry.name).sort(), names.sort());
+  const assertFile = (file: string) => assert.ok(existsSync(file), file);
   for (const name of names) {
-    for (const file of ['proxy.ts', 'envoy.ts', 'cases.ts', 'proxy.test.ts'])
-      assert.ok(existsSync(join(here, name, file)), `${name}/${file}`);
-    assert.ok(existsSync(join(docs, `${name}.md`)), `docs/filters/${name}.md`);
+    assertFile(join(docs, `${name}.md`));
+    for (const file of ['envoy.ts', 'cases.ts']) assertFile(join(here, name, file));
+  }
+  for (const { name } of filterOrder) {
+    for (const file of ['schema.ts', 'proxy.ts', 'proxy.test.ts']) assertFile(join(here, name, file));
   }
 });
 

@@ -38,4 +38,4 @@ export const filterOrder: readonly FilterEntry[] = [
 ];
 
 /** What answers in place of a target, behind every filter: the actions of routes that do not forward. */
-export const routeAnswers = ['request-redirect'] as const;
+export const routeAnswers = ['request-redirect', 'direct-response'] as const;

@@ -13,6 +13,7 @@ import { gateway } from './gateway/schema.ts';
 import { gatewayClass } from './gateway-class/schema.ts';
 import { grpcRoute } from './grpc-route/schema.ts';
 import { httpRoute } from './http-route/schema.ts';
+import { httpRouteFilter } from './http-route-filter/schema.ts';
 import type { Kind } from './kind.ts';
 import { listenerSet } from './listener-set/schema.ts';
 import { namespace } from './namespace/schema.ts';
@@ -46,6 +47,7 @@ export const kinds: readonly Kind[] = [
   gateway,
   listenerSet,
   referenceGrant,
+  httpRouteFilter,
   httpRoute,
   grpcRoute,
   tlsRoute,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { corsCases } from '../../src/filters/cors/cases.ts';
+import { directResponseCases } from '../../src/filters/direct-response/cases.ts';
 import type { FilterCall, FilterCase } from '../../src/filters/filter-case.ts';
 import { mirrorCases } from '../../src/filters/request-mirror/cases.ts';
 import type { EndpointSet } from '../../src/model/snapshot.ts';
@@ -15,6 +16,7 @@ import { until } from '../fakes/raw-peer.ts';
 const LOOPBACK = '127.0.0.1';
 const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = {
   cors: corsCases,
+  'direct-response': directResponseCases,
   'request-mirror': mirrorCases,
 };
 

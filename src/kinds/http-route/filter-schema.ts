@@ -21,7 +21,7 @@ const header = object('One header.', {
   'value!': text('Its value.', { pattern: patterns.headerValue, minLength: 1, maxLength: 4096 }),
 });
 
-const headerModifier = (what: string): Schema =>
+export const headerModifier = (what: string): Schema =>
   object(`Changes the headers of ${what}.`, {
     set: keyed('Replaces the header, or adds it.', ['name'], header, { maxItems: 16 }),
     add: keyed('Adds a value to the header.', ['name'], header, { maxItems: 16 }),
@@ -102,7 +102,7 @@ const settingsOf = {
     hostname: hostname('New host name.'),
     path: pathModifier,
   }),
-  extensionRef: object('A filter of an implementation; none are supported.', {
+  extensionRef: object('A filter of a kind of its own: an HTTPRouteFilter of the same namespace.', {
     'group!': groupField(),
     'kind!': kindField(),
     'name!': nameField(),

@@ -1,4 +1,5 @@
 // One route of the model as one or two of Envoy's.
+import { envoyDirectResponse } from '../../filters/direct-response/envoy.ts';
 import type { EnvoyRouteParts } from '../../filters/envoy-filter.ts';
 import { envoyRedirect } from '../../filters/request-redirect/envoy.ts';
 import type { RetryPolicySchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
@@ -185,11 +186,6 @@ const routesOf = (
   return forwardRoutes({ ...matchOf(route.match), ...share }, action, base, parts, context);
 };
 
-const directOf = (status: number, body: string): NonNullable<EnvoyRoute['action']> => ({
-  case: 'directResponse',
-  value: { status, ...(body !== '' && { body: { specifier: { case: 'inlineString', value: body } } }) },
-});
-
 const answered = (route: Route, action: NonNullable<EnvoyRoute['action']>): EnvoyRoute => {
   const { route: fields, perFilter } = filterParts(route.filters, route);
   return { name: route.name, match: matchOf(route.match), ...fields, typedPerFilterConfig: perFilter, action };
@@ -201,10 +197,10 @@ export const envoyRoutes = (route: Route, context: RouteContext): EnvoyRoute[] =
   if (action.type === 'redirect') {
     return [answered(route, { case: 'redirect', value: envoyRedirect(action, route.match.path, context.entry) })];
   }
-  if (action.type === 'direct') return [answered(route, directOf(action.status, action.body))];
+  if (action.type === 'direct') return [answered(route, envoyDirectResponse(action.status, action.body))];
   // With nothing to forward to, the share that is broken is all of it.
   if (action.targets.every((target) => target.weight === 0)) {
-    return [answered(route, directOf(action.invalidStatus ?? 500, ''))];
+    return [answered(route, envoyDirectResponse(action.invalidStatus ?? 500, ''))];
   }
   return action.targets.some(({ filters }) => filters.length > 0)
     ? routesByTarget(route, action, context)

@@ -5,6 +5,7 @@ import type { AncestorRef } from '../kinds/policy-parts.ts';
 import { GATEWAY_GROUP } from '../kinds/route-parts.ts';
 import type { BackendTraffic } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
+import type { RouteFilter } from '../model/route.ts';
 import { INVALID_CLUSTER, type WeightedCluster } from '../model/snapshot.ts';
 import { type BackendSettings, backendSettings, type Refused, refusedParts } from './backend-settings.ts';
 import { withPolicy } from './cluster-names.ts';
@@ -14,6 +15,7 @@ import { byAge, type Input } from './input.ts';
 import { matchesSelector } from './listeners.ts';
 import { type AncestorVerdicts, policyStatusOf } from './policy-status.ts';
 import { notSupported, problemOf } from './problem.ts';
+import { rateLimitsOf } from './rate-limits.ts';
 import type { OrderedRoute } from './route-order.ts';
 import type { CompiledRoute } from './routes.ts';
 import type { Status } from './statuses.ts';
@@ -71,7 +73,7 @@ export const openBackendPolicies = (inputs: BackendPolicyInputs): BackendPolicie
   const owners = new Map<string, Compiled>();
   const problems: Problem[] = [];
   const told = [...inputs.policies].sort(byAge).map((input) => {
-    const compiled = { input, settings: backendSettings(input.spec), refused: refusedParts(input.spec) };
+    const compiled = { input, settings: backendSettings(input.spec, input.key), refused: refusedParts(input.spec) };
     for (const { path, what } of compiled.refused) problems.push(notSupported(input, `spec.${path}`, what, REST));
     const targets = targetsOf(input, inputs).map((target) => {
       const verdict = verdictAt(compiled, target, places, owners);
@@ -238,6 +240,10 @@ const distinct = (all: readonly AncestorVerdicts[]): AncestorVerdicts[] => {
   return [...found.values()];
 };
 
+/** For the route of this name. */
+const policyFilters = ({ rateLimits: { local } }: BackendSettings, route: string): RouteFilter[] =>
+  local.length > 0 ? [{ type: 'local-rate-limit', rules: rateLimitsOf(local, route) }] : [];
+
 const applyTo = (route: CompiledRoute, rules: readonly (Compiled | undefined)[]): RouteParts => {
   const clustered = <T extends WeightedCluster>(target: T, policy: Compiled): T =>
     target.cluster === INVALID_CLUSTER || Object.keys(policy.settings.cluster).length === 0
@@ -252,7 +258,9 @@ const applyTo = (route: CompiledRoute, rules: readonly (Compiled | undefined)[])
       if (!policy || action.type !== 'forward') return ordered;
       const targets = action.targets.map((target) => clustered(target, policy));
       // What the route says itself comes before the policy.
-      return { ...ordered, route: { ...ordered.route, action: { ...policy.settings.route, ...action, targets } } };
+      const filters = [...policyFilters(policy.settings, name), ...ordered.route.filters];
+      const forward = { ...policy.settings.route, ...action, targets };
+      return { ...ordered, route: { ...ordered.route, filters, action: forward } };
     }),
   };
 };

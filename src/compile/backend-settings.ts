@@ -6,6 +6,7 @@ import { grpcStatus } from '../model/grpc.ts';
 import type { BackendTraffic } from '../model/mesh.ts';
 import type { ForwardAction, GrpcRetryStatus, RetryPolicy } from '../model/route.ts';
 import { unsupportedPaths } from './policy-fields.ts';
+import { compileRateLimits, type RateLimits, refusedRateLimits } from './rate-limits.ts';
 
 /** What compile honours; any other field that is set is told in the status. */
 const SUPPORTED = new Set([
@@ -26,6 +27,7 @@ const SUPPORTED = new Set([
   'timeout.tcp.connectTimeout',
   'timeout.http.requestTimeout',
   'timeout.http.connectionIdleTimeout',
+  'rateLimit',
   'requestBuffer.limit',
   'requestBuffer.mode',
 ]);
@@ -33,6 +35,7 @@ const SUPPORTED = new Set([
 export interface BackendSettings {
   readonly cluster: BackendTraffic;
   readonly route: Pick<ForwardAction, 'timeoutMs' | 'attemptTimeoutMs' | 'retry' | 'maxRequestBytes'>;
+  readonly rateLimits: RateLimits;
 }
 
 /** A field or value that does not count. */
@@ -41,7 +44,8 @@ export interface Refused {
   readonly what: string;
 }
 
-export const backendSettings = (spec: BackendTrafficPolicySpec): BackendSettings => {
+/** `owner`: `namespace/name` of the policy. */
+export const backendSettings = (spec: BackendTrafficPolicySpec, owner: string): BackendSettings => {
   const { timeout, retry, requestBuffer } = spec;
   const isLimited = requestBuffer && requestBuffer.mode !== 'LimitOnly';
   return {
@@ -52,12 +56,14 @@ export const backendSettings = (spec: BackendTrafficPolicySpec): BackendSettings
       retry: retry && compileRetry(retry),
       maxRequestBytes: isLimited ? parseQuantity(requestBuffer.limit) : undefined,
     }),
+    rateLimits: compileRateLimits(spec.rateLimit, owner),
   };
 };
 
 export const refusedParts = (spec: BackendTrafficPolicySpec): Refused[] => {
   const { loadBalancer, requestBuffer, circuitBreaker } = spec;
   const found = unsupportedPaths(spec, SUPPORTED).map((path) => ({ path, what: 'this field' }));
+  found.push(...refusedRateLimits(spec.rateLimit));
   if (loadBalancer && !BALANCING[loadBalancer.type]) found.push({ path: 'loadBalancer.type', what: loadBalancer.type });
   if (requestBuffer?.mode === 'LimitOnly') found.push({ path: 'requestBuffer.mode', what: 'LimitOnly' });
   const counts = {

@@ -1,9 +1,13 @@
 // What a filter says to Envoy. Made by the filters, used by xds/envoy-form.
 import type { Any } from '@bufbuild/protobuf/wkt';
-import type { RouteActionSchema, RouteSchema } from '../gen/envoy/config/route/v3/route_components_pb.js';
+import type {
+  RateLimitSchema,
+  RouteActionSchema,
+  RouteSchema,
+} from '../gen/envoy/config/route/v3/route_components_pb.js';
 import type { HttpFilterSchema } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { Route, RouteFilter } from '../model/route.ts';
-import type { HttpHandler } from '../model/snapshot.ts';
+import type { HttpHandler, RouteTable } from '../model/snapshot.ts';
 import type { Init } from './envoy-message.ts';
 
 export interface EnvoyFilter<Filter extends RouteFilter = RouteFilter> {
@@ -11,7 +15,9 @@ export interface EnvoyFilter<Filter extends RouteFilter = RouteFilter> {
    * Its place in the chain, for those that Envoy's router does not do: disabled but for routes that ask for it, so that
    * it costs nothing and no route has to replace a listener, which would end its connections. Undefined: not here.
    */
-  httpFilter?(handler: HttpHandler): Init<typeof HttpFilterSchema> | undefined;
+  httpFilter?(handler: HttpHandler, table: RouteTable | undefined): Init<typeof HttpFilterSchema> | undefined;
+  /** What of the routes its place depends on, for the few that can't do without; should seldom change. */
+  chainKey?(table: RouteTable): string;
   /** What a route needs with these filters, all of its types in their order. */
   route(filters: readonly Filter[], route: Route): EnvoyRouteParts;
 }
@@ -20,6 +26,8 @@ export interface EnvoyRouteParts {
   /** By the names of entries in the chain. */
   readonly perFilter?: Readonly<Record<string, Any>>;
   readonly route?: Partial<Init<typeof RouteSchema>>;
+  /** Where the route forwards; of several filters all of them. */
+  readonly rateLimits?: Init<typeof RateLimitSchema>[];
   /** Where the route forwards. */
   readonly action?: Partial<Init<typeof RouteActionSchema>>;
 }

@@ -28,6 +28,8 @@ export interface OwnFilter<Filter extends RouteFilter = RouteFilter> {
 export interface FilterServices {
   readonly clock: Clock;
   readonly random: Random;
+  /** What a filter keeps for as long as the proxy lives, whatever becomes of the configuration. */
+  kept<T>(filter: string, make: () => T): T;
 }
 
 export interface FilterContext extends FilterServices {

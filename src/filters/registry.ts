@@ -3,6 +3,7 @@
 import { corsFilter } from './cors/proxy.ts';
 import type { FilterEntry } from './filter.ts';
 import { headerModifier } from './header-modifier/proxy.ts';
+import { localRateLimit } from './local-rate-limit/proxy.ts';
 import { requestMirror } from './request-mirror/proxy.ts';
 import { urlRewrite } from './url-rewrite/proxy.ts';
 
@@ -13,6 +14,13 @@ export const filterOrder: readonly FilterEntry[] = [
     field: 'CORS',
     own: corsFilter,
     envoy: () => import('./cors/envoy.ts'),
+  },
+  {
+    name: 'local-rate-limit',
+    types: ['local-rate-limit'],
+    field: 'BackendTrafficPolicy rateLimit.local',
+    own: localRateLimit,
+    envoy: () => import('./local-rate-limit/envoy.ts'),
   },
   {
     name: 'header-modifier',

@@ -1,4 +1,5 @@
 // What every part of one proxy shares: who it is, time, chance, limits. Made by proxy.ts.
+import type { FilterServices } from '../filters/filter.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
@@ -134,11 +135,21 @@ export interface ProxyContext {
   readonly flushes: FlushQueue;
   readonly dialer: Dialer;
   readonly stats: ProxyStats;
+  readonly kept: FilterServices['kept'];
   /** Set where several event loops share the ports: the port to bind with the others, or why it can't be had. */
   readonly claimPort: ClaimPort | undefined;
   /** True while clients should go: every answer closes its connection. */
   draining: boolean;
 }
+
+/** By the names of filters. */
+export const openKept = (): FilterServices['kept'] => {
+  const all = new Map<string, unknown>();
+  return <T>(filter: string, make: () => T): T => {
+    if (!all.has(filter)) all.set(filter, make());
+    return all.get(filter) as T;
+  };
+};
 
 export const makeParser = (limits: ProxyLimits): Pick<ProxyContext, 'names' | 'parser' | 'http2Parser'> => {
   const names = new FieldNames();

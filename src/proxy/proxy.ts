@@ -13,6 +13,7 @@ import {
   type ClaimPort,
   DEFAULT_LIMITS,
   makeParser,
+  openKept,
   type ProxyContext,
   type ProxyLimits,
   ProxyStats,
@@ -145,6 +146,7 @@ class LiveProxy implements Proxy {
       flushes: new FlushQueue(),
       dialer: this.#counts.counting(this.#hbone),
       stats: new ProxyStats(),
+      kept: openKept(),
       claimPort: options.claimPort,
       draining: false,
     };

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { corsCases } from '../../src/filters/cors/cases.ts';
 import { directResponseCases } from '../../src/filters/direct-response/cases.ts';
 import type { FilterCall, FilterCase } from '../../src/filters/filter-case.ts';
+import { localRateLimitCases } from '../../src/filters/local-rate-limit/cases.ts';
 import { mirrorCases } from '../../src/filters/request-mirror/cases.ts';
 import type { EndpointSet } from '../../src/model/snapshot.ts';
 import { ENGINES, type Engine, openEngine, type SnapshotParts } from '../fakes/each-engine.ts';
@@ -18,6 +19,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = 
   cors: corsCases,
   'direct-response': directResponseCases,
   'request-mirror': mirrorCases,
+  'local-rate-limit': localRateLimitCases,
 };
 
 const cases = Object.entries(FOLDERS).flatMap(([folder, list]) =>

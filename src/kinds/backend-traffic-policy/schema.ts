@@ -2,6 +2,7 @@
 import type { Kind } from '../kind.ts';
 import { notYet, policyStatus, targetRefs } from '../policy-parts.ts';
 import { flag, integer, intOrString, item, list, object, patterns, text } from '../schema.ts';
+import { rateLimitSchema } from './rate-limit.ts';
 import { RETRY_TRIGGERS } from './types.ts';
 import { validateBackendTrafficPolicy } from './validate.ts';
 
@@ -91,7 +92,7 @@ const spec = object('What is wanted of it.', {
   mergeType: text('Whether it is merged with the policy of the Gateway; not supported yet.', {
     enum: ['StrategicMerge', 'JSONMerge'],
   }),
-  rateLimit: notYet('Limits of rates'),
+  rateLimit: rateLimitSchema,
   bandwidthLimit: notYet('Limits of bytes'),
   faultInjection: notYet('Faults'),
   admissionControl: notYet('Refusals by the rate of success'),

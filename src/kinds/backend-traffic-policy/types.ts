@@ -1,5 +1,6 @@
 // The spec of a BackendTrafficPolicy, as it is after defaults. Used by compile.
 import type { TargetedSpec } from '../policy-parts.ts';
+import type { RateLimitSpec } from './rate-limit.ts';
 
 export interface BackendTrafficPolicySpec extends TargetedSpec {
   readonly loadBalancer?: { readonly type: string };
@@ -14,6 +15,7 @@ export interface BackendTrafficPolicySpec extends TargetedSpec {
     readonly http?: { readonly requestTimeout?: string; readonly connectionIdleTimeout?: string };
   };
   readonly retry?: RetrySpec;
+  readonly rateLimit?: RateLimitSpec;
   readonly requestBuffer?: { readonly limit: number | string; readonly mode?: string };
 }
 

@@ -6,6 +6,7 @@ import { checkTargets } from '../policy-parts.ts';
 import { parseQuantity } from '../quantity.ts';
 import { type Check, gather } from '../route-parts.ts';
 import { specOf } from '../schema.ts';
+import { checkRateLimit } from './rate-limit.ts';
 import type { BackendTrafficPolicySpec } from './types.ts';
 
 const TARGETS = ['Gateway', 'HTTPRoute', 'GRPCRoute', 'UDPRoute', 'TCPRoute', 'TLSRoute'];
@@ -18,6 +19,7 @@ export const validateBackendTrafficPolicy = (resource: Resource): Problem[] =>
     const spec = specOf<BackendTrafficPolicySpec>(resource);
     checkTargets(spec, TARGETS, check);
     checkTimes(spec, check);
+    if (spec.rateLimit) checkRateLimit(spec.rateLimit, check);
     if (spec.requestBuffer) checkBuffer(spec.requestBuffer, check);
   });
 

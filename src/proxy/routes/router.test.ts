@@ -7,7 +7,7 @@ import type { RouteTable, VirtualHost } from '../../model/snapshot.ts';
 import { prepareRoutes } from './router.ts';
 
 const random = { next: () => 0 };
-const services = { clock: systemClock, random };
+const services = { clock: systemClock, random, kept: <T>(_name: string, make: () => T) => make() };
 
 const matchOf = (path: string): RouteMatch['path'] => {
   const [type, value] = path.includes(' ') ? path.split(' ') : ['prefix', path];

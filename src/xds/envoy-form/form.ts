@@ -13,6 +13,7 @@ import { type EncodedResource, type Form, memoizeEncoding, type ResourceSet } fr
 import { ENVOY } from '../type-urls.ts';
 import { encodeCluster, encodeInternalCluster } from './cluster.ts';
 import { encodeEndpoints } from './endpoints.ts';
+import { chainKey } from './filters.ts';
 import { encodeListener, explicitHandlers, policiesOf } from './listener.ts';
 import { httpRbacOfRoutes } from './rbac.ts';
 import { openRouteContexts, type RouteContext } from './route-context.ts';
@@ -81,6 +82,14 @@ const policyPort = (snapshot: Snapshot, listener: Listener, { handler }: FilterC
   return (discovery?.type === 'static' && discovery.endpoints[0]?.port) || listener.port;
 };
 
+const chainKeys = ({ chains }: Listener, { routes }: Snapshot): string =>
+  chains
+    .map(({ handler }) => {
+      const table = handler.type === 'http' ? routes.get(handler.routes) : undefined;
+      return table ? chainKey(table) : '';
+    })
+    .join('');
+
 const internalClusters = (listeners: Snapshot['listeners']): EncodedResource[] =>
   [...listeners.values()].flatMap((listener) =>
     explicitHandlers(listener).map((handler) => encodeInternalCluster(internalName(handler.routes))),
@@ -110,7 +119,11 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
   const endpoints = memoizeEncoding<EndpointSet>((set) => [encodeEndpoints(set)]);
   const secrets = memoizeEncoding<SnapshotSecret>((secret) => [encodeSecret(secret)]);
   const listener = rememberWith<Listener, Snapshot>((value, snapshot) =>
-    encodeListener(value, { trustDomain, policyPort: (chain) => policyPort(snapshot, value, chain) }),
+    encodeListener(value, {
+      trustDomain,
+      policyPort: (chain) => policyPort(snapshot, value, chain),
+      tableOf: ({ routes }) => snapshot.routes.get(routes),
+    }),
   );
   const shared = rememberWith<RouteTable, RouteContext>((value, context) => [
     encodeRouteTable(value, { name: value.name, context, authorization: [], encodePolicies: () => ({}) }),
@@ -146,7 +159,7 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
       setOf(
         [...snapshot.listeners.values()].flatMap((value) => {
           const ports = value.chains.map((chain) => policyPort(snapshot, value, chain));
-          return listener(value, ports.join(), snapshot);
+          return listener(value, `${ports.join()}${chainKeys(value, snapshot)}`, snapshot);
         }),
       ),
     ),

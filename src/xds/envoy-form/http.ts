@@ -16,7 +16,7 @@ import {
 import { HeaderMutationSchema as EarlyMutationSchema } from '../../gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
 import { UuidRequestIdConfigSchema } from '../../gen/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import { UNSENT_HEADER } from '../../model/http.ts';
-import type { ForwardClientCert, HttpHandler } from '../../model/snapshot.ts';
+import type { ForwardClientCert, HttpHandler, RouteTable } from '../../model/snapshot.ts';
 import type { AccessLogInit } from './access-log.ts';
 import { bodyLimit } from './body-limit.ts';
 import { chainFilters } from './filters.ts';
@@ -27,6 +27,7 @@ import { tunnelClusterFilter } from './tunnel-cluster.ts';
 
 export interface HttpOptions {
   readonly handler: HttpHandler;
+  readonly table: RouteTable | undefined;
   /** Name of the routes, as Envoy asks for them. */
   readonly routes: string;
   /** True where policies decide: those of the routes. */
@@ -112,11 +113,11 @@ const localReplies = (explicitProxy: boolean, mesh: boolean): Init<typeof LocalR
   ],
 });
 
-const filtersOf = ({ handler, authorizes, inner }: HttpOptions): NonNullable<Manager['httpFilters']> => [
+const filtersOf = ({ handler, table, authorizes, inner }: HttpOptions): NonNullable<Manager['httpFilters']> => [
   headerFilter(handler.edge),
   ...(authorizes ? httpRbac() : []),
   ...(handler.explicitProxy && !inner ? [tunnelClusterFilter()] : []),
-  ...chainFilters(handler),
+  ...chainFilters(handler, table),
   bodyLimit(handler.limits?.maxRequestBytes),
   webFilter(),
   configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),

@@ -10,7 +10,7 @@ import { ProxyProtocolSchema } from '../../gen/envoy/extensions/filters/listener
 import { TlsInspectorSchema } from '../../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { ConnectionLimitSchema } from '../../gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.js';
 import type { AuthorizationPolicy } from '../../model/policy.ts';
-import type { FilterChain, HttpHandler, Listener } from '../../model/snapshot.ts';
+import type { FilterChain, HttpHandler, Listener, RouteTable } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
 import { explicitProxyAccessLog, httpAccessLog, tcpAccessLog } from './access-log.ts';
@@ -29,6 +29,7 @@ export interface ListenerContext {
   readonly trustDomain: string;
   /** The port that policies of a chain speak of. */
   readonly policyPort: (chain: FilterChain) => number;
+  readonly tableOf: (handler: HttpHandler) => RouteTable | undefined;
 }
 
 type EnvoyChain = Init<typeof FilterChainSchema>;
@@ -77,7 +78,8 @@ const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerCont
     const mesh = chain.tls?.mode === 'mesh';
     const routes = routesName(listener, chain, handler);
     const authorizes = isAuthorizing(listener);
-    return [httpManager({ handler, routes, authorizes, mesh, inner: false, statPrefix: direction, accessLog })];
+    const table = context.tableOf(handler);
+    return [httpManager({ handler, table, routes, authorizes, mesh, inner: false, statPrefix: direction, accessLog })];
   }
   const { targets, idleTimeoutMs, maxDurationMs } = handler;
   return [
@@ -161,7 +163,7 @@ const encodeOuter = (listener: Listener, context: ListenerContext): EncodedResou
 const encodeInternal = (handler: HttpHandler, { direction }: Listener): EncodedResource => {
   const name = internalName(handler.routes);
   const common = { statPrefix: direction, idleTimeoutMs: handler.idleTimeoutMs };
-  const plain = { routes: handler.routes, authorizes: false };
+  const plain = { routes: handler.routes, authorizes: false, table: undefined };
   const accessLog = httpAccessLog({ direction });
   return resourceOf(name, ENVOY.listener, ListenerSchema, {
     name,

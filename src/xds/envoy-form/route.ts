@@ -104,6 +104,7 @@ const forwardOf = (
       retryPolicy: { ...retry, ...(perTry !== undefined && { perTryTimeout: duration(perTry) }) },
     }),
     ...parts.action,
+    ...(parts.rateLimits && { rateLimits: parts.rateLimits }),
     hashPolicy: (action.hash ?? []).map(hashPolicy),
   };
   return { case: 'route', value };

@@ -13,7 +13,12 @@ const tap: RequestTap = { body: () => {}, end: () => {}, abort: () => {} };
 const copies = (requests: number, ...filters: RequestMirror[]): string[] => {
   let step = 0;
   const random = { next: () => (step++ % requests) / requests };
-  const { taps = [] } = requestMirror.prepare(filters, { clock: systemClock, random, route: {} as Route });
+  const { taps = [] } = requestMirror.prepare(filters, {
+    kept: (_name, make) => make(),
+    clock: systemClock,
+    random,
+    route: {} as Route,
+  });
   const sent: string[] = [];
   for (let i = 0; i < requests; i++) {
     for (const make of taps) {

@@ -16,6 +16,8 @@ export interface Incoming {
   /** Of the URL; undefined for cluster-wide kinds. */
   readonly namespace: string | undefined;
   readonly fieldValidation: Query['fieldValidation'];
+  /** Who writes, as the owner of what the write changes. */
+  readonly manager: string;
   /** Takes the text of a warning for the caller. */
   readonly warn: (text: string) => void;
 }
@@ -128,12 +130,22 @@ const userMetadata = (metadata: ObjectMeta): ObjectMeta => {
   return own as unknown as ObjectMeta;
 };
 
-const serverMetadata = ({ uid, generation, creationTimestamp, deletionTimestamp, generateName }: ObjectMeta) => ({
+const serverMetadata = ({
+  uid,
+  generation,
+  creationTimestamp,
+  deletionTimestamp,
+  deletionGracePeriodSeconds,
+  generateName,
+  managedFields,
+}: ObjectMeta): Partial<ObjectMeta> => ({
   ...(generateName ? { generateName } : {}),
   ...(uid ? { uid } : {}),
   ...(generation ? { generation } : {}),
   ...(creationTimestamp ? { creationTimestamp } : {}),
   ...(deletionTimestamp ? { deletionTimestamp } : {}),
+  ...(deletionGracePeriodSeconds === undefined ? {} : { deletionGracePeriodSeconds }),
+  ...(managedFields === undefined ? {} : { managedFields }),
 });
 
 /** What counts for the generation: all but metadata and, where it stands apart, status. */
@@ -167,7 +179,8 @@ export const admitUpdate = (
     );
   }
   if (part === 'status') {
-    const checked = check(incoming, { ...old, apiVersion: kind.apiVersion, status: body.status ?? null });
+    const { managedFields: _, ...metadata } = old.metadata;
+    const checked = check(incoming, { ...old, metadata, apiVersion: kind.apiVersion, status: body.status ?? null });
     const { status } = checked;
     return checkSize(status === undefined ? withoutStatus(old) : { ...old, status });
   }

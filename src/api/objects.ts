@@ -2,11 +2,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../lib/clock.ts';
 import { isWeftError } from '../lib/errors.ts';
+import type { Resource } from '../model/resource.ts';
 import { type Store, type StoreEntry, storeKey } from '../store/store.ts';
 import { admitCreate, admitUpdate, type Incoming, type Part } from './admission.ts';
 import { isObject } from './body.ts';
 import type { ServedKind } from './kind-index.ts';
 import { type Namespaces, withDeletion } from './namespaces.ts';
+import { ownedCreate, ownedUpdate, prepareApply } from './ownership.ts';
 import { alreadyExists, badRequest, conflict, notFound } from './status.ts';
 
 export interface DeleteOptions {
@@ -60,7 +62,7 @@ export class Objects {
   async #create(incoming: Incoming, body: Json, dryRun: boolean): Promise<StoreEntry> {
     const { kind, namespace } = incoming;
     for (let tries = 1; ; tries++) {
-      const value = admitCreate(incoming, body, this.#clock);
+      const value = ownedCreate(incoming, admitCreate(incoming, body, this.#clock), this.#clock);
       const key = this.keyOf(kind, namespace, value.metadata.name);
       if (dryRun) {
         if (await this.#store.get(key)) throw alreadyExists(kind, value.metadata.name);
@@ -87,22 +89,80 @@ export class Objects {
     const { kind, namespace } = incoming;
     for (let tries = 1; ; tries++) {
       const current = await this.get(kind, namespace, name);
-      const value = admitUpdate(incoming, change(current), current, part);
-      if (isDeepStrictEqual(value, current.value)) return current;
-      if (dryRun) return { ...current, value };
-      const isGone = value.metadata.deletionTimestamp && (value.metadata.finalizers ?? []).length === 0;
-      try {
-        if (!isGone || kind.kind === 'Namespace') {
-          const written = await this.#store.put(current.key, value, { expected: current.revision });
-          if (isGone) await this.#namespaces.finish(name);
-          return written;
-        }
-        const deleted = await this.#store.delete(current.key, { expected: current.revision });
-        if (namespace !== undefined) await this.#namespaces.finish(namespace);
-        return { key: current.key, value, revision: deleted?.revision ?? current.revision };
-      } catch (error) {
-        if (!isWeftError(error, 'STORE_CONFLICT') || tries >= MAX_TRIES) throw error;
+      const body = change(current);
+      const admitted = admitUpdate(incoming, body, current, part);
+      const value = ownedUpdate(incoming, part, body, current.value, admitted, this.#clock);
+      const written = await this.#write(incoming, current, value, dryRun, tries);
+      if (written) return written;
+    }
+  }
+
+  /** Server-side apply: creates the object, or changes it as far as its other managers allow. */
+  async apply(
+    incoming: Incoming,
+    name: string,
+    part: Part,
+    dryRun: boolean,
+    config: Json,
+    force: boolean,
+  ): Promise<{ entry: StoreEntry; created: boolean }> {
+    const { kind, namespace } = incoming;
+    const create = () => this.#applyNew(incoming, name, config, dryRun);
+    for (let tries = 1; ; tries++) {
+      const current = await this.#store.get(this.keyOf(kind, namespace, name));
+      if (!current && part === 'status') throw notFound(kind, name);
+      if (!current) {
+        const entry = await (namespace === undefined ? create() : this.#namespaces.createIn(namespace, create));
+        if (entry) return { entry, created: true };
+        if (tries >= MAX_TRIES) throw alreadyExists(kind, name);
+        continue;
       }
+      const { object, owned } = prepareApply(incoming, part, config, force, current, this.#clock);
+      const value = owned(admitUpdate(incoming, object, current, part));
+      const entry = await this.#write(incoming, current, value, dryRun, tries);
+      if (entry) return { entry, created: false };
+    }
+  }
+
+  /** Undefined when another caller created it meanwhile. */
+  async #applyNew(incoming: Incoming, name: string, config: Json, dryRun: boolean): Promise<StoreEntry | undefined> {
+    const { kind, namespace } = incoming;
+    const { object, owned } = prepareApply(incoming, 'main', config, false, undefined, this.#clock);
+    const value = owned(admitCreate(incoming, object, this.#clock, name));
+    const key = this.keyOf(kind, namespace, name);
+    if (dryRun) return { key, value, revision: this.#store.revision() };
+    try {
+      return await this.#store.put(key, value, { expected: 0 });
+    } catch (error) {
+      if (isWeftError(error, 'STORE_CONFLICT')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Undefined when another writer was faster, and it is worth another try. */
+  async #write(
+    { kind, namespace }: Incoming,
+    current: StoreEntry,
+    value: Resource,
+    dryRun: boolean,
+    tries: number,
+  ): Promise<StoreEntry | undefined> {
+    const { name } = current.value.metadata;
+    if (isDeepStrictEqual(value, current.value)) return current;
+    if (dryRun) return { ...current, value };
+    const isGone = value.metadata.deletionTimestamp && (value.metadata.finalizers ?? []).length === 0;
+    try {
+      if (!isGone || kind.kind === 'Namespace') {
+        const written = await this.#store.put(current.key, value, { expected: current.revision });
+        if (isGone) await this.#namespaces.finish(name);
+        return written;
+      }
+      const deleted = await this.#store.delete(current.key, { expected: current.revision });
+      if (namespace !== undefined) await this.#namespaces.finish(namespace);
+      return { key: current.key, value, revision: deleted?.revision ?? current.revision };
+    } catch (error) {
+      if (!isWeftError(error, 'STORE_CONFLICT') || tries >= MAX_TRIES) throw error;
+      return undefined;
     }
   }
 

@@ -23,6 +23,10 @@ export interface Query {
   readonly fieldSelector: string;
   readonly dryRun: boolean;
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
+  /** Who writes; the client's own name when unset. */
+  readonly fieldManager: string | undefined;
+  readonly force: boolean;
+  readonly propagationPolicy: string | undefined;
   readonly includeObject: 'None' | 'Metadata' | 'Object';
 }
 
@@ -80,6 +84,18 @@ const oneOf = <T extends string>(params: URLSearchParams, name: string, known: r
   return found;
 };
 
+const MAX_FIELD_MANAGER = 128;
+
+const fieldManagerOf = (params: URLSearchParams): string | undefined => {
+  const name = params.get('fieldManager') || undefined;
+  if (name === undefined) return undefined;
+  if (name.length > MAX_FIELD_MANAGER) {
+    throw badRequest(`fieldManager has ${name.length} characters, at most ${MAX_FIELD_MANAGER} are allowed`);
+  }
+  if (/[\p{Cc}\p{Cf}]/u.test(name)) throw badRequest('fieldManager should only contain printable characters');
+  return name;
+};
+
 export const parseQuery = (params: URLSearchParams): Query => {
   const dryRun = params.getAll('dryRun').filter((text) => text !== '');
   if (dryRun.some((text) => text !== 'All')) throw badRequest(`dryRun must be All, not "${dryRun.join(',')}"`);
@@ -96,6 +112,9 @@ export const parseQuery = (params: URLSearchParams): Query => {
     fieldSelector: params.get('fieldSelector') ?? '',
     dryRun: dryRun.length > 0,
     fieldValidation: oneOf(params, 'fieldValidation', ['Strict', 'Warn', 'Ignore'], 'Warn'),
+    fieldManager: fieldManagerOf(params),
+    force: isTrue(params.get('force')),
+    propagationPolicy: params.get('propagationPolicy') || undefined,
     includeObject: oneOf(params, 'includeObject', ['None', 'Metadata', 'Object'], 'Metadata'),
   };
 };

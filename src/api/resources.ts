@@ -12,6 +12,7 @@ import type { KindIndex, ServedKind } from './kind-index.ts';
 import { listObjects } from './lists.ts';
 import { type Accepted, negotiate } from './negotiate.ts';
 import { type Objects, parseDeleteOptions } from './objects.ts';
+import { checkApplyConfig } from './ownership.ts';
 import { jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
 import { answerPodLog } from './pod-log.ts';
 import { parseUrl, type Query, type ResourcePath } from './request.ts';
@@ -66,6 +67,10 @@ const verbOf = (method: string | undefined, name: string): string => {
   if (method === 'PATCH') return 'patch';
   return name ? 'get' : 'list';
 };
+
+/** As Kubernetes does for clients that do not say who they are: `kubectl/v1.32.4 (linux/amd64)` is `kubectl`. */
+const managerOf = (req: IncomingMessage): string =>
+  (req.headers['user-agent'] ?? '').split('/', 1)[0]!.slice(0, 128) || 'unknown';
 
 export class Resources {
   readonly #options: ResourcesOptions;
@@ -186,7 +191,11 @@ export class Resources {
       const entry = await objects.update(this.#incoming(call), name, part, query.dryRun, () => body);
       return this.#send(call, 200, entry);
     }
+    if (req.method === 'PATCH' && mediaTypeOf(req).startsWith('application/apply-patch')) {
+      return this.#apply(call, name, part);
+    }
     if (req.method === 'PATCH') {
+      if (query.force) throw badRequest('PatchOptions is invalid: force: may not be specified for non-apply patch');
       const change = await this.#patch(call);
       return this.#send(call, 200, await objects.update(this.#incoming(call), name, part, query.dryRun, change));
     }
@@ -221,13 +230,7 @@ export class Resources {
         strategicMergePatch(kind.definition, target, patch),
     }[type];
     if (!apply) {
-      const isApply = type.startsWith('application/apply-patch');
-      const hint = isApply
-        ? 'use client-side apply (kubectl apply without --server-side)'
-        : 'send a merge or JSON patch';
-      throw unsupportedMediaType(
-        `${isApply ? 'server-side apply' : `a patch of type "${type}"`} is not supported; ${hint}`,
-      );
+      throw unsupportedMediaType(`a patch of type "${type}" is not supported; send a merge, JSON or apply patch`);
     }
     const patch = parseBody(await readBody(req), type);
     return (current) => {
@@ -235,6 +238,28 @@ export class Resources {
       if (!isObject(result)) throw badRequest('the patch does not leave an object');
       return result;
     };
+  }
+
+  async #apply(call: Call, name: string, part: Part): Promise<void> {
+    const { req, query } = call;
+    const type = mediaTypeOf(req);
+    if (type !== 'application/apply-patch+yaml') {
+      throw unsupportedMediaType(`an apply of type "${type}" is not supported; send application/apply-patch+yaml`);
+    }
+    if (query.fieldManager === undefined) {
+      throw badRequest('PatchOptions is invalid: fieldManager: is required for an apply; kubectl sends it by itself');
+    }
+    const config = checkApplyConfig(parseBody(await readBody(req), type));
+    const incoming = this.#incoming(call);
+    const { entry, created } = await this.#options.objects.apply(
+      incoming,
+      name,
+      part,
+      query.dryRun,
+      config,
+      query.force,
+    );
+    this.#send(call, created ? 201 : 200, entry);
   }
 
   async #deleteCollection(call: Call): Promise<void> {
@@ -275,14 +300,15 @@ export class Resources {
     return watchObjects(context, call, call.query, call.res);
   }
 
-  #incoming({ kind, namespace, query, res }: Call): Incoming {
+  #incoming({ req, kind, namespace, query, res }: Call): Incoming {
     // A repeated try after a conflict finds the same again.
     const said = new Set<string>();
     const warn = (text: string) => {
       if (!said.has(text)) addWarning(res, text);
       said.add(text);
     };
-    return { kind, namespace, fieldValidation: query.fieldValidation, warn };
+    const manager = query.fieldManager ?? managerOf(req);
+    return { kind, namespace, fieldValidation: query.fieldValidation, manager, warn };
   }
 
   #render({ kind, accepted, query }: Call, resource: Resource, withColumns = true): unknown {

@@ -43,6 +43,8 @@ export class ApiError extends Error {
   }
 }
 
+export const isApiError = (error: unknown): error is ApiError => error instanceof ApiError;
+
 /** What an error is about. */
 export interface Subject {
   readonly group: string;

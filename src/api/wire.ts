@@ -6,7 +6,9 @@ import type { ServedKind } from './kind-index.ts';
 /** The object as served: with the store's revision as its resourceVersion. */
 export const toWire = (kind: ServedKind, entry: Pick<StoreEntry, 'value' | 'revision'>): Resource => {
   const { apiVersion: _, kind: __, metadata, ...rest } = entry.value;
-  const versioned = { ...metadata, resourceVersion: String(entry.revision) };
+  const { managedFields, ...known } = metadata;
+  const versioned = { ...known, resourceVersion: String(entry.revision) };
+  if (typeof managedFields === 'string') Object.assign(versioned, { managedFields: JSON.parse(managedFields) });
   return { apiVersion: kind.apiVersion, kind: kind.kind, metadata: versioned, ...rest };
 };
 

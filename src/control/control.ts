@@ -55,7 +55,7 @@ export const openControl = async (options: ControlOptions): Promise<Control> => 
   const { entries, revision } = await store.list('/');
   return new ControlLoop(
     { ...options, rootNamespace },
-    new Map(entries.map(({ key, value }) => [key, value])),
+    new Map(entries.map(({ key, value }) => [key, withoutManagers(value)])),
     revision,
   );
 };
@@ -138,7 +138,7 @@ class ControlLoop implements Control {
     for (const { type, key, value, previous, revision } of events) {
       this.#revision = revision;
       if (type === 'delete') this.#resources.delete(key);
-      else this.#resources.set(key, value);
+      else this.#resources.set(key, withoutManagers(value));
       if (type === 'put' && !previous && value?.kind === 'Namespace') this.#addAccount(value);
     }
     this.#schedule();
@@ -226,6 +226,13 @@ class ControlLoop implements Control {
     });
   }
 }
+
+/** Who manages which field is of no use here, and would take the memory of the rest once more. */
+const withoutManagers = (resource: Resource): Resource => {
+  if (resource?.metadata?.managedFields === undefined) return resource;
+  const { managedFields: _, ...metadata } = resource.metadata;
+  return { ...resource, metadata };
+};
 
 const EMPTY = (trustDomain: string): Compiled => ({
   mesh: {

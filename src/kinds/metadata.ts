@@ -31,7 +31,7 @@ export const metadataSchema: Schema = object('What every resource has: names, la
       blockOwnerDeletion: flag('True when the owner waits for it.'),
     }),
   ),
-  managedFields: list('Who manages which field; not kept.', {
+  managedFields: list('Who manages which field; set by the API.', {
     type: 'object',
     'x-kubernetes-preserve-unknown-fields': true,
   }),

@@ -21,10 +21,13 @@ export interface ObjectMeta {
   /** RFC 3339, seconds. */
   readonly creationTimestamp?: string;
   readonly deletionTimestamp?: string;
+  readonly deletionGracePeriodSeconds?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly OwnerReference[];
   readonly finalizers?: readonly string[];
+  /** Who manages which field: JSON text as kept, its entries as served. */
+  readonly managedFields?: string | readonly unknown[];
 }
 
 /** One object as stored and served. Kinds without a spec (Secret, EndpointSlice) have their fields at the top. */

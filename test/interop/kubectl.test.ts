@@ -1,23 +1,14 @@
 // The API through an unmodified kubectl: what people and scripts do with it every day.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { openTestApi, type TestApi } from '../fakes/api.ts';
+import { KUBECTL, kubectlMissing, openKubectl } from '../fakes/kubectl.ts';
 
-const KUBECTL = process.env.KUBECTL ?? 'kubectl';
-
-const missing = (): string | false => {
-  try {
-    execFileSync(KUBECTL, ['version', '--client'], { stdio: 'ignore' });
-    return false;
-  } catch {
-    return 'kubectl is not installed: install it, or set KUBECTL to where it is';
-  }
-};
-const skip = missing();
+const skip = kubectlMissing();
 
 let t: TestApi;
 before(async () => {
@@ -25,39 +16,7 @@ before(async () => {
 });
 after(() => t.close());
 
-const environment = (): NodeJS.ProcessEnv => ({
-  ...process.env,
-  KUBECONFIG: join(t.dataDir, 'kubeconfig'),
-  HOME: t.dataDir,
-  KUBECACHEDIR: join(t.dataDir, 'cache'),
-});
-
-interface Result {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-const kubectl = (args: string, input = '', env: NodeJS.ProcessEnv = {}): Promise<Result> =>
-  new Promise((resolve) => {
-    const options = { env: { ...environment(), ...env }, timeout: 60_000 };
-    const child = execFile(KUBECTL, args.split(' '), options, (error, out, err) => {
-      resolve({ code: error ? Number(error.code ?? 1) : 0, out, err });
-    });
-    child.stdin?.on('error', () => {}).end(input);
-  });
-
-const succeeds = async (args: string, input = '', env: NodeJS.ProcessEnv = {}): Promise<string> => {
-  const { code, out, err } = await kubectl(args, input, env);
-  assert.equal(code, 0, `kubectl ${args}: ${err}`);
-  return out;
-};
-
-const fails = async (args: string, input = ''): Promise<string> => {
-  const { code, err } = await kubectl(args, input);
-  assert.notEqual(code, 0, `kubectl ${args} should have failed`);
-  return err;
-};
+const { kubectl, succeeds, fails, environment } = openKubectl(() => t.dataDir);
 
 const service = (port = 9080) => `apiVersion: v1
 kind: Service
@@ -247,7 +206,6 @@ test('kubectl', { skip }, async (suite) => {
     assert.match(warned.err, /^Warning: unknown field "spec\.rules\[0\]\.backendRefs\[0\]\.wieght"/);
     assert.match(await fails('get service nope'), /services "nope" not found/);
     assert.match(await fails('get daemonsets'), /doesn't have a resource type "daemonsets"/);
-    assert.match(await fails('apply --server-side -f -', service()), /server-side apply is not supported/);
   });
 
   await suite.test('a wrong token is said so', async () => {

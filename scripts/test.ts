@@ -20,6 +20,7 @@ const GROUPS: readonly Group[] = [
   { name: 'feature', folder: 'test/feature', atOnce: 2 },
   { name: 'fuzz', folder: 'test/fuzz', atOnce: 2 },
   { name: 'interop', folder: 'test/interop', atOnce: 1 },
+  { name: 'conformance', folder: 'test/conformance', atOnce: 1 },
   { name: 'e2e', folder: 'test/e2e', atOnce: 1 },
   { name: 'soak', folder: 'test/soak', atOnce: 1 },
 ];

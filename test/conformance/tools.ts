@@ -39,3 +39,6 @@ export const buildTools = (): Tools => {
     echo: build('echo-basic', folder('echo'), (out) => ['build', '-ldflags=-s -w', '-o', out, echo]),
   };
 };
+
+// Ahead of the tests, so that none of them waits for it.
+if (import.meta.main) buildTools();

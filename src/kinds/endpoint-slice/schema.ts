@@ -68,7 +68,7 @@ export const endpointSlice: Kind = {
   statusSubresource: false,
   schema: object('Endpoints of the Service that the label kubernetes.io/service-name names.', {
     'addressType!': text('What the addresses are.', { enum: ['IPv4', 'IPv6', 'FQDN'] }),
-    'endpoints!': list(
+    endpoints: list(
       'The endpoints.',
       object('One endpoint.', {
         'addresses!': list('Its addresses; the first is used.', item(), {

@@ -28,10 +28,13 @@ export interface EnvVar {
 
 export interface Volume {
   readonly name: string;
-  readonly secret?: {
-    readonly secretName: string;
-    readonly items?: readonly { readonly key: string; readonly path: string }[];
-  };
+  readonly secret?: { readonly secretName: string; readonly items?: readonly KeyToPath[] };
+  readonly configMap?: { readonly name: string; readonly items?: readonly KeyToPath[] };
+}
+
+export interface KeyToPath {
+  readonly key: string;
+  readonly path: string;
 }
 
 export interface PodStatus {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Container, PodSpec } from '../../../src/kinds/pod/schema.ts';
+import type { Container, PodSpec, Volume } from '../../../src/kinds/pod/schema.ts';
 import type { Resource } from '../../../src/model/resource.ts';
 import { connectPod, POD_START, podAddress } from './network.ts';
 
@@ -21,7 +21,8 @@ export interface PodOptions {
   /** A folder of its own, for its volumes. */
   readonly folder: string;
   readonly program: string;
-  readonly secretOf: (name: string) => Resource | undefined;
+  readonly secretOf: (key: string) => Resource | undefined;
+  readonly configMapOf: (key: string) => Resource | undefined;
 }
 
 const MAX_LINES = 50_000;
@@ -29,21 +30,31 @@ const QUIET_START_MS = 2_000;
 
 const specOf = ({ spec }: Resource): PodSpec => spec as PodSpec;
 
-/** Writes the Pod's volumes; undefined while a Secret is missing. By the path that the container sees it at. */
-const writeVolumes = ({ pod, folder, secretOf }: PodOptions, container: Container): Map<string, string> | undefined => {
+/** What a Secret or ConfigMap holds; undefined while it is missing. */
+const contentOf = ({ pod, secretOf, configMapOf }: PodOptions, { secret, configMap }: Volume) => {
+  const namespace = pod.metadata.namespace;
+  if (secret) {
+    const found = secretOf(`${namespace}/${secret.secretName}`) as { data?: Record<string, string> } | undefined;
+    return found && { data: found.data ?? {}, encoding: 'base64' as const, items: secret.items };
+  }
+  const found = configMapOf(`${namespace}/${configMap?.name}`) as { data?: Record<string, string> } | undefined;
+  return found && { data: found.data ?? {}, encoding: 'utf8' as const, items: configMap?.items };
+};
+
+/** Writes the Pod's volumes; undefined while one is missing. By the path that the container sees it at. */
+const writeVolumes = (options: PodOptions, container: Container): Map<string, string> | undefined => {
+  const { pod, folder } = options;
   const mounts = new Map<string, string>();
   for (const { name, mountPath } of container.volumeMounts ?? []) {
-    const secret = specOf(pod).volumes?.find((volume) => volume.name === name)?.secret;
-    if (!secret) continue;
-    const found = secretOf(`${pod.metadata.namespace}/${secret.secretName}`) as
-      | { data?: Record<string, string> }
-      | undefined;
-    if (!found) return undefined;
-    const items = secret.items ?? Object.keys(found.data ?? {}).map((key) => ({ key, path: key }));
+    const volume = specOf(pod).volumes?.find((one) => one.name === name);
+    if (!volume?.secret && !volume?.configMap) continue;
+    const content = contentOf(options, volume);
+    if (!content) return undefined;
+    const { data, encoding, items = Object.keys(data).map((key) => ({ key, path: key })) } = content;
     for (const { key, path } of items) {
       const file = join(folder, name, path);
       mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, Buffer.from(found.data?.[key] ?? '', 'base64'), { mode: 0o600 });
+      writeFileSync(file, Buffer.from(data[key] ?? '', encoding), { mode: 0o600 });
     }
     mounts.set(mountPath.replace(/\/$/, ''), join(folder, name));
   }

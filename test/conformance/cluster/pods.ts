@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Client } from '../../../src/client/client.ts';
+import { configMap } from '../../../src/kinds/config-map/schema.ts';
 import { type DeploymentSpec, deployment } from '../../../src/kinds/deployment/schema.ts';
 import { pod } from '../../../src/kinds/pod/schema.ts';
 import { secret } from '../../../src/kinds/secret/schema.ts';
@@ -85,7 +86,8 @@ export const openPods = ({ client, folder, program, signal }: PodsOptions): Pods
   const deployments = openMirror(client, deployment, { signal, onChange });
   const pods = openMirror(client, pod, { signal, onChange });
   const secrets = openMirror(client, secret, { signal, onChange });
-  const ready = Promise.all([deployments.ready, pods.ready, secrets.ready]);
+  const configMaps = openMirror(client, configMap, { signal, onChange });
+  const ready = Promise.all([deployments, pods, secrets, configMaps].map((mirror) => mirror.ready));
 
   const ownPods = (owner: Resource) => [...pods.items.values()].filter((one) => ownerOf(one) === owner.metadata.uid);
 
@@ -131,6 +133,7 @@ export const openPods = ({ client, folder, program, signal }: PodsOptions): Pods
         folder: join(folder, `${number}`),
         program,
         secretOf: (name) => secrets.items.get(name),
+        configMapOf: (name) => configMaps.items.get(name),
       });
       if (!started) continue;
       running.set(key, started);

@@ -87,3 +87,29 @@ test('only labelled service accounts, and those of the root namespace, may be ga
   await make('one', { 'weft.dev/gateway': 'true' });
   await check(node('gateway', 'shop'));
 });
+
+test("a Gateway's own service account may serve that Gateway alone", async (t) => {
+  const { store, make } = await setup(t);
+  const check = gatewayCheck(store, 'weft-system');
+  const reference = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', name: 'edge', controller: true };
+  const owned = (uid: string) =>
+    store.put(KEY, {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'front', namespace: 'shop', ownerReferences: [{ ...reference, uid }] },
+    });
+  const serving = (gateway?: string) => check({ ...node('gateway', 'shop'), ...(gateway && { gateway }) });
+  const refused = { code: 'XDS_GATEWAY_REFUSED' };
+  await make('one');
+  await assert.rejects(serving('shop/edge'), refused);
+  await store.put(storeKey('gateway.networking.k8s.io', 'gateways', 'shop', 'edge'), {
+    apiVersion: reference.apiVersion,
+    kind: 'Gateway',
+    metadata: { name: 'edge', namespace: 'shop', uid: 'of-edge' },
+  });
+  await owned('of-edge');
+  await serving('shop/edge');
+  for (const other of [undefined, 'shop/other', 'other/edge']) await assert.rejects(serving(other), refused);
+  await owned('of-an-earlier-edge');
+  await assert.rejects(serving('shop/edge'), refused);
+});

@@ -3,6 +3,7 @@
 import type { TokenVerifier } from '../api/user.ts';
 import { audiences } from '../api/user.ts';
 import type { JoinVerifier } from '../ca/ca-service.ts';
+import { gateway } from '../kinds/gateway/schema.ts';
 import { GATEWAY_LABEL, serviceAccount as kind } from '../kinds/service-account/schema.ts';
 import { WeftError } from '../lib/errors.ts';
 import type { ProxyNode } from '../model/node.ts';
@@ -48,9 +49,18 @@ export const joinVerifier = (store: Store, tokens: TokenVerifier): JoinVerifier 
   },
 });
 
+/** True for the account that control made for the one Gateway that the proxy serves. */
+const isAccountOfGateway = async (store: Store, { metadata }: Resource, served = ''): Promise<boolean> => {
+  const owner = metadata.ownerReferences?.find(({ kind: name, controller }) => name === 'Gateway' && controller);
+  const { namespace = 'default' } = metadata;
+  if (!owner || served !== `${namespace}/${owner.name}`) return false;
+  const entry = await store.get(storeKey(gateway.group, gateway.plural, namespace, owner.name));
+  return entry?.value.metadata.uid === owner.uid;
+};
+
 /**
  * A gateway is sent the private keys of its listeners' certificates, so not everyone in the mesh may be one: only accounts
- * of the root namespace, and those that an administrator has labelled.
+ * of the root namespace, those that an administrator has labelled, and a Gateway's own for that Gateway alone.
  */
 export const gatewayCheck =
   (store: Store, rootNamespace: string) =>
@@ -58,6 +68,7 @@ export const gatewayCheck =
     if (node.role !== 'gateway' || node.namespace === rootNamespace) return;
     const account = await find(store, node);
     if (account.metadata.labels?.[GATEWAY_LABEL] === 'true') return;
+    if (await isAccountOfGateway(store, account, node.gateway)) return;
     const { namespace, serviceAccount } = node;
     throw new WeftError('XDS_GATEWAY_REFUSED', `service account ${namespace}/${serviceAccount} may not be a gateway`, {
       hint: `allow it with: kubectl -n ${namespace} label serviceaccount ${serviceAccount} ${GATEWAY_LABEL}=true`,

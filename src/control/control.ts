@@ -1,5 +1,6 @@
 // The one loop of the control plane: watches the store, holds off a moment, compiles, publishes, writes statuses back. Opened by app.
 import { type Compiled, openCompiler } from '../compile/compiler.ts';
+import { gateway } from '../kinds/gateway/schema.ts';
 import { workloadEntry } from '../kinds/workload-entry/schema.ts';
 import type { Cidr } from '../lib/cidr.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -11,9 +12,10 @@ import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Resource } from '../model/resource.ts';
 import type { SnapshotFeed } from '../model/snapshot.ts';
-import type { Store, StoreEvent } from '../store/store.ts';
+import { type Store, type StoreEvent, storeKey } from '../store/store.ts';
 import { bootstrap, createDefaultAccount } from './bootstrap.ts';
 import { denialPolicies } from './denials.ts';
+import { GatewayAccounts } from './gateway-accounts.ts';
 import { ProblemLog } from './problem-log.ts';
 import { StatusWriter } from './statuses.ts';
 import { isRegistered } from './workload-entry.ts';
@@ -68,6 +70,7 @@ class ControlLoop implements Control {
   readonly #compiler;
   readonly #registry: WorkloadRegistry;
   readonly #statuses: StatusWriter;
+  readonly #accounts: GatewayAccounts;
   readonly #problemLog: ProblemLog;
   readonly #listeners = new Set<() => void>();
   readonly #stopWatching: () => void;
@@ -86,11 +89,13 @@ class ControlLoop implements Control {
     this.#compiler = openCompiler({ trustDomain, rootNamespace, ...(gatewayAddresses && { gatewayAddresses }) });
     this.#problemLog = new ProblemLog(log);
     this.#statuses = new StatusWriter({ store, log, onFailure: () => this.#retryStatuses() });
+    const seen = (key: string) => this.#resources.get(key);
+    this.#accounts = new GatewayAccounts({ store, clock, log, seen });
     this.#registry = new WorkloadRegistry({
       store,
       clock,
       log: log.child('workloads'),
-      seen: (key) => this.#resources.get(key),
+      seen,
       registered: () => this.#registered(),
       onGateways: () => this.#schedule(),
     });
@@ -132,6 +137,7 @@ class ControlLoop implements Control {
     this.#listeners.clear();
     await this.#registry.close();
     await this.#statuses.close();
+    await this.#accounts.close();
   }
 
   #take(events: readonly StoreEvent[]): void {
@@ -203,6 +209,7 @@ class ControlLoop implements Control {
     }
     this.#problemLog.update(this.#compiled.problems);
     this.#statuses.write(this.#compiled.statuses.values());
+    this.#accounts.update(this.#servedGateways());
     return true;
   }
 
@@ -216,6 +223,13 @@ class ControlLoop implements Control {
       refusals,
       ...(gateway === undefined ? {} : { gateway }),
     }));
+  }
+
+  #servedGateways(): Resource[] {
+    const { group, plural } = gateway;
+    return [...this.#compiled.mesh.gateways.values()].flatMap(
+      ({ namespace, name }) => this.#resources.get(storeKey(group, plural, namespace, name)) ?? [],
+    );
   }
 
   #retryStatuses(): void {

@@ -6,6 +6,9 @@ import { flag, keyed, list, object, text } from '../schema.ts';
 /** `true` on an account whose proxies may be gateways, which are sent the keys of certificates. */
 export const GATEWAY_LABEL = 'weft.dev/gateway';
 
+/** On what was made for a Gateway; its value is the Gateway's name, shortened where it is too long. */
+export const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';
+
 const reference = object('A reference to a Secret.', {
   name: text('Name of the Secret.', { default: '' }),
 });

@@ -73,7 +73,9 @@ export const openBackendPolicies = (inputs: BackendPolicyInputs): BackendPolicie
   const owners = new Map<string, Compiled>();
   const problems: Problem[] = [];
   const told = [...inputs.policies].sort(byAge).map((input) => {
-    const compiled = { input, settings: backendSettings(input.spec, input.key), refused: refusedParts(input.spec) };
+    const { annotations = {} } = input.resource.metadata;
+    const settings = backendSettings(input.spec, input.key, annotations);
+    const compiled = { input, settings, refused: refusedParts(input.spec, annotations) };
     for (const { path, what } of compiled.refused) problems.push(notSupported(input, `spec.${path}`, what, REST));
     const targets = targetsOf(input, inputs).map((target) => {
       const verdict = verdictAt(compiled, target, places, owners);

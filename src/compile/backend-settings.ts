@@ -5,6 +5,7 @@ import { parseQuantity } from '../kinds/quantity.ts';
 import { grpcStatus } from '../model/grpc.ts';
 import type { BackendTraffic } from '../model/mesh.ts';
 import type { ForwardAction, GrpcRetryStatus, RetryPolicy } from '../model/route.ts';
+import { BALANCING_FIELDS, balancingSettings, hashOf, refusedBalancing } from './balancing-settings.ts';
 import { unsupportedPaths } from './policy-fields.ts';
 import { compileRateLimits, type RateLimits, refusedRateLimits } from './rate-limits.ts';
 
@@ -13,7 +14,7 @@ const SUPPORTED = new Set([
   'targetRef',
   'targetRefs',
   'targetSelectors',
-  'loadBalancer.type',
+  ...BALANCING_FIELDS,
   'proxyProtocol.version',
   'retry.numRetries',
   'retry.retryOn.triggers',
@@ -34,7 +35,7 @@ const SUPPORTED = new Set([
 
 export interface BackendSettings {
   readonly cluster: BackendTraffic;
-  readonly route: Pick<ForwardAction, 'timeoutMs' | 'attemptTimeoutMs' | 'retry' | 'maxRequestBytes'>;
+  readonly route: Pick<ForwardAction, 'timeoutMs' | 'attemptTimeoutMs' | 'retry' | 'maxRequestBytes' | 'hash'>;
   readonly rateLimits: RateLimits;
 }
 
@@ -44,27 +45,34 @@ export interface Refused {
   readonly what: string;
 }
 
+type Annotations = Readonly<Record<string, string>>;
+
 /** `owner`: `namespace/name` of the policy. */
-export const backendSettings = (spec: BackendTrafficPolicySpec, owner: string): BackendSettings => {
-  const { timeout, retry, requestBuffer } = spec;
+export const backendSettings = (
+  spec: BackendTrafficPolicySpec,
+  owner: string,
+  annotations: Annotations,
+): BackendSettings => {
+  const { timeout, retry, requestBuffer, loadBalancer } = spec;
   const isLimited = requestBuffer && requestBuffer.mode !== 'LimitOnly';
   return {
-    cluster: clusterSettings(spec),
+    cluster: { ...clusterSettings(spec), ...balancingSettings(spec, annotations) },
     route: given({
       timeoutMs: parseDurationMs(timeout?.http?.requestTimeout) || undefined,
       attemptTimeoutMs: parseDurationMs(retry?.perRetry?.timeout) || undefined,
       retry: retry && compileRetry(retry),
+      hash: loadBalancer?.consistentHash && hashOf(loadBalancer.consistentHash),
       maxRequestBytes: isLimited ? parseQuantity(requestBuffer.limit) : undefined,
     }),
     rateLimits: compileRateLimits(spec.rateLimit, owner),
   };
 };
 
-export const refusedParts = (spec: BackendTrafficPolicySpec): Refused[] => {
-  const { loadBalancer, requestBuffer, circuitBreaker } = spec;
+export const refusedParts = (spec: BackendTrafficPolicySpec, annotations: Annotations): Refused[] => {
+  const { requestBuffer, circuitBreaker } = spec;
   const found = unsupportedPaths(spec, SUPPORTED).map((path) => ({ path, what: 'this field' }));
   found.push(...refusedRateLimits(spec.rateLimit));
-  if (loadBalancer && !BALANCING[loadBalancer.type]) found.push({ path: 'loadBalancer.type', what: loadBalancer.type });
+  found.push(...refusedBalancing(spec, annotations));
   if (requestBuffer?.mode === 'LimitOnly') found.push({ path: 'requestBuffer.mode', what: 'LimitOnly' });
   const counts = {
     maxConnections: circuitBreaker?.maxConnections,
@@ -82,27 +90,15 @@ export const refusedParts = (spec: BackendTrafficPolicySpec): Refused[] => {
 const given = <T extends object>(fields: { [Key in keyof T]: T[Key] | undefined }): T =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 
-const BALANCING: Readonly<Record<string, BackendTraffic['loadBalancing']>> = {
-  LeastRequest: 'least-request',
-  RoundRobin: 'round-robin',
-  Random: 'random',
-};
-
 /** As good as none: longer than anything lives. */
 const NEVER_MS = 2 ** 31 - 1;
 
-const clusterSettings = ({
-  loadBalancer,
-  proxyProtocol,
-  circuitBreaker,
-  timeout,
-}: BackendTrafficPolicySpec): BackendTraffic => {
+const clusterSettings = ({ proxyProtocol, circuitBreaker, timeout }: BackendTrafficPolicySpec): BackendTraffic => {
   const { maxConnections, maxPendingRequests, perEndpoint } = circuitBreaker ?? {};
   const connections = [maxConnections, perEndpoint?.maxConnections].filter((value) => value);
   const idleMs = parseDurationMs(timeout?.http?.connectionIdleTimeout);
   return given<BackendTraffic>({
     proxyProtocol: proxyProtocol && (proxyProtocol.version === 'V1' ? 'v1' : 'v2'),
-    loadBalancing: loadBalancer && BALANCING[loadBalancer.type],
     connectTimeoutMs: parseDurationMs(timeout?.tcp?.connectTimeout),
     idleTimeoutMs: idleMs === 0 ? NEVER_MS : idleMs,
     maxConnections: connections.length > 0 ? Math.min(...(connections as number[])) : undefined,

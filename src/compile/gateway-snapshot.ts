@@ -1,5 +1,6 @@
 // The snapshot of a gateway: its Gateways' listeners merged by port, and only the clusters that their routes lead to. Used by snapshot.ts.
 import { isDeepStrictEqual } from 'node:util';
+import type { HealthCheck } from '../model/balancing.ts';
 import type { BackendTls, BackendTraffic, ClientSettings, GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { AuthorizationPolicy, PolicyRule } from '../model/policy.ts';
@@ -432,8 +433,22 @@ const reachedBy = (
 const withTraffic = (
   name: string,
   { cluster, endpoints }: NonNullable<ReturnType<Outbound['reach']>>,
-  { proxyProtocol, ...traffic }: BackendTraffic,
+  { proxyProtocol, healthCheck, ...traffic }: BackendTraffic,
 ): Cluster => {
   const takesHeader = cluster.protocol !== 'udp' && !endpoints?.endpoints.some(({ mesh }) => mesh);
-  return { ...cluster, ...traffic, name, ...(takesHeader && proxyProtocol && { proxyProtocol }) };
+  return {
+    ...cluster,
+    ...traffic,
+    name,
+    ...(takesHeader && proxyProtocol && { proxyProtocol }),
+    ...(healthCheck && checkFor(cluster, healthCheck)),
+  };
+};
+
+/** Datagrams are no connection; and of what does not speak the question's protocol only a connection is asked for. */
+const checkFor = ({ protocol, keepsVersion }: Cluster, check: HealthCheck): Pick<Cluster, 'healthCheck'> => {
+  if (protocol === 'udp') return {};
+  const { type } = check.probe;
+  const isUnderstood = type === 'grpc' ? protocol === 'http2' || keepsVersion : type === 'tcp' || protocol !== 'tcp';
+  return { healthCheck: isUnderstood ? check : { ...check, probe: { type: 'tcp' } } };
 };

@@ -123,7 +123,17 @@ export interface ClientSettings {
 export type BackendTraffic = Partial<
   Pick<
     Cluster,
-    'proxyProtocol' | 'loadBalancing' | 'connectTimeoutMs' | 'idleTimeoutMs' | 'maxConnections' | 'maxPendingRequests'
+    | 'proxyProtocol'
+    | 'loadBalancing'
+    | 'tableSize'
+    | 'slowStartMs'
+    | 'outliers'
+    | 'healthCheck'
+    | 'panicThreshold'
+    | 'connectTimeoutMs'
+    | 'idleTimeoutMs'
+    | 'maxConnections'
+    | 'maxPendingRequests'
   >
 >;
 

@@ -2,6 +2,7 @@
 import type { Kind } from '../kind.ts';
 import { notYet, policyStatus, targetRefs } from '../policy-parts.ts';
 import { flag, integer, intOrString, item, list, object, patterns, text } from '../schema.ts';
+import { healthCheck, loadBalancer } from './balancing.ts';
 import { rateLimitSchema } from './rate-limit.ts';
 import { RETRY_TRIGGERS } from './types.ts';
 import { validateBackendTrafficPolicy } from './validate.ts';
@@ -69,16 +70,8 @@ const spec = object('What is wanted of it.', {
     'Gateways and routes',
     'One listener of the Gateway, or one rule of the route; all when unset.',
   ),
-  loadBalancer: object('Which endpoint is chosen.', {
-    'type!': text('RoundRobin, LeastRequest or Random; others are not supported yet.', {
-      enum: ['ConsistentHash', 'LeastRequest', 'Random', 'RoundRobin', 'BackendUtilization'],
-    }),
-    consistentHash: notYet('Affinity by a hash'),
-    backendUtilization: notYet('Weights by load'),
-    endpointOverride: notYet('Endpoints that requests name'),
-    slowStart: notYet('Less for new endpoints'),
-    zoneAware: notYet('Endpoints of the own zone first'),
-  }),
+  loadBalancer,
+  healthCheck,
   proxyProtocol: object('Connections to backends begin with a PROXY protocol header; not to workloads of the mesh.', {
     'version!': text('Its version.', { enum: ['V1', 'V2'] }),
   }),
@@ -104,7 +97,6 @@ const spec = object('What is wanted of it.', {
   telemetry: notYet('Traces and counts'),
   routingType: text('Endpoint or Service; not supported yet.', { enum: ['Endpoint', 'Service'] }),
   tcpKeepalive: notYet('TCP keep-alive'),
-  healthCheck: notYet('Checks of health'),
   connection: notYet('Buffers of connections'),
   dns: notYet('How names are resolved'),
   http2: notYet('HTTP/2'),

@@ -3,7 +3,8 @@ import type { TargetedSpec } from '../policy-parts.ts';
 import type { RateLimitSpec } from './rate-limit.ts';
 
 export interface BackendTrafficPolicySpec extends TargetedSpec {
-  readonly loadBalancer?: { readonly type: string };
+  readonly loadBalancer?: LoadBalancerSpec;
+  readonly healthCheck?: HealthCheckSpec;
   readonly proxyProtocol?: { readonly version: 'V1' | 'V2' };
   readonly circuitBreaker?: {
     readonly maxConnections?: number;
@@ -17,6 +18,64 @@ export interface BackendTrafficPolicySpec extends TargetedSpec {
   readonly retry?: RetrySpec;
   readonly rateLimit?: RateLimitSpec;
   readonly requestBuffer?: { readonly limit: number | string; readonly mode?: string };
+}
+
+export interface LoadBalancerSpec {
+  readonly type: string;
+  readonly consistentHash?: ConsistentHashSpec;
+  readonly slowStart?: { readonly window: string };
+}
+
+export interface ConsistentHashSpec {
+  readonly type: string;
+  readonly header?: { readonly name: string };
+  readonly headers?: readonly { readonly name: string }[];
+  readonly queryParams?: readonly { readonly name: string }[];
+  readonly cookie?: {
+    readonly name: string;
+    readonly ttl?: string;
+    readonly attributes?: Readonly<Record<string, string>>;
+  };
+  readonly tableSize?: number;
+}
+
+export interface HealthCheckSpec {
+  readonly active?: ActiveCheckSpec;
+  readonly passive?: {
+    readonly splitExternalLocalOriginErrors: boolean;
+    readonly interval: string;
+    readonly consecutive5XxErrors: number;
+    readonly consecutiveGatewayErrors: number;
+    readonly consecutiveLocalOriginFailures: number;
+    readonly baseEjectionTime: string;
+    readonly maxEjectionPercent: number;
+    readonly failurePercentageThreshold?: number;
+  };
+  readonly panicThreshold?: number;
+}
+
+export interface ActiveCheckSpec {
+  readonly type: string;
+  readonly timeout: string;
+  readonly interval: string;
+  readonly initialJitter?: string;
+  readonly unhealthyThreshold: number;
+  readonly healthyThreshold: number;
+  readonly http?: {
+    readonly path: string;
+    readonly method?: string;
+    readonly hostname?: string;
+    readonly expectedStatuses?: readonly number[];
+    readonly expectedResponse?: PayloadSpec;
+  };
+  readonly tcp?: { readonly send?: PayloadSpec; readonly receive?: PayloadSpec };
+  readonly grpc?: { readonly service?: string };
+}
+
+export interface PayloadSpec {
+  readonly type: string;
+  readonly text?: string;
+  readonly binary?: string;
 }
 
 export interface RetrySpec {

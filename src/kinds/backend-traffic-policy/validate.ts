@@ -6,6 +6,7 @@ import { checkTargets } from '../policy-parts.ts';
 import { parseQuantity } from '../quantity.ts';
 import { type Check, gather } from '../route-parts.ts';
 import { specOf } from '../schema.ts';
+import { checkBalancing } from './balancing.ts';
 import { checkRateLimit } from './rate-limit.ts';
 import type { BackendTrafficPolicySpec } from './types.ts';
 
@@ -19,6 +20,7 @@ export const validateBackendTrafficPolicy = (resource: Resource): Problem[] =>
     const spec = specOf<BackendTrafficPolicySpec>(resource);
     checkTargets(spec, TARGETS, check);
     checkTimes(spec, check);
+    checkBalancing(spec, check);
     if (spec.rateLimit) checkRateLimit(spec.rateLimit, check);
     if (spec.requestBuffer) checkBuffer(spec.requestBuffer, check);
   });

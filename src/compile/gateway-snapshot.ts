@@ -445,10 +445,9 @@ const withTraffic = (
   };
 };
 
-/** Datagrams are no connection; and of what does not speak the question's protocol only a connection is asked for. */
+/** Datagrams are no connection; and of what does not speak HTTP/2 a connection is asked for in place of gRPC. */
 const checkFor = ({ protocol, keepsVersion }: Cluster, check: HealthCheck): Pick<Cluster, 'healthCheck'> => {
   if (protocol === 'udp') return {};
-  const { type } = check.probe;
-  const isUnderstood = type === 'grpc' ? protocol === 'http2' || keepsVersion : type === 'tcp' || protocol !== 'tcp';
+  const isUnderstood = check.probe.type !== 'grpc' || protocol === 'http2' || keepsVersion;
   return { healthCheck: isUnderstood ? check : { ...check, probe: { type: 'tcp' } } };
 };

@@ -65,6 +65,13 @@ export interface HealthCheck {
   readonly healthyThreshold: number;
 }
 
+/** What does not answer well is asked at least so often, so that it is soon used again. */
+export const RECOVERY_MS = 500;
+
+/** Endpoints of a cluster that has had no request yet are asked less often. */
+export const unusedIntervalMs = ({ intervalMs }: HealthCheck): number =>
+  Math.max(intervalMs, Math.min(60_000, 10 * intervalMs));
+
 export type HealthProbe =
   | {
       readonly type: 'http';

@@ -1,7 +1,7 @@
 // Asks endpoints how they are, each in its own rhythm, and tells the balancer which of them to use. Owned by clusters.ts.
 import type { Timer } from '../../lib/clock.ts';
 import { formatHostPort } from '../../lib/host-port.ts';
-import type { HealthCheck } from '../../model/balancing.ts';
+import { type HealthCheck, RECOVERY_MS, unusedIntervalMs } from '../../model/balancing.ts';
 import type { Cluster } from '../../model/snapshot.ts';
 import type { ProxyContext } from '../context.ts';
 import type { Balancer } from './balancer.ts';
@@ -11,10 +11,6 @@ import type { EndpointPool, PoolEndpoint } from './pool.ts';
 /** Asked at one time, of one cluster. */
 const MAX_UNDER_WAY = 64;
 const FULL_WAIT_MS = 50;
-/** Of a cluster that nobody has used yet, as Envoy has it. */
-const UNUSED_INTERVAL_MS = 60_000;
-/** What does not answer is asked at least so often, so that it is used again soon. */
-const RECOVERY_MS = 500;
 
 interface Watched {
   readonly state: PoolEndpoint;
@@ -160,7 +156,7 @@ export class HealthChecks {
   #intervalOf({ state }: Watched): number {
     const { intervalMs } = this.#settings;
     const isUsed = this.#wasUsed || this.#owner.requests > 0;
-    if (!isUsed) return Math.max(UNUSED_INTERVAL_MS, intervalMs);
+    if (!isUsed) return unusedIntervalMs(this.#settings);
     const ms = state.available ? intervalMs : Math.min(RECOVERY_MS, intervalMs);
     return ms * (0.95 + this.#context.random.next() / 20);
   }

@@ -6,7 +6,14 @@ import {
 } from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
 import { RequestMethod } from '../../gen/envoy/config/core/v3/base_pb.js';
 import type { HealthCheckSchema } from '../../gen/envoy/config/core/v3/health_check_pb.js';
-import type { HealthCheck, HealthProbe, LoadBalancing, OutlierDetection } from '../../model/balancing.ts';
+import {
+  type HealthCheck,
+  type HealthProbe,
+  type LoadBalancing,
+  type OutlierDetection,
+  RECOVERY_MS,
+  unusedIntervalMs,
+} from '../../model/balancing.ts';
 import type { Cluster } from '../../model/snapshot.ts';
 import { duration, type Init } from './message.ts';
 
@@ -27,8 +34,6 @@ const DEFAULT_TABLE_SIZE = 65_537;
 const MAX_RING_SIZE = 8_388_608;
 /** With no healthy endpoint at all the others are better than none; with one, they are not. */
 const PANIC_THRESHOLD = 1;
-/** As the own engine asks: soon again where nothing answers. */
-const RECOVERY_MS = 500;
 const MAX_PROBED_BYTES = 65_536n;
 
 const slowStart = (ms: number | undefined) =>
@@ -106,6 +111,7 @@ const checkerOf = (probe: HealthProbe, { service, tls }: Cluster): NonNullable<C
 const healthCheck = (settings: HealthCheck, cluster: Cluster): CheckInit => ({
   interval: duration(settings.intervalMs),
   unhealthyInterval: duration(Math.min(RECOVERY_MS, settings.intervalMs)),
+  noTrafficInterval: duration(unusedIntervalMs(settings)),
   timeout: duration(settings.timeoutMs),
   ...(settings.jitterMs !== undefined && { initialJitter: duration(settings.jitterMs) }),
   intervalJitterPercent: 5,

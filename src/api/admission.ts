@@ -197,7 +197,20 @@ export const admitUpdate = (
   return checkSize({ ...next, metadata: { ...next.metadata, generation } });
 };
 
+const at = (resource: Resource, path: string): unknown =>
+  path.split('.').reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), resource);
+
+const immutableField = (path: string): Problem => ({
+  code: 'INVALID_FIELD',
+  severity: 'error',
+  message: 'field is immutable',
+  hint: 'make a new object with the other value',
+  path,
+});
+
 const checkImmutable = ({ kind }: Incoming, old: Resource, next: Resource): void => {
+  const changed = (kind.definition.immutable ?? []).filter((path) => !isDeepStrictEqual(at(old, path), at(next, path)));
+  if (changed.length > 0) throw invalid(kind, old.metadata.name, changed.map(immutableField));
   if (old.metadata.deletionTimestamp) {
     const before = new Set(old.metadata.finalizers ?? []);
     if (next.metadata.finalizers?.some((finalizer) => !before.has(finalizer))) {
@@ -215,8 +228,7 @@ const checkImmutable = ({ kind }: Incoming, old: Resource, next: Resource): void
     secret.immutable &&
     !isDeepStrictEqual(secret.data, (next as typeof secret).data)
   ) {
-    throw invalid(kind, old.metadata.name, [
-      { code: 'INVALID_FIELD', severity: 'error', message: 'field is immutable when `immutable` is set', path: 'data' },
-    ]);
+    const problem = immutableField('data');
+    throw invalid(kind, old.metadata.name, [{ ...problem, message: 'field is immutable when `immutable` is set' }]);
   }
 };

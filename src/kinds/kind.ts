@@ -65,6 +65,8 @@ export interface Kind {
   readonly readOnly?: true;
   /** Columns of `kubectl get` between NAME and AGE. */
   readonly columns: readonly Column[];
+  /** Fields that keep the value that they were made with. */
+  readonly immutable?: readonly string[];
   /** Moves write-only fields where they are kept, fills what depends on other fields. Runs after schema and defaults. */
   readonly normalize?: (resource: Resource) => Resource;
   /** Checks that the schema can't say. Runs after schema and defaults. */

@@ -5,6 +5,7 @@ import type { Schema } from './kind.ts';
 import { type Check, GATEWAY_GROUP } from './route-parts.ts';
 import {
   conditions,
+  controllerName,
   groupField,
   kindField,
   labelSelector,
@@ -14,7 +15,6 @@ import {
   object,
   port,
   sectionName,
-  text,
 } from './schema.ts';
 
 export interface PolicyTarget {
@@ -120,8 +120,8 @@ export const policyStatus: Schema = object('Its state.', {
         sectionName: sectionName('Its listener.'),
         port: port('Its port.'),
       }),
-      'controllerName!': text('The controller that says so.', { minLength: 1, maxLength: 253 }),
-      'conditions!': conditions(),
+      'controllerName!': controllerName('The controller that says so.'),
+      'conditions!': conditions({ minItems: 1 }),
     }),
     { maxItems: 16 },
   ),

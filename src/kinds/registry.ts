@@ -29,6 +29,7 @@ import { tcpRoute } from './tcp-route/schema.ts';
 import { tlsRoute } from './tls-route/schema.ts';
 import { udpRoute } from './udp-route/schema.ts';
 import { workloadEntry } from './workload-entry/schema.ts';
+import { xBackendTrafficPolicy } from './x-backend-traffic-policy/schema.ts';
 
 /** In the order in which they must be applied: what others refer to comes first. */
 export const kinds: readonly Kind[] = [
@@ -56,6 +57,7 @@ export const kinds: readonly Kind[] = [
   backendTlsPolicy,
   clientTrafficPolicy,
   backendTrafficPolicy,
+  xBackendTrafficPolicy,
   peerAuthentication,
   authorizationPolicy,
 ];

@@ -2,9 +2,10 @@
 import type { Problem } from '../model/problem.ts';
 import type { Condition, Resource } from '../model/resource.ts';
 import type { Column, Refuse, Rule, Schema } from './kind.ts';
-import { invalidField, repeated } from './problems.ts';
+import { invalidField } from './problems.ts';
 import {
   conditions,
+  controllerName,
   groupField,
   integer,
   item,
@@ -61,6 +62,23 @@ export interface RouteParentStatus {
   readonly conditions: readonly Condition[];
 }
 
+/** Items that name the same target, by the fields `same`, must differ in fields that tell its parts apart, and all have them. */
+export const oneWayToEach =
+  (same: readonly string[], parts: readonly string[]): Rule<readonly Readonly<Record<string, unknown>>[]> =>
+  (items, refuse) => {
+    const equal = (a: object, b: object, fields: readonly string[]) =>
+      fields.every((field) => Reflect.get(a, field) === Reflect.get(b, field));
+    items.forEach((item, i) => {
+      const earlier = items.slice(0, i).filter((other) => equal(item, other, same));
+      if (earlier.some((other) => equal(item, other, parts))) {
+        refuse(`[${i}]`, 'an earlier item is the same', 'remove one of them');
+      } else if (earlier.some((other) => parts.some((part) => part in item !== part in other))) {
+        const names = parts.join(' or ');
+        refuse(`[${i}]`, `${names} must be given in each of several items for the same ${String(item.kind)}`);
+      }
+    });
+  };
+
 const parentRef = object('A Gateway, or a Service for calls inside the mesh.', {
   group: groupField({ default: GATEWAY_GROUP }),
   kind: kindField({ default: 'Gateway' }),
@@ -72,7 +90,10 @@ const parentRef = object('A Gateway, or a Service for calls inside the mesh.', {
 
 /** The fields that the spec of every route begins with. */
 export const parentFields: Record<string, Schema> = {
-  parentRefs: list('Where it is attached.', parentRef, { maxItems: 32 }),
+  parentRefs: list('Where it is attached.', parentRef, {
+    maxItems: 32,
+    rules: [oneWayToEach(['group', 'kind', 'namespace', 'name'], ['sectionName', 'port'])],
+  }),
   useDefaultGateways: text('Attaches to default Gateways; not supported yet.', { enum: ['All', 'None'] }),
 };
 
@@ -87,9 +108,18 @@ export const backendFields: Record<string, Schema> = {
   port: port('Port of the Service; required for Services.'),
 };
 
+const portOfBackend: Rule<BackendRef> = ({ group, kind, port: number }, refuse) => {
+  if (group === '' && kind === 'Service' && number === undefined) refuse('.port', 'is required for a Service');
+  if (group === 'gateway.networking.x-k8s.io' && kind === 'XBackend' && number !== undefined) {
+    refuse('.port', 'must not be set for an XBackend', 'remove the field: the XBackend has its port');
+  }
+};
+
+export const backendRef = (description: string, rest: Record<string, Schema> = {}): Schema =>
+  object(description, { ...backendFields, ...rest }, { rules: [portOfBackend] });
+
 export const weightedBackend = (rest: Record<string, Schema> = {}): Schema =>
-  object('One backend.', {
-    ...backendFields,
+  backendRef('One backend.', {
     weight: integer('Its share among the backends of the rule.', {
       format: 'int32',
       minimum: 0,
@@ -99,13 +129,22 @@ export const weightedBackend = (rest: Record<string, Schema> = {}): Schema =>
     ...rest,
   });
 
+/** Of the rules of a route. */
+export const uniqueNames: Rule<readonly { readonly name?: string }[]> = (rules, refuse) => {
+  rules.forEach(({ name }, i) => {
+    if (name !== undefined && rules.findIndex((rule) => rule.name === name) < i) {
+      refuse(`[${i}].name`, `"${name}" is the name of an earlier rule`);
+    }
+  });
+};
+
 export const routeStatus: Schema = object('Its state.', {
   'parents!': list(
     'The state at each parent.',
     object('One parent.', {
       'parentRef!': parentRef,
-      'controllerName!': text('The controller that says so.', { minLength: 1, maxLength: 253 }),
-      'conditions!': conditions(),
+      'controllerName!': controllerName('The controller that says so.'),
+      'conditions!': conditions({ minItems: 1 }),
     }),
     { maxItems: 32 },
   ),
@@ -138,43 +177,4 @@ export const gather = (resource: Resource, run: (check: Check) => void): Problem
   const found: Problem[] = [];
   run((path, message, hint) => found.push(invalidField(resource, path, message, hint)));
   return found;
-};
-
-/** The rules that hold for a route of any kind. */
-export const checkRoute = ({ parentRefs = [], hostnames = [], rules = [] }: RouteSpec, check: Check): void => {
-  checkParents(parentRefs, check);
-  hostnames.forEach((hostname, i) => {
-    if (/^[0-9]{1,3}(\.[0-9]{1,3}){3}$/.test(hostname)) {
-      check(`spec.hostnames[${i}]`, `"${hostname}" is an IP address, not a host name`);
-    }
-  });
-  const names = rules.map(({ name }, index) => ({ name, index })).filter(({ name }) => name);
-  for (const { item: again } of repeated(names, ({ name }) => name ?? '')) {
-    check(`spec.rules[${again.index}].name`, `"${again.name}" is the name of an earlier rule`);
-  }
-  for (const [i, { backendRefs = [] }] of rules.entries()) {
-    for (const [j, { group, kind, port: number }] of backendRefs.entries()) {
-      if (group === '' && kind === 'Service' && number === undefined) {
-        check(`spec.rules[${i}].backendRefs[${j}].port`, 'is required for a Service');
-      }
-    }
-  }
-};
-
-const checkParents = (parents: readonly ParentRef[], check: Check): void => {
-  const target = ({ group, kind, namespace, name }: ParentRef) => JSON.stringify([group, kind, namespace ?? '', name]);
-  parents.forEach((parent, i) => {
-    const path = `spec.parentRefs[${i}]`;
-    for (const earlier of parents.slice(0, i)) {
-      if (target(earlier) !== target(parent)) continue;
-      if (earlier.sectionName === parent.sectionName && earlier.port === parent.port) {
-        check(path, 'an earlier parentRef is the same');
-      } else if (
-        (earlier.sectionName ?? earlier.port) === undefined ||
-        (parent.sectionName ?? parent.port) === undefined
-      ) {
-        check(path, 'sectionName or port must be given when several parentRefs name the same parent');
-      }
-    }
-  });
 };

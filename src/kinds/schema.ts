@@ -58,7 +58,7 @@ export const patterns = {
   hostname: `^(\\*\\.)?${SUBDOMAIN}$`,
   headerName: "^[A-Za-z0-9!#$%&'*+\\-.^_\\x60|~]+$",
   path: "^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$",
-  origin: '(^\\*$)|(^([a-zA-Z][a-zA-Z0-9+\\-.]+):\\/\\/([^:/?#]+)(:([0-9]{1,5}))?$)',
+  origin: '(^\\*$)|(^(http(s)?):\\/\\/(((\\*\\.)?([a-zA-Z0-9\\-]+\\.)*[a-zA-Z0-9-]+|\\*)(:([0-9]{1,5}))?)$)',
   // Visible characters with single blanks between them: no line break can get into a message head.
   headerValue: '^[!-~]+(?:[\\t ][!-~]+)*$',
   duration: '^([0-9]{1,5}(h|m|s|ms)){1,4}$',
@@ -87,6 +87,9 @@ export const nameField = (description = 'Name of the referent.'): Schema =>
 
 export const namespaceField = (description = 'Namespace of the referent; its own namespace when unset.'): Schema =>
   text(description, { pattern: patterns.namespace, minLength: 1, maxLength: 63 });
+
+export const controllerName = (description: string): Schema =>
+  text(description, { pattern: patterns.controllerName, minLength: 1, maxLength: 253 });
 
 export const sectionName = (description: string): Schema =>
   text(description, { pattern: patterns.subdomain, minLength: 1, maxLength: 253 });

@@ -1,16 +1,14 @@
 // TCPRoute, TLSRoute and UDPRoute: one rule that leads what arrives at a listener to weighted backends. Used by their schema.ts, and their spec by compile.
 import type { Kind, Schema } from './kind.ts';
 import {
-  checkRoute,
   GATEWAY_GROUP,
-  gather,
   parentFields,
   type RouteSpec,
   routeStatus,
   type WeightedBackendRef,
   weightedBackend,
 } from './route-parts.ts';
-import { list, object, sectionName, specOf } from './schema.ts';
+import { list, object, sectionName } from './schema.ts';
 
 export interface StreamRouteSpec extends RouteSpec {
   readonly rules: readonly { readonly name?: string; readonly backendRefs: readonly WeightedBackendRef[] }[];
@@ -46,5 +44,4 @@ export const streamRoute = (
     status: routeStatus,
   }),
   columns: [],
-  validate: (resource) => gather(resource, (check) => checkRoute(specOf<StreamRouteSpec>(resource), check)),
 });

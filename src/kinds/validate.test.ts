@@ -144,8 +144,8 @@ const cases: Record<string, { input: string; want: string[] }> = {
       '{filters: [{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}], backendRefs: [{name: s, port: 80}]}',
     ),
     want: [
-      'INVALID_FIELD spec.rules[0].filters: RequestRedirect and URLRewrite must not stand together',
-      'INVALID_FIELD spec.rules[0].filters: RequestRedirect must not stand beside backendRefs',
+      'INVALID_FIELD spec.rules[0].filters: RequestRedirect and URLRewrite must not stand together (give each a rule of its own)',
+      'INVALID_FIELD spec.rules[0].filters: RequestRedirect must not stand beside backendRefs (remove one of them)',
     ],
   },
   'refuses to replace a prefix where there is none': {
@@ -175,7 +175,7 @@ const cases: Record<string, { input: string; want: string[] }> = {
   'refuses the same parent twice': {
     input:
       '{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: {parentRefs: [{name: g}, {name: g}]}}',
-    want: ['INVALID_FIELD spec.parentRefs[1]: an earlier parentRef is the same'],
+    want: ['INVALID_FIELD spec.parentRefs[1]: an earlier item is the same (remove one of them)'],
   },
   'takes routes of every kind': {
     input: [
@@ -201,6 +201,7 @@ const cases: Record<string, { input: string; want: string[] }> = {
     want: [
       'INVALID_FIELD spec.rules[0].backendRefs: needs at least 1 item',
       'REQUIRED_FIELD spec.hostnames: is required',
+      'INVALID_FIELD spec.hostnames[0]: "10.0.0.1" is an IP address, not a host name',
       'INVALID_FIELD spec.rules: needs at least 1 item',
       'INVALID_FIELD spec.rules: has 2 items, at most 1 are allowed',
       'UNKNOWN_FIELD unknown field "spec.hostnames"',
@@ -224,6 +225,7 @@ const cases: Record<string, { input: string; want: string[] }> = {
       other('GRPCRoute', '{rules: [{filters: [{type: URLRewrite}]}, {filters: [{type: RequestMirror}]}]}'),
     ].join('\n---\n'),
     want: [
+      'INVALID_FIELD spec.rules[1].filters[0].requestMirror: is required for type RequestMirror',
       'INVALID_FIELD spec.rules[0].filters[0].type: "URLRewrite" is not one of "ResponseHeaderModifier", "RequestHeaderModifier", "RequestMirror", "ExtensionRef"',
       `INVALID_FIELD spec.rules[0].matches[0].method.method: the regular expression "(" can't be used: a "(" is not closed (use RE2's syntax; look-around and back-references are not part of it)`,
       'INVALID_FIELD spec.rules[0].matches[0].method: needs service, method or both',

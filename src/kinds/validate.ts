@@ -211,10 +211,11 @@ const walkObject = (
   const { properties = {}, additionalProperties } = schema;
   const result: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(value)) {
-    // As in Kubernetes, null is the same as not given.
-    if (field === null || field === undefined || name === '__proto__') continue;
+    if (field === undefined || name === '__proto__') continue;
     const known = Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
     if (known) {
+      // As in Kubernetes, null is the same as not given.
+      if (field === null) continue;
       const kept = walk(known, field, at(name), depth + 1, report);
       if (kept !== undefined) result[name] = kept;
     } else if (schema['x-kubernetes-preserve-unknown-fields']) {
@@ -265,6 +266,8 @@ const matchesPattern = (pattern: string, value: string): boolean => {
 const lengthOf = (value: string, limit: number): number =>
   value.length <= limit || value.length > 2 * limit ? value.length : [...value].length;
 
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
+
 const checkScalar = (schema: Schema, value: unknown, invalid: (message: string, hint?: string) => void): void => {
   if (schema.enum && !schema.enum.includes(value as string)) {
     const near = typeof value === 'string' ? nearestName(value, schema.enum.map(String)) : undefined;
@@ -277,6 +280,7 @@ const checkScalar = (schema: Schema, value: unknown, invalid: (message: string, 
   if (typeof value === 'number') {
     if (schema.minimum !== undefined && value < schema.minimum) invalid(`${value} is less than ${schema.minimum}`);
     if (schema.maximum !== undefined && value > schema.maximum) invalid(`${value} is more than ${schema.maximum}`);
+    else if (schema.format === 'int32' && value !== (value | 0)) invalid(`${value} does not fit in 32 bits`);
   }
   if (typeof value !== 'string') return;
   if (schema.minLength && value.length < schema.minLength) {
@@ -295,7 +299,7 @@ const checkScalar = (schema: Schema, value: unknown, invalid: (message: string, 
         : `${JSON.stringify(value)} does not have the form ${schema.pattern}`,
     );
   }
-  if (schema.format === 'date-time' && Number.isNaN(Date.parse(value)))
-    invalid(`"${value}" is not a time as RFC 3339 writes it`);
+  if (schema.format === 'date-time' && !(TIME.test(value) && !Number.isNaN(Date.parse(value))))
+    invalid(`"${value}" is not a time as RFC 3339 writes it, e.g. 2026-01-31T12:00:00Z`);
   if (schema.format === 'byte' && !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value)) invalid('is not base64');
 };

@@ -13,11 +13,17 @@ import { shapesOf, type Variation, Variations, withValue } from './variations.ts
 
 interface Seeds {
   readonly objects: readonly Json[];
-  readonly changes: readonly { readonly kinds: readonly string[]; readonly at: string; readonly values: readonly unknown[] }[];
+  readonly changes: readonly {
+    readonly kinds: readonly string[];
+    readonly at: string;
+    readonly values: readonly unknown[];
+  }[];
 }
 
 const SEEDS = join(import.meta.dirname, 'gateway-api-seeds.yaml');
-const { objects, changes } = parse(readFileSync(SEEDS, 'utf8'), { maxAliasCount: -1 }) as Seeds;
+// Through JSON: what is shared in the file must not be shared here, where one place is changed.
+const read = parse(readFileSync(SEEDS, 'utf8'), { maxAliasCount: -1 });
+const { objects, changes } = JSON.parse(JSON.stringify(read)) as Seeds;
 // XBackend, XMesh and XTelemetryPolicy are for other parts than gateways; Weft does not have them.
 const published = publishedKinds().filter(({ names }) => kinds.some(({ kind }) => kind === names.kind));
 
@@ -30,14 +36,31 @@ const versionOf = ({ apiVersion, kind }: Json): PublishedVersion | undefined => 
 const schemaOf = (object: Json): PublishedSchema => versionOf(object)!.schema.openAPIV3Schema;
 
 /** Places where Weft differs on purpose, by the name of the variation; few, and each with its reason. */
-const DIFFERENT: readonly { readonly where: RegExp; readonly why: string }[] = [];
+const DIFFERENT: readonly { readonly where: RegExp; readonly why: string }[] = [
+  { where: /can't be used: /, why: 'an expression that one of the engines could not read is refused at once' },
+  {
+    where: /own: .*operator: "[^"]*" is not one of "In", "NotIn"/,
+    why: 'a selector with another operator selects nothing',
+  },
+  { where: /value: "010.0.0.1"|"010.0.0.1" is not an IP/, why: 'programs differ in how they read a leading zero' },
+  { where: /lastTransitionTime: (\[|\{)/, why: 'Kubernetes takes a list where a time must be' },
+];
+
+/** Rules that no new object can break: one is about changes, and one repeats an enum. */
+const NEVER_BROKEN = [
+  'spec.controllerName field is immutable',
+  "spec.rules[].matches[].path type must be one of ['Exact', 'PathPrefix', 'RegularExpression']",
+];
 
 const changed = (): Variation[] =>
   changes.flatMap(({ kinds: names, at, values }) =>
     names.flatMap((kind) => {
       const object = objects.find((candidate) => candidate.kind === kind)!;
       const steps = at.split('.').map((step) => (/^\d+$/.test(step) ? Number(step) : step));
-      return values.map((value) => ({ name: `${kind} ${at}: ${JSON.stringify(value)}`, object: withValue(object, steps, value) }));
+      return values.map((value) => ({
+        name: `${kind} ${at}: ${JSON.stringify(value)}`,
+        object: withValue(object, steps, value),
+      }));
     }),
   );
 
@@ -48,19 +71,35 @@ const difference = (object: Json, verdict: Verdict): string => {
   const kind = findKind(String(object.apiVersion), String(object.kind))!;
   const { resource, problems, warnings } = validateResource(kind, object);
   const own = problems.map(({ path = '', message }) => ({ path, message }));
-  const said = `official: ${verdict.problems.map(({ detail, field }) => `${field}: ${detail}`).join('; ').slice(0, 400)}\n  own: ${own.map(({ message }) => message).join('; ').slice(0, 400)}`;
+  const said = `official: ${verdict.problems
+    .map(({ detail, field }) => `${field}: ${detail}`)
+    .join('; ')
+    .slice(0, 400)}\n  own: ${own
+    .map(({ message }) => message)
+    .join('; ')
+    .slice(0, 400)}`;
   if (problems.length > 0 !== verdict.problems.length > 0) return said;
   if (problems.length === 0) {
     const unknown = warnings.map(({ path }) => path).sort();
     const same = sameJson(content(resource as unknown as Json), content(verdict.object));
-    if (!sameJson(unknown, [...(verdict.unknown ?? [])].sort())) return `unknown fields: ${unknown} and ${verdict.unknown}`;
+    if (!sameJson(unknown, [...(verdict.unknown ?? [])].sort()))
+      return `unknown fields: ${unknown} and ${verdict.unknown}`;
     return same ? '' : `after defaults: ${JSON.stringify(resource)}\n  ${JSON.stringify(verdict.object)}`;
   }
   // A rule of a list or object is at that place in Kubernetes; here its problem is at the field that it is about.
-  const within = (inner: string, outer: string) => inner === outer || inner.startsWith(`${outer}.`) || inner.startsWith(`${outer}[`);
-  const missing = verdict.problems.filter(({ field }) => !own.some(({ path }) => within(path, field)));
+  const within = (inner: string, outer: string) =>
+    inner === outer || inner.startsWith(`${outer}.`) || inner.startsWith(`${outer}[`);
+  // What Kubernetes says without a place, it says again with one. A list that is too long is not looked through here.
+  const missing = verdict.problems
+    .filter(({ field }) => field !== '<nil>')
+    .filter(
+      ({ field }) =>
+        !own.some(({ path, message }) => within(path, field) || (TOO_LONG.test(message) && within(field, path))),
+    );
   return missing.length > 0 ? said : '';
 };
+
+const TOO_LONG = /has \d+ items, at most/;
 
 const sameJson = (a: unknown, b: unknown): boolean => {
   try {
@@ -102,7 +141,11 @@ describe('the kinds of the Gateway API', () => {
       );
       const { spec, status } = schema.openAPIV3Schema.properties!;
       const wanted = [...shapesOf(spec!, 'spec'), ...(status ? shapesOf(status, 'status') : [])];
-      assert.deepEqual(wanted.filter((shape) => !has.has(shape)), [], names.kind);
+      assert.deepEqual(
+        wanted.filter((shape) => !has.has(shape)),
+        [],
+        names.kind,
+      );
     }
   });
 });
@@ -110,7 +153,10 @@ describe('the kinds of the Gateway API', () => {
 const presentShapes = (value: unknown, path = ''): string[] => {
   if (Array.isArray(value)) return [path, ...value.flatMap((item) => presentShapes(item, `${path}[]`))];
   if (typeof value !== 'object' || value === null) return [path];
-  return [path, ...Object.entries(value).flatMap(([name, field]) => presentShapes(field, path ? `${path}.${name}` : name))];
+  return [
+    path,
+    ...Object.entries(value).flatMap(([name, field]) => presentShapes(field, path ? `${path}.${name}` : name)),
+  ];
 };
 
 describe('admission and the validator of Kubernetes', () => {
@@ -135,20 +181,33 @@ describe('admission and the validator of Kubernetes', () => {
       return found ? [`${name}\n  ${found}`] : [];
     });
     const unexpected = differences.filter((text) => !DIFFERENT.some(({ where }) => where.test(text)));
-    assert.equal(unexpected.length, 0, `${unexpected.length} of ${cases.length}:\n${unexpected.slice(0, Number(process.env.SHOW ?? 40)).join('\n')}`);
-    for (const { where } of DIFFERENT) assert.ok(differences.some((text) => where.test(text)), `${where} is no difference any more`);
+    assert.equal(
+      unexpected.length,
+      0,
+      `${unexpected.length} of ${cases.length}:\n${unexpected.slice(0, 40).join('\n')}`,
+    );
+    for (const { where } of DIFFERENT)
+      assert.ok(
+        differences.some((text) => where.test(text)),
+        `${where} is no difference any more`,
+      );
   });
 
   it('try every rule, at every place that has one', () => {
-    const said = new Set(verdicts.flatMap(({ problems }) => problems.map(({ field, detail }) => `${shape(field)} ${detail}`)));
+    const said = new Set(
+      verdicts.flatMap(({ problems }) => problems.map(({ field, detail }) => `${shape(field)} ${detail}`)),
+    );
     const rulesOf = (schema: PublishedSchema, path: string): string[] => [
       ...(schema['x-kubernetes-validations'] ?? []).map(({ message }) => `${path} ${message}`),
-      ...Object.entries(schema.properties ?? {}).flatMap(([name, field]) => rulesOf(field, path ? `${path}.${name}` : name)),
+      ...Object.entries(schema.properties ?? {}).flatMap(([name, field]) =>
+        rulesOf(field, path ? `${path}.${name}` : name),
+      ),
       ...(schema.items ? rulesOf(schema.items, `${path}[]`) : []),
     ];
     const rules = published.flatMap(({ versions }) => rulesOf(versions[0]!.schema.openAPIV3Schema, ''));
     assert.ok(rules.length > 200);
-    assert.deepEqual(rules.filter((rule) => !said.has(rule)), []);
+    const silent = new Set(rules.filter((rule) => !said.has(rule)));
+    assert.deepEqual([...silent].sort(), NEVER_BROKEN);
   });
 });
 

@@ -31,7 +31,11 @@ export interface PublishedVersion {
   readonly name: string;
   readonly served: boolean;
   readonly subresources?: Json;
-  readonly additionalPrinterColumns?: readonly { readonly name: string; readonly type: string; readonly priority?: number }[];
+  readonly additionalPrinterColumns?: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly priority?: number;
+  }[];
   readonly schema: { readonly openAPIV3Schema: PublishedSchema };
 }
 

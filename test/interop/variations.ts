@@ -29,7 +29,13 @@ const pathOf = (steps: readonly Step[]): string =>
   steps.map((step, i) => (typeof step === 'number' ? `[${step}]` : i ? `.${step}` : step)).join('');
 
 /** Every place of the value that the schema knows, from the outside in. */
-const placesOf = (schema: PublishedSchema, value: unknown, steps: readonly Step[], optional = false, around = ''): Place[] => {
+const placesOf = (
+  schema: PublishedSchema,
+  value: unknown,
+  steps: readonly Step[],
+  optional = false,
+  around = '',
+): Place[] => {
   const { properties, items, additionalProperties, ...rest } = schema;
   const form = { ...rest, description: undefined, fields: Object.keys(properties ?? {}) };
   const here: Place = { schema, steps, value, optional, around, form };
@@ -53,7 +59,10 @@ const shapeOf = (steps: readonly Step[]): string => pathOf(steps).replaceAll(/\[
 export const withValue = (object: Json, steps: readonly Step[], value: unknown): Json => {
   const copy = structuredClone(object);
   let at = copy as Record<Step, unknown>;
-  for (const step of steps.slice(0, -1)) at = (at[step] ??= {}) as Record<Step, unknown>;
+  for (const step of steps.slice(0, -1)) {
+    at[step] ??= {};
+    at = at[step] as Record<Step, unknown>;
+  }
   const last = steps.at(-1)!;
   if (value !== REMOVED) at[last] = value;
   else if (Array.isArray(at)) at.splice(last as number, 1);
@@ -65,7 +74,9 @@ const TEXTS =
   ` ,*,*.,*.a,a.*,.a,a.,a..b,A,a_b,-a,a-,a b,a\nb,a\tb,a  b,a ,ä,(,5,10.0.0.1,::1,a.b/c,a/,/,/a,//,/a//b,/./,/a/..,/a/.,/a/../b,/%2f
   /%2F,/%zz,/a#b,/a?b,a/b/c,k8s.io/x,a.k8s.io/x,Cluster,Hostname,IPAddress,NamedAddress,System,a.b/C_d,a!b/X,HTTP,HTTPS,TLS,TCP,UDP
   0s,1ms,1s,2h,61m,1h1m,100000h,1.5s,-1s,http://a,https://*,https://*.a:80,ftp://a,http://a.*,http://a:123456,a://b,urn:a
-  Secret,XBackend,ClusterTrustBundle,None,True,2026-01-01,gateway.networking.x-k8s.io,certificates.k8s.io`.split(/,|\n {2}/);
+  Secret,XBackend,ClusterTrustBundle,None,True,2026-01-01,gateway.networking.x-k8s.io,certificates.k8s.io`.split(
+    /,|\n {2}/,
+  );
 const OTHERS: readonly unknown[] = [true, 7, 1.5, 'text', [], {}, null, [{}], [null], ['a', 'a']];
 
 const textsFor = ({ maxLength, enum: choices = [] }: PublishedSchema, all: boolean): unknown[] => {
@@ -77,8 +88,10 @@ const textsFor = ({ maxLength, enum: choices = [] }: PublishedSchema, all: boole
   return ['', ...TEXTS, ...choices, ...bound, ...odd];
 };
 
-const numbersFor = ({ minimum = 0, maximum = 0, enum: choices = [] }: PublishedSchema): unknown[] =>
-  [...choices, ...[minimum, maximum, 2 ** 31, -(2 ** 31)].flatMap((bound) => [bound - 1, bound, bound + 1])];
+const numbersFor = ({ minimum = 0, maximum = 0, enum: choices = [] }: PublishedSchema): unknown[] => [
+  ...choices,
+  ...[minimum, maximum, 2 ** 31, -(2 ** 31)].flatMap((bound) => [bound - 1, bound, bound + 1]),
+];
 
 const listsFor = ({ minItems = 0, maxItems = 0 }: PublishedSchema, value: readonly unknown[]): unknown[] => {
   const many = (count: number) => Array.from({ length: count }, (_, i) => value[i % value.length]);
@@ -87,7 +100,11 @@ const listsFor = ({ minItems = 0, maxItems = 0 }: PublishedSchema, value: readon
 };
 
 const mapsFor = ({ properties, maxProperties = 0 }: PublishedSchema, value: Json): unknown[] => {
-  if (properties) return [{ ...value, unknown: 1 }, { ...value, unknown: null }];
+  if (properties)
+    return [
+      { ...value, unknown: 1 },
+      { ...value, unknown: null },
+    ];
   const [first] = Object.values(value);
   const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, first]));
   const keys = ['', '-a', 'a/b', 'A/b', 'a/b/c', `${'a'.repeat(253)}/b`, 'x'.repeat(64), 'a b'];
@@ -129,7 +146,9 @@ export class Variations {
 
   #values(kind: string, place: Place): unknown[] {
     const shape = `${kind} ${shapeOf(place.steps)}`;
-    const forms = [JSON.stringify(place.form), ...(place.around ? [`${place.steps.at(-1)} ${place.around}`] : [])];
+    // Rules around a place read what has no form of its own.
+    const ruled = place.around && !place.schema.pattern && !place.schema.enum;
+    const forms = [JSON.stringify(place.form), ...(ruled ? [`${place.steps.at(-1)} ${place.around}`] : [])];
     // In further items what is there or not matters most: rules go by it.
     const values = this.#shapes.has(shape)
       ? [REMOVED, ...(place.schema.enum ?? [])]

@@ -2,14 +2,14 @@
 import type { Kind } from '../kind.ts';
 import {
   conditionColumn,
-  conditions,
+  controllerName,
   groupField,
   keyed,
   kindField,
   nameField,
   namespaceField,
   object,
-  patterns,
+  pendingStatus,
   specOf,
   text,
 } from '../schema.ts';
@@ -34,11 +34,7 @@ export const gatewayClass: Kind = {
   statusSubresource: true,
   schema: object('Says which controller serves a class of Gateways.', {
     'spec!': object('What is wanted of it.', {
-      'controllerName!': text(`The controller; ${CONTROLLER_NAME} is Weft's own.`, {
-        pattern: patterns.controllerName,
-        minLength: 1,
-        maxLength: 253,
-      }),
+      'controllerName!': controllerName(`The controller; ${CONTROLLER_NAME} is Weft's own.`),
       description: text('What the class is for.', { maxLength: 64 }),
       parametersRef: object('Parameters of the class; not supported.', {
         'group!': groupField(),
@@ -47,8 +43,7 @@ export const gatewayClass: Kind = {
         namespace: namespaceField(),
       }),
     }),
-    status: object('Its state.', {
-      conditions: conditions(),
+    status: pendingStatus(['Accepted'], {
       supportedFeatures: keyed(
         'Features that the controller has.',
         ['name'],
@@ -57,6 +52,7 @@ export const gatewayClass: Kind = {
       ),
     }),
   }),
+  immutable: ['spec.controllerName'],
   columns: [
     {
       name: 'Controller',

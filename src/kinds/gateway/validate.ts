@@ -12,7 +12,9 @@ const MAX_PREFIX = 252;
 
 export const checkAddress: Rule<Address> = ({ type, value }, refuse) => {
   if (value === undefined) return;
-  if (type === 'IPAddress' && !isIP(value)) refuse('.value', `"${value}" is not an IP address`);
+  // A zone is of one machine alone.
+  if (type === 'IPAddress' && (!isIP(value) || value.includes('%')))
+    refuse('.value', `"${value}" is not an IP address`);
   if (type === 'Hostname' && !HOSTNAME.test(value)) refuse('.value', `"${value}" is not a host name`);
 };
 

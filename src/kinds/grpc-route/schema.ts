@@ -1,6 +1,7 @@
 // gateway.networking.k8s.io GRPCRoute: how gRPC calls at a Gateway, or to a Service, find their backends.
 import { filters } from '../http-route/filter-schema.ts';
 import { headerMatches, sessionPersistence } from '../http-route/schema.ts';
+import { boundedMatches } from '../http-route/validate.ts';
 import type { Kind } from '../kind.ts';
 import {
   GATEWAY_GROUP,
@@ -8,19 +9,26 @@ import {
   hostnamesColumn,
   parentFields,
   routeStatus,
+  uniqueNames,
   weightedBackend,
 } from '../route-parts.ts';
 import { list, object, sectionName, text } from '../schema.ts';
-import { GRPC_FILTERS, validateGrpcRoute } from './validate.ts';
+import { namesOfMethod } from './validate.ts';
 
-const match = object('Conditions on a call; all must hold.', {
-  method: object('The service and method that are called; either may be left out.', {
+const method = object(
+  'The service and method that are called; either may be left out.',
+  {
     type: text('How they are compared.', { enum: ['Exact', 'RegularExpression'], default: 'Exact' }),
     service: text('The full name of the service, e.g. shop.v1.Orders.', { maxLength: 1024 }),
     method: text('The method, e.g. List.', { maxLength: 1024 }),
-  }),
-  headers: headerMatches,
-});
+  },
+  { rules: [namesOfMethod] },
+);
+
+// Any text may be asked of a header here, also what none can have.
+const match = object('Conditions on a call; all must hold.', { method, headers: headerMatches() });
+
+const GRPC_FILTERS = ['ResponseHeaderModifier', 'RequestHeaderModifier', 'RequestMirror', 'ExtensionRef'] as const;
 
 const rule = object('Matches, what is done on the way, and backends.', {
   name: sectionName('Name of the rule, unique in the route.'),
@@ -50,10 +58,12 @@ export const grpcRoute: Kind = {
       hostnames: list('Host names that it serves, exact or *.suffix; those of the listener when unset.', hostnameItem, {
         maxItems: 16,
       }),
-      rules: list('The rules; the most specific match wins.', rule, { maxItems: 16 }),
+      rules: list('The rules; the most specific match wins.', rule, {
+        maxItems: 16,
+        rules: [uniqueNames, boundedMatches],
+      }),
     }),
     status: routeStatus,
   }),
   columns: [hostnamesColumn],
-  validate: validateGrpcRoute,
 };

@@ -1,111 +1,82 @@
-// The rules for an HTTPRoute that its schema can't say; the published API has them as CEL.
-
+// The rules for an HTTPRoute that the words of its schema can't say; the published API has them as CEL, but for expressions.
 import { isWeftError, messageOf } from '../../lib/errors.ts';
 import { compilePattern } from '../../lib/pattern.ts';
-import type { Problem } from '../../model/problem.ts';
-import type { Resource } from '../../model/resource.ts';
 import { parseDurationMs } from '../duration.ts';
-import { repeated } from '../problems.ts';
-import { type Check, checkRoute, gather } from '../route-parts.ts';
-import { specOf } from '../schema.ts';
-import { filterFields } from './filter-schema.ts';
-import type { HttpRouteFilter, HttpRouteMatch, HttpRouteRule, HttpRouteSpec } from './types.ts';
+import type { Refuse, Rule } from '../kind.ts';
+import type { HttpRouteFilter, HttpRouteMatch, HttpRouteRule, NamedValueMatch } from './types.ts';
 
 const MAX_MATCHES = 128;
 const PATH = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$/;
 
-export const validateHttpRoute = (resource: Resource): Problem[] =>
-  gather(resource, (check) => {
-    const spec = specOf<HttpRouteSpec>(resource);
-    const { rules = [] } = spec;
-    checkRoute(spec, check);
-    if (rules.reduce((sum, { matches }) => sum + matches.length, 0) > MAX_MATCHES) {
-      check('spec.rules', `the rules have more than ${MAX_MATCHES} matches in all`, 'split the route in two');
-    }
-    for (const [i, rule] of rules.entries()) checkRule(rule, `spec.rules[${i}]`, check);
-  });
-
-const checkRule = (rule: HttpRouteRule, path: string, check: Check): void => {
-  for (const [i, match] of rule.matches.entries()) {
-    checkPath(match, `${path}.matches[${i}].path`, check);
-    for (const field of ['headers', 'queryParams'] as const) {
-      for (const [j, { type, value }] of (match[field] ?? []).entries()) {
-        if (type === 'RegularExpression') checkExpression(value, `${path}.matches[${i}].${field}[${j}].value`, check);
-      }
-    }
-  }
-  checkFilters(rule.filters ?? [], rule, `${path}.filters`, check);
-  if (rule.backendRefs?.length && rule.filters?.some(({ type }) => type === 'RequestRedirect')) {
-    check(`${path}.filters`, 'RequestRedirect must not stand beside backendRefs');
-  }
-  for (const [i, { filters = [] }] of (rule.backendRefs ?? []).entries()) {
-    checkFilters(filters, rule, `${path}.backendRefs[${i}].filters`, check);
-  }
-  const request = parseDurationMs(rule.timeouts?.request);
-  const backendRequest = parseDurationMs(rule.timeouts?.backendRequest);
-  if (request && backendRequest && backendRequest > request) {
-    check(`${path}.timeouts.backendRequest`, 'must not be longer than the request timeout');
+/** Of the rules of a route. */
+export const boundedMatches: Rule<readonly { readonly matches?: readonly unknown[] }[]> = (rules, refuse) => {
+  if (rules.reduce((sum, { matches = [] }) => sum + matches.length, 0) > MAX_MATCHES) {
+    refuse('', `the rules have more than ${MAX_MATCHES} matches in all`, 'split the route in two');
   }
 };
 
-const checkPath = ({ path: { type, value } }: HttpRouteMatch, path: string, check: Check): void => {
+export const pathOfMatch: Rule<HttpRouteMatch['path']> = ({ type, value }, refuse) => {
   if (type === 'RegularExpression') {
-    checkExpression(value, `${path}.value`, check);
+    checkExpression(value, '.value', refuse);
     return;
   }
   const bad = ['//', '/./', '/../', '%2f', '%2F', '#'].find((part) => value.includes(part));
-  if (!value.startsWith('/')) check(`${path}.value`, `"${value}" must begin with "/"`);
-  else if (bad) check(`${path}.value`, `"${value}" must not contain "${bad}"`);
-  else if (/\/\.\.?$/.test(value)) check(`${path}.value`, `"${value}" must not end with "/." or "/.."`);
-  else if (!PATH.test(value)) check(`${path}.value`, `"${value}" has a character that can't be in a path`);
+  if (!value.startsWith('/')) refuse('.value', `"${value}" must begin with "/"`);
+  else if (bad) refuse('.value', `"${value}" must not contain "${bad}"`);
+  else if (/\/\.\.?$/.test(value)) refuse('.value', `"${value}" must not end with "/." or "/.."`);
+  else if (!PATH.test(value)) refuse('.value', `"${value}" has a character that can't be in a path`);
+};
+
+export const valueOfMatch: Rule<NamedValueMatch> = ({ type, value }, refuse) => {
+  if (type === 'RegularExpression') checkExpression(value, '.value', refuse);
 };
 
 /** Both engines must take it, so it must have RE2's syntax. */
-export const checkExpression = (value: string, path: string, check: Check): void => {
+export const checkExpression = (value: string, path: string, refuse: Refuse): void => {
   try {
     compilePattern(value);
   } catch (error) {
-    check(path, messageOf(error), isWeftError(error) ? error.hint : undefined);
+    refuse(path, messageOf(error), isWeftError(error) ? error.hint : undefined);
   }
 };
 
-const checkFilters = (list: readonly HttpRouteFilter[], rule: HttpRouteRule, path: string, check: Check): void => {
-  const types = list.map(({ type }) => type);
-  if (types.includes('RequestRedirect') && types.includes('URLRewrite')) {
-    check(path, 'RequestRedirect and URLRewrite must not stand together');
+export const redirectsAlone: Rule<HttpRouteRule> = ({ filters = [], backendRefs = [] }, refuse) => {
+  if (backendRefs.length > 0 && filters.some(({ type }) => type === 'RequestRedirect')) {
+    refuse('.filters', 'RequestRedirect must not stand beside backendRefs', 'remove one of them');
   }
-  checkFilterFields(list, path, check);
-  for (const [i, filter] of list.entries()) checkPathModifier(filter, rule, `${path}[${i}]`, check);
 };
 
-/** Each has the settings of its type alone, and most types may stand once. */
-export const checkFilterFields = (list: readonly HttpRouteFilter[], path: string, check: Check): void => {
-  for (const { item, index } of repeated(list, ({ type }) => type)) {
-    // Several mirrors and extensions may stand side by side.
-    if (item.type === 'RequestMirror' || item.type === 'ExtensionRef') continue;
-    check(`${path}[${index}]`, `${item.type} is there twice`);
-  }
-  list.forEach((filter, i) => {
-    for (const [type, field] of Object.entries(filterFields)) {
-      const given = filter[field] !== undefined;
-      if (given && filter.type !== type) check(`${path}[${i}].${field}`, `must not be set for type ${filter.type}`);
-      if (!given && filter.type === type) check(`${path}[${i}].${field}`, `is required for type ${type}`);
+/** A prefix can be replaced only where exactly one is matched. */
+export const replacesOnePrefix: Rule<HttpRouteRule> = ({ matches, filters = [], backendRefs = [] }, refuse) => {
+  const [only] = matches;
+  if (matches.length === 1 && only?.path.type === 'PathPrefix') return;
+  const check = (list: readonly HttpRouteFilter[], path: string) => {
+    for (const [i, { requestRedirect, urlRewrite }] of list.entries()) {
+      const field = urlRewrite ? 'urlRewrite' : 'requestRedirect';
+      if ((urlRewrite ?? requestRedirect)?.path?.type !== 'ReplacePrefixMatch') continue;
+      const message = 'ReplacePrefixMatch needs exactly one match, with a path of type PathPrefix';
+      refuse(`${path}[${i}].${field}.path.type`, message);
     }
-  });
+  };
+  check(filters, '.filters');
+  for (const [i, ref] of backendRefs.entries()) check(ref.filters ?? [], `.backendRefs[${i}].filters`);
 };
 
-const checkPathModifier = (filter: HttpRouteFilter, rule: HttpRouteRule, path: string, check: Check): void => {
-  const field = filter.urlRewrite ? 'urlRewrite' : 'requestRedirect';
-  const modifier = filter[field]?.path;
-  if (!modifier) return;
-  const { type, replaceFullPath, replacePrefixMatch } = modifier;
-  const [wanted, other] =
-    type === 'ReplaceFullPath' ? [replaceFullPath, replacePrefixMatch] : [replacePrefixMatch, replaceFullPath];
-  const name = type === 'ReplaceFullPath' ? 'replaceFullPath' : 'replacePrefixMatch';
-  if (wanted === undefined) check(`${path}.${field}.path.${name}`, `is required for type ${type}`);
-  if (other !== undefined) check(`${path}.${field}.path`, `only ${name} can be set for type ${type}`);
-  const [only] = rule.matches;
-  if (type === 'ReplacePrefixMatch' && (rule.matches.length !== 1 || only?.path.type !== 'PathPrefix')) {
-    check(`${path}.${field}.path.type`, 'ReplacePrefixMatch needs exactly one match, with a path of type PathPrefix');
+export const attemptWithinRequest: Rule<NonNullable<HttpRouteRule['timeouts']>> = (timeouts, refuse) => {
+  const request = parseDurationMs(timeouts.request);
+  const attempt = parseDurationMs(timeouts.backendRequest);
+  if (request && attempt && attempt > request) refuse('.backendRequest', 'must not be longer than the request timeout');
+};
+
+interface SessionPersistence {
+  readonly type: 'Cookie' | 'Header';
+  readonly absoluteTimeout?: string;
+  readonly cookie?: { readonly lifetimeType: 'Permanent' | 'Session' };
+  readonly header?: object;
+}
+
+export const sessionRules: Rule<SessionPersistence> = ({ absoluteTimeout, cookie }, refuse) => {
+  if (cookie?.lifetimeType === 'Permanent' && absoluteTimeout === undefined) {
+    refuse('', 'absoluteTimeout is required for a cookie of lifetimeType Permanent');
   }
 };

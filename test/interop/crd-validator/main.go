@@ -5,11 +5,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log"
 	"os"
+	"runtime"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	v1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -59,20 +61,35 @@ func main() {
 	in.Buffer(nil, 16<<20)
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
+	var answers []chan []byte
+	slots := make(chan struct{}, runtime.NumCPU())
 	for in.Scan() {
-		var asked request
-		if err := utiljson.Unmarshal(in.Bytes(), &asked); err != nil {
-			log.Fatal(err)
-		}
-		line, err := json.Marshal(check(kinds, asked))
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Fprintf(out, "%s\n", line)
+		asked, answer := bytes.Clone(in.Bytes()), make(chan []byte, 1)
+		answers = append(answers, answer)
+		slots <- struct{}{}
+		go func() {
+			answer <- answerTo(kinds, asked)
+			<-slots
+		}()
+	}
+	for _, answer := range answers {
+		fmt.Fprintf(out, "%s\n", <-answer)
 	}
 	if err := in.Err(); err != nil {
 		log.Fatal(err)
 	}
+}
+
+func answerTo(kinds map[string]served, line []byte) []byte {
+	var asked request
+	if err := utiljson.Unmarshal(line, &asked); err != nil {
+		log.Fatal(err)
+	}
+	answer, err := json.Marshal(check(kinds, asked))
+	if err != nil {
+		log.Fatal(err)
+	}
+	return answer
 }
 
 func load(file string, kinds map[string]served) error {

@@ -190,7 +190,9 @@ describe('conditions', () => {
     const foreign = {
       parentRef: { name: 'elsewhere' },
       controllerName: 'example.com/other',
-      conditions: [],
+      conditions: [
+        { type: 'Accepted', status: 'True', reason: 'A', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' },
+      ],
     };
     put({ ...route('reviews'), status: { parents: [foreign] } });
     const { status } = compile().statuses.get('gateway.networking.k8s.io/HTTPRoute/default/shop') ?? {};

@@ -420,7 +420,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   /** Tries again where that is safe and the route wants it. */
   #retry(safe = this.#repeatable): boolean {
     const attempts = this.#attempts;
-    if (!attempts?.canRetry || !safe) return false;
+    if (!attempts || !safe || !attempts.takeRetry()) return false;
     this.#times.endAttempt();
     attempts.retry();
     return true;

@@ -187,7 +187,7 @@ export class Attempts implements Waiter {
     }
     // Nothing was sent, so another endpoint can be asked whatever the method is.
     if (this.#askOther()) return;
-    if (this.canRetry) {
+    if (this.takeRetry()) {
       this.retry();
       return;
     }
@@ -211,7 +211,7 @@ export class Attempts implements Waiter {
   moveOn(): boolean {
     this.cluster.failures++;
     if (this.#askOther()) return true;
-    if (!this.canRetry) return false;
+    if (!this.takeRetry()) return false;
     this.retry();
     return true;
   }
@@ -238,9 +238,12 @@ export class Attempts implements Waiter {
     if (this.endpoint) this.#try(this.endpoint, false);
   }
 
-  /** The route's policy allows a further attempt. */
-  get canRetry(): boolean {
-    return this.#policy !== undefined && this.#retries < this.#policy.attempts;
+  /** True where the route's policy and the cluster's budget let a further attempt be, which is then counted. */
+  takeRetry(): boolean {
+    if (this.#policy === undefined || this.#retries >= this.#policy.attempts) return false;
+    if (this.cluster.budget.takeRetry(this.#context.deadlines.recent)) return true;
+    this.cluster.overBudget++;
+    return false;
   }
 
   /** Gives the present attempt up and plans a further one, with another endpoint where there is one. */

@@ -14,6 +14,7 @@ import { observeTime } from './peak-ewma.ts';
 import { type EndpointPool, Http1Pool, type PoolEndpoint } from './pool.ts';
 import { Http2Pool } from './pool-http2.ts';
 import { Resolution, type Resolve } from './resolver.ts';
+import { RetryBudget } from './retry-budget.ts';
 import { VersionPools } from './version-pools.ts';
 
 const isSamePeer = (a: Endpoint, b: Endpoint): boolean =>
@@ -26,6 +27,9 @@ export class ClusterState {
   /** Requests and connections given to endpoints, repeated ones too. */
   attempts = 0;
   failures = 0;
+  readonly budget = new RetryBudget();
+  /** Retries that the budget did not let be. */
+  overBudget = 0;
   /** From a request's first byte to its endpoint to the end of the answer. */
   readonly times = new Histogram();
   readonly #context: ProxyContext;
@@ -130,6 +134,7 @@ export class ClusterState {
   /** A request or connection is for this cluster. */
   began(): void {
     this.requests++;
+    this.budget.request(this.#context.deadlines.recent);
     this.#checks?.used();
   }
 

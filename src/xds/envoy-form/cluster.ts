@@ -5,7 +5,7 @@ import {
   Cluster_DnsLookupFamily,
   ClusterSchema,
 } from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
-import { TransportSocketSchema } from '../../gen/envoy/config/core/v3/base_pb.js';
+import { RoutingPriority, TransportSocketSchema } from '../../gen/envoy/config/core/v3/base_pb.js';
 import { ProxyProtocolConfig_Version } from '../../gen/envoy/config/core/v3/proxy_protocol_pb.js';
 import { InternalUpstreamTransportSchema } from '../../gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js';
 import { ProxyProtocolUpstreamTransportSchema } from '../../gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
@@ -84,10 +84,23 @@ const transportOf = ({ tls, protocol, proxyProtocol }: Cluster): Init<typeof Clu
   };
 };
 
+/** Envoy counts what is under way. The least is what the own engine's budget has in ten seconds: a burst of a lost endpoint. */
+const RETRY_BUDGET = { budgetPercent: { value: 20 }, minRetryConcurrency: 100 };
+
+/** Routes with retries of their own have the priority HIGH: what never was sent elsewhere needs no budget. */
 const limitsOf = ({ maxConnections, maxPendingRequests }: Cluster): Init<typeof ClusterSchema> => ({
   circuitBreakers: {
-    thresholds: [{ maxConnections: UNLIMITED, maxPendingRequests, maxRequests: UNLIMITED, maxRetries: UNLIMITED }],
-    perHostThresholds: [{ maxConnections }],
+    thresholds: [
+      { maxConnections: UNLIMITED, maxPendingRequests, maxRequests: UNLIMITED, maxRetries: UNLIMITED },
+      {
+        priority: RoutingPriority.HIGH,
+        maxConnections: UNLIMITED,
+        maxPendingRequests,
+        maxRequests: UNLIMITED,
+        retryBudget: RETRY_BUDGET,
+      },
+    ],
+    perHostThresholds: [{ maxConnections }, { priority: RoutingPriority.HIGH, maxConnections }],
   },
 });
 

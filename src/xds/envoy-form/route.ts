@@ -2,6 +2,7 @@
 import { envoyDirectResponse } from '../../filters/direct-response/envoy.ts';
 import type { EnvoyRouteParts } from '../../filters/envoy-filter.ts';
 import { envoyRedirect } from '../../filters/request-redirect/envoy.ts';
+import { RoutingPriority } from '../../gen/envoy/config/core/v3/base_pb.js';
 import type { RetryPolicySchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import {
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
@@ -99,6 +100,7 @@ const forwardOf = (
     clusterNotFoundResponseCode:
       action.invalidStatus === 503 ? NotFoundCode.SERVICE_UNAVAILABLE : NotFoundCode.INTERNAL_SERVER_ERROR,
     timeout: duration(action.timeoutMs ?? 0),
+    ...(action.retry && action.retry.attempts > 0 && { priority: RoutingPriority.HIGH }),
     ...callTimeout(action, context),
     ...((retry || perTry !== undefined) && {
       retryPolicy: { ...retry, ...(perTry !== undefined && { perTryTimeout: duration(perTry) }) },

@@ -48,6 +48,8 @@ export interface Control {
 
 /** Several changes in this time are compiled as one. */
 export const HOLD_OFF_MS = 10;
+/** A status that was just written is what compile wanted: nothing follows from it. */
+const OWN_STATUS_MS = 500;
 const STATUS_RETRY_MS = 5000;
 
 /** Opens the loop on what the store holds; on the first start it fills in what a mesh starts with. */
@@ -78,6 +80,7 @@ class ControlLoop implements Control {
   #compiled: Compiled;
   #failure: Problem | undefined;
   #timer: Timer | undefined;
+  #dueMs = 0;
   #retry: Timer | undefined;
   #closed = false;
 
@@ -88,7 +91,7 @@ class ControlLoop implements Control {
     this.#revision = revision;
     this.#compiler = openCompiler({ trustDomain, rootNamespace, ...(gatewayAddresses && { gatewayAddresses }) });
     this.#problemLog = new ProblemLog(log);
-    this.#statuses = new StatusWriter({ store, log, onFailure: () => this.#retryStatuses() });
+    this.#statuses = new StatusWriter({ store, clock, log, onFailure: () => this.#retryStatuses() });
     const seen = (key: string) => this.#resources.get(key);
     this.#accounts = new GatewayAccounts({ store, clock, log, seen });
     this.#registry = new WorkloadRegistry({
@@ -141,13 +144,16 @@ class ControlLoop implements Control {
   }
 
   #take(events: readonly StoreEvent[]): void {
-    for (const { type, key, value, previous, revision } of events) {
+    let isOwn = true;
+    for (const event of events) {
+      const { type, key, value, previous, revision } = event;
       this.#revision = revision;
+      isOwn &&= this.#statuses.isOwn(event);
       if (type === 'delete') this.#resources.delete(key);
       else this.#resources.set(key, withoutManagers(value));
       if (type === 'put' && !previous && value?.kind === 'Namespace') this.#addAccount(value);
     }
-    this.#schedule();
+    this.#schedule(isOwn ? OWN_STATUS_MS : HOLD_OFF_MS);
   }
 
   #addAccount({ metadata }: Resource): void {
@@ -169,9 +175,13 @@ class ControlLoop implements Control {
   }
 
   /** The first change starts the wait, further ones do not lengthen it. */
-  #schedule(): void {
-    if (this.#closed) return;
-    this.#timer ??= this.#options.clock.after(HOLD_OFF_MS, () => {
+  #schedule(delayMs = HOLD_OFF_MS): void {
+    const { clock } = this.#options;
+    const dueMs = clock.monotonic() + delayMs;
+    if (this.#closed || (this.#timer && this.#dueMs <= dueMs)) return;
+    this.#timer?.cancel();
+    this.#dueMs = dueMs;
+    this.#timer = clock.after(delayMs, () => {
       this.#timer = undefined;
       if (this.#compile()) for (const listener of this.#listeners) this.#notify(listener);
     });

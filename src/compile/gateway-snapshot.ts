@@ -308,10 +308,10 @@ const virtualHostsOf = (listeners: Port['listeners'], authorize?: Authorize): Vi
       const before = hosts.get(hostname);
       // Two Gateways with the same port and host name: the older one's routes are asked first.
       const all = before ? [...new Set([...before.routes, ...routes])] : routes;
-      hosts.set(hostname, { name: hostname, domains: [hostname], routes: all });
+      hosts.set(hostname, virtualHost(hostname, all));
     }
   }
-  for (const name of names) if (!hosts.has(name)) hosts.set(name, { name, domains: [name], routes: [] });
+  for (const name of names) if (!hosts.has(name)) hosts.set(name, virtualHost(name, []));
   return [...hosts.keys()].sort(bySpecificity).map((hostname) => {
     const host = hosts.get(hostname)!;
     if (!authorize) return host;
@@ -344,6 +344,17 @@ const MISDIRECTED: Route = {
   match: { path: { type: 'prefix', value: '/' }, headers: [], queryParams: [] },
   filters: [],
   action: { type: 'direct', status: 421, body: '' },
+};
+
+const virtualHosts = new WeakMap<readonly Route[], VirtualHost>();
+
+/** Mostly the same object as before, for the same list of routes. */
+const virtualHost = (hostname: string, routes: readonly Route[]): VirtualHost => {
+  const known = virtualHosts.get(routes);
+  if (known?.name === hostname) return known;
+  const host = { name: hostname, domains: [hostname], routes };
+  virtualHosts.set(routes, host);
+  return host;
 };
 
 /** Every cluster that the listeners' handlers lead to. */

@@ -18,7 +18,7 @@ import {
   type PortOwners,
   secretOf,
 } from './listeners.ts';
-import { sortRoutes } from './route-order.ts';
+import { joinRoutes, sortRoutes } from './route-order.ts';
 import type { CompiledRoute } from './routes.ts';
 
 export interface Attachment extends AttachedNames {
@@ -91,7 +91,11 @@ const backendOf = ({ spec, namespace }: Input<GatewaySpec>, lookups: ListenerLoo
 };
 
 /** The Gateway as the mesh has it; undefined when nothing of it can be served. */
-export const meshGatewayOf = (part: GatewayPart, apply: BackendPolicies['apply']): MeshGateway | undefined => {
+export const meshGatewayOf = (
+  part: GatewayPart,
+  apply: BackendPolicies['apply'],
+  before: MeshGateway | undefined,
+): MeshGateway | undefined => {
   const { input, accepted, backend } = part;
   if (accepted.status !== 'True') return undefined;
   const { spec, resource, namespace, name } = input;
@@ -110,6 +114,7 @@ export const meshGatewayOf = (part: GatewayPart, apply: BackendPolicies['apply']
         listenerOf(
           checked,
           attached.map((one) => ({ ...one, parts: partsOf(apply(input.key, checked.id, one.route)) })),
+          before?.listeners.find((listener) => listener.name === checked.id),
         ),
       ),
   };
@@ -139,6 +144,7 @@ interface Governed extends Attachment {
 const listenerOf = (
   { spec, id, hostname, secrets, client }: CheckedListener,
   attached: readonly Governed[],
+  before: GatewayListener | undefined,
 ): GatewayListener => ({
   name: id,
   port: spec.port,
@@ -147,7 +153,7 @@ const listenerOf = (
   secrets,
   ...(client && { client }),
   ...(spec.protocol === 'HTTP' || spec.protocol === 'HTTPS'
-    ? { hosts: hostsOf(attached), streams: [] }
+    ? { hosts: hostsOf(attached, before?.hosts), streams: [] }
     : { hosts: [], streams: streamsOf(attached) }),
 });
 
@@ -177,20 +183,20 @@ const streamsOf = (attached: readonly Governed[]): GatewayListener['streams'] =>
 };
 
 /** Of one host name: by the names that routes have for it, one after the other. */
-const inOrder = (lists: readonly RouteParts[][]): readonly Route[] => {
-  const sorted = lists.map((parts) => sortRoutes(parts.map(({ routes }) => routes)));
-  return sorted.length === 1 ? sorted[0]! : sorted.flat();
-};
+const inOrder = (lists: readonly RouteParts[][]): readonly Route[] =>
+  joinRoutes(lists.map((parts) => sortRoutes(parts.map(({ routes }) => routes))));
 
 /** The routes of each host name; behind those of its own, in their order, come those of wider names that cover it. */
-const hostsOf = (attached: readonly Governed[]): GatewayListener['hosts'] => {
+const hostsOf = (attached: readonly Governed[], before: GatewayListener['hosts'] = []): GatewayListener['hosts'] => {
   const byHost = byNames(attached);
   const names = [...byHost.keys()].sort(bySpecificity);
   const own = new Map(names.map((hostname) => [hostname, inOrder(byHost.get(hostname) ?? [])]));
   const wide = names.filter((hostname) => hostname.startsWith('*'));
+  const last = new Map(before.map((host) => [host.hostname, host]));
   return names.map((hostname) => {
     const wider = wide.filter((other) => other !== hostname && coversHostname(other, hostname));
-    if (wider.length === 0) return { hostname, routes: own.get(hostname) ?? [] };
-    return { hostname, routes: [...new Set([hostname, ...wider].flatMap((name) => own.get(name) ?? []))] };
+    const routes = joinRoutes([hostname, ...wider].map((name) => own.get(name) ?? []));
+    const host = last.get(hostname);
+    return host?.routes === routes ? host : { hostname, routes };
   });
 };

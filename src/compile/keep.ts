@@ -1,4 +1,5 @@
 // Keeps the identity of what did not change: equal parts of a new value are the objects of the last one. Used all over compile.
+import { differenceOf } from './lists.ts';
 
 /** `next`, with every part that deep-equals the same part of `previous` replaced by that object; `previous` itself when all is equal. Plain data, arrays and Maps only. */
 export const keepEqual = <T>(previous: unknown, next: T): T => {
@@ -12,15 +13,15 @@ export const keepEqual = <T>(previous: unknown, next: T): T => {
 const isContainer = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 const keepArray = (previous: readonly unknown[], next: readonly unknown[]): readonly unknown[] => {
-  let same = previous.length === next.length;
-  let touched = false;
-  const kept = next.map((item, i) => {
-    const result = keepEqual(previous[i], item);
-    if (result !== item) touched = true;
-    if (!Object.is(result, previous[i])) same = false;
-    return result;
-  });
-  return same ? previous : touched ? kept : next;
+  const { gone, come } = differenceOf(previous, next);
+  // What is new is compared with what is gone in its stead; all else is the same object already, if in another place.
+  const kept = new Map<unknown, unknown>();
+  for (const [i, item] of come.entries()) {
+    const result = keepEqual(gone[i], item);
+    if (!Object.is(result, item)) kept.set(item, result);
+  }
+  const result = kept.size > 0 ? next.map((item) => (kept.has(item) ? kept.get(item) : item)) : next;
+  return sameItems(previous, result) ? previous : result;
 };
 
 const keepMapDeep = (

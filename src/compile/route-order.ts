@@ -29,26 +29,29 @@ const compare = (a: OrderedRoute, b: OrderedRoute): number => {
   return 0;
 };
 
-interface Sorted {
-  readonly lists: readonly (readonly OrderedRoute[])[];
-  readonly routes: readonly Route[];
-}
-
-/** By the first list. */
-const sorted = new WeakMap<readonly OrderedRoute[], Sorted>();
-
-/**
- * Sorts the matches of several routes; `lists` are in order of age and name, which decides among equals. The same result
- * for the same lists: a host whose routes did not change keeps its list.
- */
-export const sortRoutes = (lists: readonly (readonly OrderedRoute[])[]): readonly Route[] => {
-  const [first] = lists;
-  if (!first) return [];
-  let memo = sorted.get(first);
-  if (!memo || !sameItems(memo.lists, lists)) {
-    const routes = lists.flat().sort(compare);
-    memo = { lists, routes: routes.map(({ route }) => route) };
-    sorted.set(first, memo);
-  }
-  return memo.routes;
+/** Makes one list of several; the same one for the same lists, so that a host whose routes did not change keeps its own. */
+const openJoin = <T extends object>(join: (lists: readonly (readonly T[])[]) => readonly Route[]) => {
+  type Lists = readonly (readonly T[])[];
+  const byFirst = new WeakMap<readonly T[], { readonly lists: Lists; readonly joined: readonly Route[] }>();
+  return (lists: Lists): readonly Route[] => {
+    const [first] = lists;
+    if (!first) return [];
+    let memo = byFirst.get(first);
+    if (!memo || !sameItems(memo.lists, lists)) {
+      memo = { lists, joined: join(lists) };
+      byFirst.set(first, memo);
+    }
+    return memo.joined;
+  };
 };
+
+/** Sorts the matches of several routes; `lists` are in order of age and name, which decides among equals. */
+export const sortRoutes = openJoin<OrderedRoute>((lists) =>
+  lists
+    .flat()
+    .sort(compare)
+    .map(({ route }) => route),
+);
+
+/** One list after the other, each route once. */
+export const joinRoutes = openJoin<Route>((lists) => (lists.length === 1 ? lists[0]! : [...new Set(lists.flat())]));

@@ -124,7 +124,7 @@ export const openRouting = (block?: Cidr) => {
       foreign: owned.foreign,
       routes: compiled,
     });
-    gateways = keepEqual(gateways, meshGateways(parts, backendPolicies.apply));
+    gateways = keepEqual(gateways, meshGateways(parts, backendPolicies.apply, gateways));
     backendTraffic = keepEqual(backendTraffic, backendPolicies.traffic);
     serviceRoutes = keepEqual(serviceRoutes, sortServiceRoutes(parents.serviceRoutes));
     return {
@@ -283,10 +283,14 @@ const routeStatuses = ({ route, verdicts }: AttachedRoute, nowMs: number): Statu
     ? [{ input: route.input, status: routeStatus(route, verdicts, nowMs) }]
     : [];
 
-const meshGateways = (parts: readonly GatewayPart[], apply: BackendPolicies['apply']): Map<string, MeshGateway> => {
+const meshGateways = (
+  parts: readonly GatewayPart[],
+  apply: BackendPolicies['apply'],
+  before: ReadonlyMap<string, MeshGateway>,
+): Map<string, MeshGateway> => {
   const found = new Map<string, MeshGateway>();
   for (const part of parts) {
-    const gateway = meshGatewayOf(part, apply);
+    const gateway = meshGatewayOf(part, apply, before.get(part.input.key));
     if (gateway) found.set(part.input.key, gateway);
   }
   return found;

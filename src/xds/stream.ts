@@ -80,7 +80,7 @@ export class DiscoveryStream {
 
   /** What the client could not use, in its words, and still lacks. */
   refusals(): string[] {
-    return [...this.#subscriptions.values()].flatMap(({ refusal }) => (refusal ? [refusal.message] : []));
+    return [...this.#subscriptions.values()].flatMap(({ refusals }) => refusals);
   }
 
   /** Sends again what was refused: the reason, such as a port that another program had, may be gone. */

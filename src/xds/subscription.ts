@@ -9,6 +9,15 @@ export interface Difference {
   readonly removals: readonly string[];
 }
 
+/** Stands for an answer without a resource. */
+const NOTHING = '';
+
+export interface Refusal {
+  readonly version: string;
+  readonly message: string;
+  readonly at: number;
+}
+
 /** A client that asks for more names of one type is refused: every list is bounded. */
 export const MAX_NAMES = 100_000;
 
@@ -26,13 +35,29 @@ export class Subscription {
   answered = false;
   sentVersion = '';
   ackedVersion = '';
-  refusal: { readonly version: string; readonly message: string; readonly at: number } | undefined;
+  /** What the last answer said. */
+  #inFlight: readonly string[] = [];
+  /** By name: what the client lacks since it refused an answer with it. */
+  readonly #refused = new Map<string, Refusal>();
   readonly #held = new Map<string, Held>();
   /** Asked for since the last answer: answered even where nothing changed or nothing is there. */
   readonly #asked = new Set<string>();
 
   constructor(typeUrl: string) {
     this.typeUrl = typeUrl;
+  }
+
+  /** The last of those that still hold. */
+  get refusal(): Refusal | undefined {
+    return [...this.#refused.values()].reduce<Refusal | undefined>(
+      (last, one) => (last && last.at > one.at ? last : one),
+      undefined,
+    );
+  }
+
+  /** In the client's words, each once. */
+  get refusals(): string[] {
+    return [...new Set([...this.#refused.values()].map(({ message }) => message))];
   }
 
   get size(): number {
@@ -141,6 +166,7 @@ export class Subscription {
   sent(difference: Difference, version: string, nonce: string): void {
     for (const resource of difference.upserts) this.#held.set(resource.name, resource);
     for (const name of difference.removals) this.#held.delete(name);
+    this.#inFlight = [...difference.upserts.map(({ name }) => name), ...difference.removals];
     this.#asked.clear();
     this.owed = false;
     this.answered = true;
@@ -161,10 +187,14 @@ export class Subscription {
     this.outstanding = undefined;
     if (error === undefined) {
       this.ackedVersion = this.sentVersion;
-      this.refusal = undefined;
+      // Of a difference: what was refused before and is not in it is still refused.
+      for (const name of this.#inFlight) this.#refused.delete(name);
+      this.#refused.delete(NOTHING);
     } else {
-      this.refusal = { version: this.sentVersion, message: error, at };
+      const refusal = { version: this.sentVersion, message: error, at };
+      for (const name of this.#inFlight.length > 0 ? this.#inFlight : [NOTHING]) this.#refused.set(name, refusal);
     }
+    this.#inFlight = [];
     return 'answered';
   }
 }

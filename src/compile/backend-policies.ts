@@ -243,8 +243,10 @@ const distinct = (all: readonly AncestorVerdicts[]): AncestorVerdicts[] => {
 };
 
 /** For the route of this name. */
-const policyFilters = ({ rateLimits: { local } }: BackendSettings, route: string): RouteFilter[] =>
-  local.length > 0 ? [{ type: 'local-rate-limit', rules: rateLimitsOf(local, route) }] : [];
+const policyFilters = ({ rateLimits: { local }, compression }: BackendSettings, route: string): RouteFilter[] => [
+  ...(local.length > 0 ? [{ type: 'local-rate-limit', rules: rateLimitsOf(local, route) } as const] : []),
+  ...(compression ? [compression] : []),
+];
 
 const applyTo = (route: CompiledRoute, rules: readonly (Compiled | undefined)[]): RouteParts => {
   const clustered = <T extends WeightedCluster>(target: T, policy: Compiled): T =>

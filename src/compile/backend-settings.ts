@@ -1,4 +1,6 @@
 // What one BackendTrafficPolicy says: for clusters and for routes, and what can't be done of it. Used by backend-policies.ts.
+
+import type { Compression } from '../filters/compression/schema.ts';
 import type { BackendTrafficPolicySpec, RetrySpec, RetryTrigger } from '../kinds/backend-traffic-policy/types.ts';
 import { parseDurationMs } from '../kinds/duration.ts';
 import { parseQuantity } from '../kinds/quantity.ts';
@@ -6,6 +8,7 @@ import { grpcStatus } from '../model/grpc.ts';
 import type { BackendTraffic } from '../model/mesh.ts';
 import type { ForwardAction, GrpcRetryStatus, RetryPolicy } from '../model/route.ts';
 import { BALANCING_FIELDS, balancingSettings, hashOf, refusedBalancing } from './balancing-settings.ts';
+import { compileCompression } from './compression.ts';
 import { unsupportedPaths } from './policy-fields.ts';
 import { compileRateLimits, type RateLimits, refusedRateLimits } from './rate-limits.ts';
 
@@ -28,6 +31,8 @@ const SUPPORTED = new Set([
   'timeout.tcp.connectTimeout',
   'timeout.http.requestTimeout',
   'timeout.http.connectionIdleTimeout',
+  'compression',
+  'compressor',
   'rateLimit',
   'requestBuffer.limit',
   'requestBuffer.mode',
@@ -37,6 +42,7 @@ export interface BackendSettings {
   readonly cluster: BackendTraffic;
   readonly route: Pick<ForwardAction, 'timeoutMs' | 'attemptTimeoutMs' | 'retry' | 'maxRequestBytes' | 'hash'>;
   readonly rateLimits: RateLimits;
+  readonly compression: Compression | undefined;
 }
 
 /** A field or value that does not count. */
@@ -65,6 +71,7 @@ export const backendSettings = (
       maxRequestBytes: isLimited ? parseQuantity(requestBuffer.limit) : undefined,
     }),
     rateLimits: compileRateLimits(spec.rateLimit, owner),
+    compression: compileCompression(spec),
   };
 };
 

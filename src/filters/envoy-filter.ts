@@ -1,4 +1,5 @@
 // What a filter says to Envoy. Made by the filters, used by xds/envoy-form.
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type {
   RateLimitSchema,
@@ -15,7 +16,10 @@ export interface EnvoyFilter<Filter extends RouteFilter = RouteFilter> {
    * Its place in the chain, for those that Envoy's router does not do: disabled but for routes that ask for it, so that
    * it costs nothing and no route has to replace a listener, which would end its connections. Undefined: not here.
    */
-  httpFilter?(handler: HttpHandler, table: RouteTable | undefined): Init<typeof HttpFilterSchema> | undefined;
+  httpFilter?(
+    handler: HttpHandler,
+    table: RouteTable | undefined,
+  ): Init<typeof HttpFilterSchema> | readonly Init<typeof HttpFilterSchema>[] | undefined;
   /** What of the routes its place depends on, for the few that can't do without; should seldom change. */
   chainKey?(table: RouteTable): string;
   /** What a route needs with these filters, all of its types in their order. */
@@ -27,7 +31,7 @@ export interface EnvoyRouteParts {
   readonly perFilter?: Readonly<Record<string, Any>>;
   readonly route?: Partial<Init<typeof RouteSchema>>;
   /** Where the route forwards; of several filters all of them. */
-  readonly rateLimits?: Init<typeof RateLimitSchema>[];
+  readonly rateLimits?: MessageInitShape<typeof RateLimitSchema>[];
   /** Where the route forwards. */
   readonly action?: Partial<Init<typeof RouteActionSchema>>;
 }

@@ -1,5 +1,5 @@
 // Small pieces that every part of the Envoy form is written with. Used by the filters and by xds/envoy-form.
-import { create, type DescMessage, type Message, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type DescMessage, type Message, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyPack, type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
 
 /** What a message is made from. */
@@ -7,6 +7,13 @@ export type Init<Schema extends DescMessage> = Exclude<MessageInitShape<Schema>,
 
 export const pack = <Schema extends DescMessage>(schema: Schema, init: MessageInitShape<Schema>): Any =>
   anyPack(schema, create(schema, init));
+
+/** A message with fields that the published types do not have yet, as they stand on the wire. */
+export const withNewer = <Schema extends DescMessage>(
+  schema: Schema,
+  init: MessageInitShape<Schema>,
+  fields: NonNullable<Message['$unknown']>,
+): MessageShape<Schema> => Object.assign(create(schema, init), { $unknown: fields });
 
 /** An extension: its name, and its configuration as Any. */
 export const extension = <Schema extends DescMessage>(

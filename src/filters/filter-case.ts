@@ -17,14 +17,20 @@ export interface FilterCall {
   /** Names and values. */
   readonly headers?: readonly string[];
   readonly body?: string;
-  /** What the program's answer has. */
-  readonly program?: { readonly status?: number; readonly headers?: readonly string[] };
+  /** What the program's answer has; `length: false`: it does not say how long it is. */
+  readonly program?: {
+    readonly status?: number;
+    readonly headers?: readonly string[];
+    readonly body?: string;
+    readonly length?: false;
+  };
   readonly want: {
     readonly status: number;
     /** False: the program never sees the request. */
     readonly reached?: boolean;
     /** Null: is not there. */
     readonly headers?: Readonly<Record<string, string | null>>;
+    /** As the client decodes it. */
     readonly body?: string;
     /** What comes to the cluster `other`, in the end. */
     readonly copies?: readonly { readonly url: string; readonly host?: string; readonly body?: string }[];

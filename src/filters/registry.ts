@@ -1,5 +1,6 @@
 // Every filter, in the order in which they act on a request, in both engines; on an answer they act the other way round.
 // A new one is a folder beside this file, one line here and a page in docs/filters.
+import { compressionFilter } from './compression/proxy.ts';
 import { corsFilter } from './cors/proxy.ts';
 import type { FilterEntry } from './filter.ts';
 import { headerModifier } from './header-modifier/proxy.ts';
@@ -21,6 +22,13 @@ export const filterOrder: readonly FilterEntry[] = [
     field: 'BackendTrafficPolicy rateLimit.local',
     own: localRateLimit,
     envoy: () => import('./local-rate-limit/envoy.ts'),
+  },
+  {
+    name: 'compression',
+    types: ['compression'],
+    field: 'BackendTrafficPolicy compressor',
+    own: compressionFilter,
+    envoy: () => import('./compression/envoy.ts'),
   },
   {
     name: 'header-modifier',

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { after, before, describe, it } from 'node:test';
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { compressionCases } from '../../src/filters/compression/cases.ts';
 import { corsCases } from '../../src/filters/cors/cases.ts';
 import { directResponseCases } from '../../src/filters/direct-response/cases.ts';
 import type { FilterCall, FilterCase } from '../../src/filters/filter-case.ts';
@@ -17,6 +19,7 @@ import { until } from '../fakes/raw-peer.ts';
 const LOOPBACK = '127.0.0.1';
 const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = {
   cors: corsCases,
+  compression: compressionCases,
   'direct-response': directResponseCases,
   'request-mirror': mirrorCases,
   'local-rate-limit': localRateLimitCases,
@@ -56,6 +59,14 @@ interface Answer {
   readonly body: string;
 }
 
+const DECODERS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+  gzip: gunzipSync,
+  br: brotliDecompressSync,
+  zstd: zstdDecompressSync,
+};
+
+const decoded = (bytes: Buffer, encoding = ''): string => (DECODERS[encoding]?.(bytes) ?? bytes).toString();
+
 const call = (
   port: number,
   host: string,
@@ -69,7 +80,11 @@ const call = (
       const pieces: Buffer[] = [];
       response.on('error', reject).on('data', (piece: Buffer) => pieces.push(piece));
       response.on('end', () =>
-        resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(pieces).toString() }),
+        resolve({
+          status: response.statusCode,
+          headers: response.headers,
+          body: decoded(Buffer.concat(pieces), response.headers['content-encoding']),
+        }),
       );
     });
     asked.end(body);
@@ -89,8 +104,14 @@ for (const name of ENGINES) {
     before(async () => {
       program = await openServer((request, response) => {
         seen = request.headers;
-        const { status = 200, headers = [] } = JSON.parse(String(request.headers['x-program'] ?? '{}'));
-        request.resume().on('end', () => response.writeHead(status, ['content-length', '2', ...headers]).end('ok'));
+        const {
+          status = 200,
+          headers = [],
+          body = 'ok',
+          length,
+        } = JSON.parse(String(request.headers['x-program'] ?? '{}')) as NonNullable<FilterCall['program']>;
+        const sized = length === false ? [] : ['content-length', String(Buffer.byteLength(body))];
+        request.resume().on('end', () => response.writeHead(status, [...sized, ...headers]).end(body));
       });
       other = await openServer((request, response) => {
         const pieces: Buffer[] = [];

@@ -4,7 +4,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { DurationSchema } from '@bufbuild/protobuf/wkt';
-import type { HeaderMatcherSchema, RateLimitSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import { type HeaderMatcherSchema, RateLimitSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import {
   XRateLimitHeadersRFCVersion as Headers,
   type LocalRateLimitDescriptorSchema,
@@ -14,12 +14,12 @@ import { FractionalPercent_DenominatorType as Of } from '../../gen/envoy/type/v3
 import { type RateLimitCondition, type RateLimitRule, UNIT_SECONDS } from '../../model/rate-limit.ts';
 import type { RouteTable } from '../../model/snapshot.ts';
 import type { EnvoyFilter } from '../envoy-filter.ts';
-import { configured, type Init } from '../envoy-message.ts';
+import { configured, type Init, withNewer } from '../envoy-message.ts';
 import { ADDRESS_KEY, BLOCK_KEY, blockOf, conditionKey, ROUTE_KEY, RULE_KEY } from './conditions.ts';
 import type { LocalRateLimit } from './schema.ts';
 
-type EnvoyRateLimit = Init<typeof RateLimitSchema>;
-type Action = NonNullable<EnvoyRateLimit['actions']>[number];
+type EnvoyRateLimit = MessageInitShape<typeof RateLimitSchema>;
+type Action = NonNullable<Init<typeof RateLimitSchema>['actions']>[number];
 type Matcher = MessageInitShape<typeof HeaderMatcherSchema>;
 type Descriptor = MessageInitShape<typeof LocalRateLimitDescriptorSchema>;
 
@@ -94,7 +94,7 @@ const actionsOf = ({ name, route, conditions }: RateLimitRule): Action[] => {
   return [...fixed, ...values];
 };
 
-/** Field 5, hits_addend, which the published types do not have yet: `{ number: { value: cost } }`. */
+/** hits_addend: `{ number: { value: cost } }`. */
 const hitsAddend = (cost: number) => {
   const value = new BinaryWriter().tag(1, WireType.Varint).uint64(cost).finish();
   const number = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(value).finish();
@@ -103,11 +103,13 @@ const hitsAddend = (cost: number) => {
 
 /** Of a RouteAction. */
 export const envoyRateLimits = (rules: readonly RateLimitRule[], stage: number): EnvoyRateLimit[] =>
-  rules.map((rule) => ({
-    stage,
-    actions: actionsOf(rule),
-    ...(rule.cost !== undefined && { $unknown: [hitsAddend(rule.cost)] }),
-  }));
+  rules.map((rule) =>
+    withNewer(
+      RateLimitSchema,
+      { stage, actions: actionsOf(rule) },
+      rule.cost === undefined ? [] : [hitsAddend(rule.cost)],
+    ),
+  );
 
 /** An empty value stands for any: each one found has a bucket of its own. */
 const ANY = '';
@@ -132,7 +134,7 @@ const localDescriptor = ({ name, route, conditions, requests, unit }: RateLimitR
   };
 };
 
-/** Field 18, max_dynamic_descriptors, which the published types do not have yet: 65536, as many as the own engine keeps. */
+/** max_dynamic_descriptors: 65536, as many as the own engine keeps. */
 const MANY = { no: 18, wireType: WireType.LengthDelimited, data: new Uint8Array([4, 8, 0x80, 0x80, 4]) };
 
 const always = { defaultValue: { numerator: 100, denominator: Of.HUNDRED } };
@@ -159,15 +161,16 @@ export const envoyFilter: EnvoyFilter<LocalRateLimit> = {
   httpFilter(_handler, table) {
     const rules = table ? rulesOf(table) : [];
     if (rules.length === 0) return undefined;
-    return configured('envoy.filters.http.local_ratelimit', LocalRateLimitSchema, {
+    const config: Init<typeof LocalRateLimitSchema> = {
       statPrefix: 'http_local_rate_limiter',
       filterEnabled: always,
       filterEnforced: always,
       descriptors: rules.map(localDescriptor),
       enableXRatelimitHeaders: Headers.DRAFT_VERSION_03,
       alwaysConsumeDefaultTokenBucket: false,
-      $unknown: [MANY],
-    });
+    };
+    const newer = withNewer(LocalRateLimitSchema, config, [MANY]);
+    return configured('envoy.filters.http.local_ratelimit', LocalRateLimitSchema, newer);
   },
   route: (filters) => ({
     rateLimits: envoyRateLimits(

@@ -3,6 +3,7 @@ import type { Kind } from '../kind.ts';
 import { notYet, policyStatus, targetRefs } from '../policy-parts.ts';
 import { flag, integer, intOrString, item, list, object, patterns, text } from '../schema.ts';
 import { healthCheck, loadBalancer } from './balancing.ts';
+import { compressionFields } from './compression.ts';
 import { rateLimitSchema } from './rate-limit.ts';
 import { RETRY_TRIGGERS } from './types.ts';
 import { validateBackendTrafficPolicy } from './validate.ts';
@@ -90,8 +91,7 @@ const spec = object('What is wanted of it.', {
   faultInjection: notYet('Faults'),
   admissionControl: notYet('Refusals by the rate of success'),
   useClientProtocol: flag("Whether backends are asked by the client's version of HTTP; not supported yet."),
-  compression: list('Compression; not supported yet.', notYet('One way')),
-  compressor: list('Compression; not supported yet.', notYet('One way')),
+  ...compressionFields,
   responseOverride: list('Answers in place of others; not supported yet.', notYet('One answer')),
   httpUpgrade: list('Upgrades; not supported yet (WebSocket always is).', notYet('One protocol')),
   telemetry: notYet('Traces and counts'),

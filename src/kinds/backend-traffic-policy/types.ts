@@ -1,5 +1,6 @@
 // The spec of a BackendTrafficPolicy, as it is after defaults. Used by compile.
 import type { TargetedSpec } from '../policy-parts.ts';
+import type { CompressionSpec } from './compression.ts';
 import type { RateLimitSpec } from './rate-limit.ts';
 
 export interface BackendTrafficPolicySpec extends TargetedSpec {
@@ -17,6 +18,8 @@ export interface BackendTrafficPolicySpec extends TargetedSpec {
   };
   readonly retry?: RetrySpec;
   readonly rateLimit?: RateLimitSpec;
+  readonly compressor?: readonly CompressionSpec[];
+  readonly compression?: readonly CompressionSpec[];
   readonly requestBuffer?: { readonly limit: number | string; readonly mode?: string };
 }
 

@@ -7,6 +7,7 @@ import { parseQuantity } from '../quantity.ts';
 import { type Check, gather } from '../route-parts.ts';
 import { specOf } from '../schema.ts';
 import { checkBalancing } from './balancing.ts';
+import { checkCompression } from './compression.ts';
 import { checkRateLimit } from './rate-limit.ts';
 import type { BackendTrafficPolicySpec } from './types.ts';
 
@@ -22,6 +23,8 @@ export const validateBackendTrafficPolicy = (resource: Resource): Problem[] =>
     checkTimes(spec, check);
     checkBalancing(spec, check);
     if (spec.rateLimit) checkRateLimit(spec.rateLimit, check);
+    checkCompression(spec.compressor ?? [], 'spec.compressor', check);
+    checkCompression(spec.compression ?? [], 'spec.compression', check);
     if (spec.requestBuffer) checkBuffer(spec.requestBuffer, check);
   });
 

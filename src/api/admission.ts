@@ -8,8 +8,9 @@ import type { Problem } from '../model/problem.ts';
 import type { ObjectMeta, Resource } from '../model/resource.ts';
 import { isObject, MAX_BODY_BYTES } from './body.ts';
 import { apiVersionOf, type ServedKind } from './kind-index.ts';
+import { KUBERNETES } from './namespaces.ts';
 import type { Query } from './request.ts';
-import { ApiError, badRequest, conflict, invalid, tooLarge } from './status.ts';
+import { badRequest, conflict, invalid, tooLarge } from './status.ts';
 
 export interface Incoming {
   readonly kind: ServedKind;
@@ -22,8 +23,8 @@ export interface Incoming {
   readonly warn: (text: string) => void;
 }
 
-/** The part of an object that a write may change: all but its status, or its status alone. */
-export type Part = 'main' | 'status';
+/** The part of an object that a write may change: all but its status, its status alone, or what a namespace waits for. */
+export type Part = 'main' | 'status' | 'finalize';
 
 const METADATA_OF_SERVER = ['resourceVersion', 'managedFields', 'selfLink', 'generateName'] as const;
 
@@ -113,7 +114,7 @@ export const admitCreate = (
   };
   const created = { ...resource, metadata };
   if (incoming.kind.group === '' && incoming.kind.kind === 'Namespace') {
-    return checkSize({ ...created, status: { phase: 'Active' } });
+    return checkSize({ ...created, spec: { finalizers: [KUBERNETES] }, status: { phase: 'Active' } });
   }
   return checkSize(created);
 };
@@ -184,12 +185,19 @@ export const admitUpdate = (
     const { status } = checked;
     return checkSize(status === undefined ? withoutStatus(old) : { ...old, status });
   }
+  const isNamespace = kind.group === '' && kind.kind === 'Namespace';
+  if (part === 'finalize') {
+    const { spec } = check(incoming, identified);
+    return checkSize({ ...old, spec });
+  }
   const statusApart = kind.definition.statusSubresource;
   const checked = check(incoming, statusApart ? { ...identified, status: null } : identified);
   const next: Resource = {
     ...checked,
     metadata: { ...userMetadata(checked.metadata), ...serverMetadata(old.metadata) },
     ...(statusApart && old.status !== undefined ? { status: old.status } : {}),
+    // Only its subresource changes what a namespace waits for.
+    ...(isNamespace && old.spec !== undefined ? { spec: old.spec } : {}),
   };
   checkImmutable(incoming, old, next);
   if (isDeepStrictEqual(contentOf(old, statusApart), contentOf(next, statusApart))) return checkSize(next);
@@ -214,11 +222,10 @@ const checkImmutable = ({ kind }: Incoming, old: Resource, next: Resource): void
   if (old.metadata.deletionTimestamp) {
     const before = new Set(old.metadata.finalizers ?? []);
     if (next.metadata.finalizers?.some((finalizer) => !before.has(finalizer))) {
-      throw new ApiError(
-        403,
-        'Forbidden',
-        `${kind.plural} "${old.metadata.name}" is being deleted; no finalizer can be added`,
-      );
+      const message = 'no new finalizers can be added if the object is being deleted';
+      throw invalid(kind, old.metadata.name, [
+        { code: 'INVALID_FIELD', severity: 'error', message, path: 'metadata.finalizers' },
+      ]);
     }
   }
   const secret = old as { immutable?: boolean; data?: unknown };

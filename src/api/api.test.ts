@@ -124,7 +124,7 @@ test('finalizers hold a deletion back until they are gone', async () => {
   const { path } = await create({ size: 1 }, { finalizers: ['example.dev/wait'] });
   const held = await t.ask(path, { method: 'DELETE' });
   assert.equal(held.json.metadata.deletionTimestamp, '2026-01-01T00:00:00Z');
-  assert.equal((await patch(path, { metadata: { finalizers: ['example.dev/wait', 'example.dev/more'] } })).status, 403);
+  assert.equal((await patch(path, { metadata: { finalizers: ['example.dev/wait', 'example.dev/more'] } })).status, 422);
   assert.equal((await patch(path, { metadata: { finalizers: null } })).status, 200);
   assert.equal((await t.ask(path)).status, 404);
 });

@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts';
 import { BrowserGate } from './browser-gate.ts';
 import { customResourceDefinition, openDefinitions } from './crds.ts';
 import { Discovery } from './discovery.ts';
+import { GarbageCollector } from './garbage-collector.ts';
 import { KindIndex } from './kind-index.ts';
 import {
   type Address,
@@ -62,15 +63,16 @@ const buildRouter = async (
   options: ApiOptions,
   track: (end: () => void) => () => void,
   browserUrl: () => string | undefined,
-): Promise<{ router: Router; namespaces: Namespaces }> => {
+): Promise<{ router: Router; namespaces: Namespaces; collector: GarbageCollector }> => {
   const { store, kinds, clock, tokens, log, version } = options;
   const index = new KindIndex([...kinds, customResourceDefinition]);
   const namespaces = new Namespaces(store, kinds, clock);
+  const objects = new Objects(store, clock, namespaces);
   const resources = new Resources({
     store,
     definitions: await openDefinitions(kinds, clock),
     index,
-    objects: new Objects(store, clock, namespaces),
+    objects,
     issuer: tokens,
     clock,
     random: options.random ?? systemRandom,
@@ -90,7 +92,8 @@ const buildRouter = async (
     version,
     log,
   });
-  return { router, namespaces };
+  const collector = new GarbageCollector({ store, index, objects, clock, log });
+  return { router, namespaces, collector };
 };
 
 export const openApi = async (options: ApiOptions): Promise<Api> => {
@@ -101,8 +104,9 @@ export const openApi = async (options: ApiOptions): Promise<Api> => {
   };
   let browser: Address | undefined;
   const browserUrl = () => browser && `http://${browser.address}:${browser.port}/`;
-  const { router, namespaces } = await buildRouter(options, track, browserUrl);
+  const { router, namespaces, collector } = await buildRouter(options, track, browserUrl);
   await namespaces.resume();
+  await collector.start();
   const servers: (Server | SecureServer)[] = [];
   const answers = new Answers();
   const serve = (req: IncomingMessage, res: ServerResponse, gate?: BrowserGate) =>
@@ -110,6 +114,7 @@ export const openApi = async (options: ApiOptions): Promise<Api> => {
   const close = async () => {
     for (const end of [...watches]) end();
     await Promise.all(servers.map((server) => closeServer(server, answers, options.clock)));
+    await collector.close();
   };
   try {
     let secureServer: SecureServer | undefined;

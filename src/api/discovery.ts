@@ -35,6 +35,7 @@ const subresourcesOf = (kind: ServedKind): Subresource[] => {
   const found: Subresource[] = [];
   const verbs = kind.definition.readOnly ? ['get'] : STATUS_VERBS;
   if (kind.definition.statusSubresource) found.push({ name: 'status', kind: own, verbs });
+  if (group === '' && kind.kind === 'Namespace') found.push({ name: 'finalize', kind: own, verbs: ['update'] });
   if (group === '' && kind.kind === 'ServiceAccount') {
     const token = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
     found.push({ name: 'token', kind: token, verbs: ['create'] });

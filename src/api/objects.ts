@@ -2,35 +2,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../lib/clock.ts';
 import { isWeftError } from '../lib/errors.ts';
-import type { Resource } from '../model/resource.ts';
+import type { ObjectMeta, Resource } from '../model/resource.ts';
 import { type Store, type StoreEntry, storeKey } from '../store/store.ts';
 import { admitCreate, admitUpdate, type Incoming, type Part } from './admission.ts';
-import { isObject } from './body.ts';
+import { checkPreconditions, type DeleteOptions, withDeletion } from './deletion.ts';
 import type { ServedKind } from './kind-index.ts';
-import { type Namespaces, withDeletion } from './namespaces.ts';
+import type { Namespaces } from './namespaces.ts';
 import { ownedCreate, ownedUpdate, prepareApply } from './ownership.ts';
-import { alreadyExists, badRequest, conflict, notFound } from './status.ts';
-
-export interface DeleteOptions {
-  readonly dryRun: boolean;
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-}
+import { alreadyExists, notFound } from './status.ts';
 
 type Json = Record<string, unknown>;
 
 const MAX_TRIES = 10;
 
-export const parseDeleteOptions = (body: unknown, dryRun: boolean): DeleteOptions => {
-  if (body === undefined) return { dryRun };
-  if (!isObject(body)) throw badRequest('the body of a delete must be DeleteOptions');
-  const preconditions = isObject(body.preconditions) ? body.preconditions : {};
-  return {
-    dryRun: dryRun || (Array.isArray(body.dryRun) && body.dryRun.includes('All')),
-    ...(typeof preconditions.uid === 'string' ? { uid: preconditions.uid } : {}),
-    ...(typeof preconditions.resourceVersion === 'string' ? { resourceVersion: preconditions.resourceVersion } : {}),
-  };
-};
+const isNamespace = ({ group, kind }: ServedKind): boolean => group === '' && kind === 'Namespace';
 
 export class Objects {
   readonly #store: Store;
@@ -56,7 +41,7 @@ export class Objects {
   async create(incoming: Incoming, body: Json, dryRun: boolean): Promise<StoreEntry> {
     const { namespace } = incoming;
     if (namespace === undefined) return this.#create(incoming, body, dryRun);
-    return this.#namespaces.createIn(namespace, () => this.#create(incoming, body, dryRun));
+    return this.#namespaces.createIn(incoming.kind, namespace, () => this.#create(incoming, body, dryRun));
   }
 
   async #create(incoming: Incoming, body: Json, dryRun: boolean): Promise<StoreEntry> {
@@ -112,7 +97,7 @@ export class Objects {
       const current = await this.#store.get(this.keyOf(kind, namespace, name));
       if (!current && part === 'status') throw notFound(kind, name);
       if (!current) {
-        const entry = await (namespace === undefined ? create() : this.#namespaces.createIn(namespace, create));
+        const entry = await (namespace === undefined ? create() : this.#namespaces.createIn(kind, namespace, create));
         if (entry) return { entry, created: true };
         if (tries >= MAX_TRIES) throw alreadyExists(kind, name);
         continue;
@@ -147,23 +132,44 @@ export class Objects {
     dryRun: boolean,
     tries: number,
   ): Promise<StoreEntry | undefined> {
-    const { name } = current.value.metadata;
     if (isDeepStrictEqual(value, current.value)) return current;
     if (dryRun) return { ...current, value };
-    const isGone = value.metadata.deletionTimestamp && (value.metadata.finalizers ?? []).length === 0;
     try {
-      if (!isGone || kind.kind === 'Namespace') {
-        const written = await this.#store.put(current.key, value, { expected: current.revision });
-        if (isGone) await this.#namespaces.finish(name);
-        return written;
-      }
-      const deleted = await this.#store.delete(current.key, { expected: current.revision });
-      if (namespace !== undefined) await this.#namespaces.finish(namespace);
-      return { key: current.key, value, revision: deleted?.revision ?? current.revision };
+      return await this.#put(kind, namespace, current, value);
     } catch (error) {
       if (!isWeftError(error, 'STORE_CONFLICT') || tries >= MAX_TRIES) throw error;
       return undefined;
     }
+  }
+
+  /** Writes it; when that was the last that a deleted object waited for, it goes. */
+  async #put(
+    kind: ServedKind,
+    namespace: string | undefined,
+    current: StoreEntry,
+    value: Resource,
+  ): Promise<StoreEntry> {
+    const { name, deletionTimestamp, finalizers = [] } = value.metadata;
+    const isGone = deletionTimestamp !== undefined && finalizers.length === 0;
+    if (!isGone || isNamespace(kind)) {
+      const written = await this.#store.put(current.key, value, { expected: current.revision });
+      if (isGone) await this.#namespaces.finish(name);
+      return written;
+    }
+    const deleted = await this.#store.delete(current.key, { expected: current.revision });
+    if (namespace !== undefined) await this.#namespaces.finish(namespace);
+    return { key: current.key, value, revision: deleted?.revision ?? current.revision };
+  }
+
+  /** For the garbage collector: changes metadata alone, past all checks. Throws STORE_CONFLICT. */
+  setMetadata(
+    kind: ServedKind,
+    current: StoreEntry,
+    change: Partial<Pick<ObjectMeta, 'finalizers' | 'ownerReferences'>>,
+  ): Promise<StoreEntry> {
+    const metadata: Record<string, unknown> & ObjectMeta = { ...current.value.metadata, ...change };
+    for (const [field, list] of Object.entries(change)) if (list.length === 0) delete metadata[field];
+    return this.#put(kind, metadata.namespace, current, { ...current.value, metadata });
   }
 
   /** Answers the last state, and whether the object is gone or waits for its finalizers. */
@@ -173,18 +179,18 @@ export class Objects {
     name: string,
     options: DeleteOptions,
   ): Promise<{ entry: StoreEntry; gone: boolean }> {
-    const isNamespace = kind.group === '' && kind.kind === 'Namespace';
+    const ofNamespace = isNamespace(kind);
     for (let tries = 1; ; tries++) {
       const current = await this.get(kind, namespace, name);
       checkPreconditions(kind, current, options);
-      if (isNamespace) this.#namespaces.checkDeletable(name);
-      if (options.dryRun) return { entry: current, gone: !isNamespace };
+      if (ofNamespace) this.#namespaces.checkDeletable(name);
+      if (options.dryRun) return { entry: current, gone: !ofNamespace };
       try {
-        if (isNamespace) return { entry: await this.#namespaces.terminate(current), gone: false };
-        if ((current.value.metadata.finalizers ?? []).length > 0) {
-          if (current.value.metadata.deletionTimestamp) return { entry: current, gone: false };
-          const marked = withDeletion(current.value, this.#clock);
-          return { entry: await this.#store.put(current.key, marked, { expected: current.revision }), gone: false };
+        if (ofNamespace) return { entry: await this.#namespaces.terminate(current), gone: false };
+        const waiting = withDeletion(current.value, this.#clock, options.propagation);
+        if (waiting === current.value) return { entry: current, gone: false };
+        if (waiting) {
+          return { entry: await this.#store.put(current.key, waiting, { expected: current.revision }), gone: false };
         }
         const deleted = await this.#store.delete(current.key, { expected: current.revision });
         return { entry: deleted ?? current, gone: true };
@@ -194,21 +200,3 @@ export class Objects {
     }
   }
 }
-
-const checkPreconditions = (kind: ServedKind, current: StoreEntry, { uid, resourceVersion }: DeleteOptions): void => {
-  const { metadata } = current.value;
-  if (uid !== undefined && uid !== metadata.uid) {
-    throw conflict(
-      kind,
-      metadata.name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata.uid}`,
-    );
-  }
-  if (resourceVersion !== undefined && resourceVersion !== String(current.revision)) {
-    throw conflict(
-      kind,
-      metadata.name,
-      `Precondition failed: resourceVersion is ${current.revision}, not ${resourceVersion}`,
-    );
-  }
-};

@@ -69,6 +69,7 @@ export const ownedUpdate = (
   clock: Clock,
 ): Resource => {
   const entries = entriesFor(body, current, part);
+  if (part === 'finalize') return next;
   // Where nobody was tracked, what there is has no owner; the first apply finds one for it.
   if (entries.length === 0) return withEntries(next, []);
   const writer = writerOf(incoming, part, clock);

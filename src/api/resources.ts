@@ -8,10 +8,11 @@ import type { Store, StoreEntry } from '../store/store.ts';
 import type { Incoming, Part } from './admission.ts';
 import { addWarning, sendJson } from './answer.ts';
 import { isObject, mediaTypeOf, parseBody, readBody, readObject } from './body.ts';
+import { parseDeleteOptions } from './deletion.ts';
 import type { KindIndex, ServedKind } from './kind-index.ts';
 import { listObjects } from './lists.ts';
 import { type Accepted, negotiate } from './negotiate.ts';
-import { type Objects, parseDeleteOptions } from './objects.ts';
+import type { Objects } from './objects.ts';
 import { checkApplyConfig } from './ownership.ts';
 import { jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
 import { answerPodLog } from './pod-log.ts';
@@ -93,6 +94,10 @@ export class Resources {
     if (path.subresource === undefined) return this.#object(call, path.name, 'main');
     if (path.subresource === 'status' && kind.definition.statusSubresource)
       return this.#object(call, path.name, 'status');
+    const isNamespace = kind.group === '' && kind.kind === 'Namespace';
+    if (isNamespace && path.subresource === 'finalize' && req.method === 'PUT') {
+      return this.#object(call, path.name, 'finalize');
+    }
     const isAccount = kind.group === '' && kind.kind === 'ServiceAccount';
     if (isAccount && path.subresource === 'token') return this.#token(call, path.name);
     const isPod = kind.group === '' && kind.kind === 'Pod';
@@ -202,7 +207,7 @@ export class Resources {
     if (req.method === 'DELETE' && part === 'main') {
       const bytes = await readBody(req);
       const body = bytes.length > 0 ? parseBody(bytes, mediaTypeOf(req)) : undefined;
-      const { entry, gone } = await objects.delete(kind, namespace, name, parseDeleteOptions(body, query.dryRun));
+      const { entry, gone } = await objects.delete(kind, namespace, name, parseDeleteOptions(body, query));
       if (!gone) return this.#send(call, 200, entry);
       return sendJson(call.res, 200, successStatus(kind, name, entry.value.metadata.uid));
     }
@@ -264,11 +269,13 @@ export class Resources {
 
   async #deleteCollection(call: Call): Promise<void> {
     const { kind, namespace, query, req } = call;
-    await readBody(req);
+    const bytes = await readBody(req);
+    const body = bytes.length > 0 ? parseBody(bytes, mediaTypeOf(req)) : undefined;
+    const options = parseDeleteOptions(body, query);
     const listed = await listObjects(this.#options.store, { kind, namespace }, { ...query, limit: undefined });
     for (const entry of listed.entries) {
       const { name } = entry.value.metadata;
-      await this.#options.objects.delete(kind, namespace, name, { dryRun: query.dryRun }).catch((error) => {
+      await this.#options.objects.delete(kind, namespace, name, options).catch((error) => {
         // Another caller was faster; it is gone either way.
         if (!(error instanceof ApiError && error.code === 404)) throw error;
       });

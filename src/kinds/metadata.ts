@@ -23,10 +23,10 @@ export const metadataSchema: Schema = object('What every resource has: names, la
     'Resources that this one belongs to.',
     ['uid'],
     object('One owner.', {
-      'apiVersion!': text('API version of the owner.'),
-      'kind!': text('Kind of the owner.'),
-      'name!': text('Name of the owner.'),
-      'uid!': text('uid of the owner.'),
+      'apiVersion!': text('API version of the owner.', { minLength: 1 }),
+      'kind!': text('Kind of the owner.', { minLength: 1 }),
+      'name!': text('Name of the owner.', { minLength: 1 }),
+      'uid!': text('uid of the owner.', { minLength: 1 }),
       controller: flag('True for the one owner that manages it.'),
       blockOwnerDeletion: flag('True when the owner waits for it.'),
     }),
@@ -104,7 +104,25 @@ const checkLabels = (resource: Resource, { labels = {}, annotations = {} }: Obje
   return found;
 };
 
+const checkOwnership = (resource: Resource, { ownerReferences = [], finalizers = [] }: ObjectMeta): Problem[] => {
+  const found: Problem[] = [];
+  if (ownerReferences.filter(({ controller }) => controller).length > 1) {
+    found.push(
+      invalidField(resource, 'metadata.ownerReferences', 'only one reference can have controller set to true'),
+    );
+  }
+  for (const finalizer of finalizers) {
+    if (QUALIFIED.test(finalizer)) continue;
+    found.push(invalidField(resource, 'metadata.finalizers', `"${finalizer}" is not the name of a finalizer`));
+  }
+  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
+    found.push(invalidField(resource, 'metadata.finalizers', 'orphan and foregroundDeletion cannot be both set'));
+  }
+  return found;
+};
+
 export const checkMetadata = (kind: Kind, resource: Resource): Problem[] => [
   ...checkName(kind, resource),
   ...checkLabels(resource, resource.metadata),
+  ...checkOwnership(resource, resource.metadata),
 ];

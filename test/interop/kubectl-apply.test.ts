@@ -99,3 +99,46 @@ test('kubectl apply --server-side', { skip }, async (suite) => {
     assert.match(err, /unknown field "spec\.listeners\[0\]\.protocoll"|\.spec\.listeners\[name="http"\]\.protocoll/);
   });
 });
+
+test('kubectl with owners and finalizers', { skip }, async (suite) => {
+  const { succeeds, fails } = openKubectl(() => t.dataDir);
+  const map = (name: string, more = '') =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n${more}data: {a: b}\n`;
+  const owned = async (name: string, owner: string) => {
+    const uid = await succeeds(`get configmap ${owner} -o jsonpath={.metadata.uid}`);
+    const reference = `  ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: ${owner}, uid: "${uid}", blockOwnerDeletion: true}]\n`;
+    await succeeds('create -f -', map(name, reference));
+  };
+
+  await suite.test('delete waits for dependents with --cascade=foreground', async () => {
+    await succeeds('create -f -', map('owner'));
+    await owned('dependent', 'owner');
+    assert.equal(await succeeds('delete configmap owner --cascade=foreground'), 'configmap "owner" deleted\n');
+    assert.match(await fails('get configmap dependent'), /configmaps "dependent" not found/);
+  });
+
+  await suite.test('delete leaves dependents with --cascade=orphan', async () => {
+    await succeeds('create -f -', map('owner'));
+    await owned('dependent', 'owner');
+    await succeeds('delete configmap owner --cascade=orphan');
+    assert.equal(await succeeds('get configmap dependent -o jsonpath={.metadata.ownerReferences}'), '');
+  });
+
+  await suite.test('a dependent goes with its owner', async () => {
+    await succeeds('create -f -', map('owner'));
+    await owned('child', 'owner');
+    await succeeds('delete configmap owner');
+    await succeeds('wait --for=delete configmap/child --timeout=30s');
+  });
+
+  await suite.test('a terminating namespace says so, and is finalized by hand', async () => {
+    await succeeds('create namespace room');
+    await succeeds('create -n room -f -', map('held', '  finalizers: [example.dev/wait]\n'));
+    await succeeds('delete namespace room --wait=false');
+    assert.match(await succeeds('get namespace room'), /Terminating/);
+    assert.match(await fails('create -n room -f -', map('new')), /because it is being terminated/);
+    const raw = '{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"room"},"spec":{"finalizers":[]}}';
+    await succeeds('replace --raw /api/v1/namespaces/room/finalize -f -', raw);
+    assert.match(await fails('get namespace room'), /namespaces "room" not found/);
+  });
+});

@@ -21,6 +21,14 @@ export const namespace: Kind = {
       conditions: conditions(),
     }),
   }),
+  // By this label selectors name namespaces, as in Kubernetes.
+  normalize: (resource) => ({
+    ...resource,
+    metadata: {
+      ...resource.metadata,
+      labels: { ...resource.metadata.labels, 'kubernetes.io/metadata.name': resource.metadata.name },
+    },
+  }),
   columns: [
     {
       name: 'Status',

@@ -248,7 +248,7 @@ const addTo = (list: Attachment[] | undefined, index: ByKind, attachment: Attach
 
 /** The API wants one kind of route for requests to a host name: that of the oldest. */
 const rivalOf = (route: CompiledRoute, hostnames: readonly string[], index: ByKind): CompiledRoute | undefined => {
-  if (isStream(route)) return undefined;
+  if (isStream(route) || index.size === (index.has(route.kind) ? 1 : 0)) return undefined;
   for (const [kind, others] of index) {
     if (kind === route.kind) continue;
     const rival = others.find(

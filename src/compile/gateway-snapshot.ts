@@ -23,7 +23,7 @@ import {
 } from '../model/snapshot.ts';
 import { baseCluster, isPassedOn, splitCluster, withoutTls } from './cluster-names.ts';
 import { bySpecificity, coversHostname } from './hostnames.ts';
-import { keepEqual } from './keep.ts';
+import { keepEqual, sameItems } from './keep.ts';
 import type { Outbound } from './outbound.ts';
 import { routeClusters } from './route-clusters.ts';
 import { matchesLabels } from './selection.ts';
@@ -298,7 +298,22 @@ const chainsOf: Readonly<
 > = { HTTP: httpChains, TLS: tlsChains, TCP: tcpChains, UDP: udpChains };
 
 /** A request belongs to the listener with the most specific host name, even when that one has no route for it. */
-const virtualHostsOf = (listeners: Port['listeners'], authorize?: Authorize): VirtualHost[] => {
+const virtualHostsOf = (listeners: Port['listeners'], authorize?: Authorize): readonly VirtualHost[] => {
+  const own = listeners.map(({ listener }) => listener);
+  const memo = authorize || !own[0] ? undefined : hostLists.get(own[0]);
+  if (memo && sameItems(memo.listeners, own)) return memo.hosts;
+  const hosts = mergeHosts(listeners, authorize);
+  if (!authorize && own[0]) hostLists.set(own[0], { listeners: own, hosts });
+  return hosts;
+};
+
+/** By the first listener: those of a port, and their hosts. */
+const hostLists = new WeakMap<
+  GatewayListener,
+  { readonly listeners: readonly GatewayListener[]; readonly hosts: readonly VirtualHost[] }
+>();
+
+const mergeHosts = (listeners: Port['listeners'], authorize: Authorize | undefined): VirtualHost[] => {
   const names = [...new Set(listeners.map(({ listener }) => listener.hostname ?? '*'))].sort(bySpecificity);
   const ownerOf = (hostname: string) => names.find((name) => coversHostname(name, hostname));
   const hosts = new Map<string, VirtualHost>();
@@ -366,7 +381,16 @@ const clusterNames = function* (
     for (const { handler } of chains)
       if (handler.type === 'tcp' || handler.type === 'udp') for (const { cluster } of handler.targets) yield cluster;
   }
-  for (const { virtualHosts } of tables.values()) for (const { routes } of virtualHosts) yield* clustersOf(routes);
+  for (const { virtualHosts } of tables.values()) yield* clustersOfHosts(virtualHosts);
+};
+
+/** By a list of hosts: the same list leads to the same clusters. */
+const hostClusters = new WeakMap<readonly VirtualHost[], readonly string[]>();
+
+const clustersOfHosts = (hosts: readonly VirtualHost[]): readonly string[] => {
+  const known = hostClusters.get(hosts) ?? [...new Set(hosts.flatMap(({ routes }) => clustersOf(routes)))];
+  hostClusters.set(hosts, known);
+  return known;
 };
 
 const clusterLists = new WeakMap<readonly Route[], readonly string[]>();

@@ -131,7 +131,7 @@ const listenerStatuses = (input: Input, listeners: readonly ServedListener[], st
     return {
       name: spec.name,
       supportedKinds,
-      attachedRoutes: new Set(attached.map(({ route }) => route)).size,
+      attachedRoutes: attached.length,
       conditions: conditionsOf(overlap ? [...told, overlap] : told, last?.conditions, input.resource, state.nowMs),
     };
   });

@@ -9,6 +9,7 @@ import { no, type Verdict, yes } from './conditions.ts';
 import { addressesOf } from './gateway-addresses.ts';
 import { type AttachedNames, bySpecificity, coversHostname } from './hostnames.ts';
 import { byAge, type Input } from './input.ts';
+import { sameItems } from './keep.ts';
 import { checkListenerSet, groupListenerSets, type ListenerSetInput, type ListenerSetPart } from './listener-sets.ts';
 import {
   type CheckedListener,
@@ -110,13 +111,11 @@ export const meshGatewayOf = (
     ...(certificate && { backendCertificate: certificate }),
     listeners: allListeners(part)
       .filter(({ checked }) => checked.programmed)
-      .map(({ checked, attached }) =>
-        listenerOf(
-          checked,
-          attached.map((one) => ({ ...one, parts: partsOf(apply(input.key, checked.id, one.route)) })),
-          before?.listeners.find((listener) => listener.name === checked.id),
-        ),
-      ),
+      .map(({ checked, attached }) => {
+        const parts = attached.map(({ route }) => partsOf(apply(input.key, checked.id, route)));
+        const last = before?.listeners.find((listener) => listener.name === checked.id);
+        return listenerOf(checked, { attached, parts }, last);
+      }),
   };
 };
 
@@ -136,14 +135,15 @@ const ownClusters = ({ routes, targets }: RouteParts, gateway: string): RoutePar
   };
 };
 
-/** With the policies for its backends. */
-interface Governed extends Attachment {
-  readonly parts: RouteParts;
+/** What is attached to a listener, and, in the same order, with the policies for its backends. */
+interface Governed {
+  readonly attached: readonly Attachment[];
+  readonly parts: readonly RouteParts[];
 }
 
 const listenerOf = (
   { spec, id, hostname, secrets, client }: CheckedListener,
-  attached: readonly Governed[],
+  governed: Governed,
   before: GatewayListener | undefined,
 ): GatewayListener => ({
   name: id,
@@ -153,15 +153,16 @@ const listenerOf = (
   secrets,
   ...(client && { client }),
   ...(spec.protocol === 'HTTP' || spec.protocol === 'HTTPS'
-    ? { hosts: hostsOf(attached, before?.hosts), streams: [] }
-    : { hosts: [], streams: streamsOf(attached) }),
+    ? { hosts: hostsOf(governed, before?.hosts), streams: [] }
+    : { hosts: [], streams: streamsOf(governed) }),
 });
 
 /** What is attached to each name, by the names that routes themselves have for it: the most specific first, then the oldest. */
-const byNames = (attached: readonly Governed[]): Map<string, readonly RouteParts[][]> => {
+const byNames = ({ attached, parts: all }: Governed): Map<string, readonly RouteParts[][]> => {
   // In order of age, as they were attached.
   const byHost = new Map<string, Map<string, RouteParts[]>>();
-  for (const { hostnames, wanted, parts } of attached) {
+  for (const [place, { hostnames, wanted }] of attached.entries()) {
+    const parts = all[place]!;
     for (const [i, hostname] of hostnames.entries()) {
       const own = byHost.get(hostname) ?? new Map<string, RouteParts[]>();
       byHost.set(hostname, own);
@@ -176,8 +177,8 @@ const byNames = (attached: readonly Governed[]): Map<string, readonly RouteParts
 };
 
 /** Of routes that want the same connections the first has them. */
-const streamsOf = (attached: readonly Governed[]): GatewayListener['streams'] => {
-  const byHost = byNames(attached);
+const streamsOf = (governed: Governed): GatewayListener['streams'] => {
+  const byHost = byNames(governed);
   const names = [...byHost.keys()].sort(bySpecificity);
   return names.map((hostname) => ({ hostname, targets: byHost.get(hostname)?.[0]?.[0]?.targets ?? [] }));
 };
@@ -187,8 +188,20 @@ const inOrder = (lists: readonly RouteParts[][]): readonly Route[] =>
   joinRoutes(lists.map((parts) => sortRoutes(parts.map(({ routes }) => routes))));
 
 /** The routes of each host name; behind those of its own, in their order, come those of wider names that cover it. */
-const hostsOf = (attached: readonly Governed[], before: GatewayListener['hosts'] = []): GatewayListener['hosts'] => {
-  const byHost = byNames(attached);
+const hostsOf = (governed: Governed, before: GatewayListener['hosts'] = []): GatewayListener['hosts'] => {
+  const memo = governedBy.get(before);
+  if (memo && sameItems(memo.attached, governed.attached) && sameItems(memo.parts, governed.parts)) return before;
+  const sorted = sortHosts(governed, before);
+  const hosts = sameItems(before, sorted) ? before : sorted;
+  governedBy.set(hosts, governed);
+  return hosts;
+};
+
+/** What hosts were made of. */
+const governedBy = new WeakMap<GatewayListener['hosts'], Governed>();
+
+const sortHosts = (governed: Governed, before: GatewayListener['hosts']): GatewayListener['hosts'] => {
+  const byHost = byNames(governed);
   const names = [...byHost.keys()].sort(bySpecificity);
   const own = new Map(names.map((hostname) => [hostname, inOrder(byHost.get(hostname) ?? [])]));
   const wide = names.filter((hostname) => hostname.startsWith('*'));

@@ -14,31 +14,48 @@ const middleOf = (a: readonly unknown[], b: readonly unknown[]): { start: number
 export const differenceOf = <T>(a: readonly T[], b: readonly T[]): { readonly gone: T[]; readonly come: T[] } => {
   const { start, endA, endB } = middleOf(a, b);
   const isReplaced = endA === endB;
-  const gone = a.slice(start, endA).filter((item, i) => !isReplaced || item !== b[start + i]);
-  const come = b.slice(start, endB).filter((item, i) => !isReplaced || item !== a[start + i]);
-  if (gone.length === 0 || come.length === 0) return { gone, come };
+  const [gone, come]: [T[], T[]] = [[], []];
+  for (let i = start; i < endA; i++) if (!isReplaced || a[i] !== b[i]) gone.push(a[i]!);
+  for (let i = start; i < endB; i++) if (!isReplaced || a[i] !== b[i]) come.push(b[i]!);
+  if (gone.length === 0 || come.length === 0 || (gone.length === 1 && come.length === 1)) return { gone, come };
   const [before, after] = [new Set(gone), new Set(come)];
   return { gone: gone.filter((item) => !after.has(item)), come: come.filter((item) => !before.has(item)) };
 };
 
-/** Maps a list; items that were in the last one keep their results. */
+/** Maps a list; items that were in the last one keep their results. The same list when nothing changed. */
 export const openMap = <T, R>() => {
   let last: readonly T[] = [];
   let results: readonly R[] = [];
   return (items: readonly T[], fn: (item: T) => R): readonly R[] => {
     const { start, endA, endB } = middleOf(last, items);
     if (endA === start && endB === start) return results;
-    const known = endA - start > 1 || endB - start > 1 ? resultsOf(last, results, start, endA) : undefined;
-    const middle = items.slice(start, endB).map((item) => known?.get(item) ?? fn(item));
-    results = [...results.slice(0, start), ...middle, ...results.slice(endA)];
-    last = items;
+    const known = knownResults(last, items, results, start, endA, endB);
+    const next = results.slice(0, start);
+    const isReplaced = endA === endB;
+    for (let i = start; i < endB; i++) {
+      const item = items[i]!;
+      next.push(isReplaced && last[i] === item ? results[i]! : (known.get(item) ?? fn(item)));
+    }
+    for (let i = endA; i < results.length; i++) next.push(results[i]!);
+    [last, results] = [items, next];
     return results;
   };
 };
 
-const resultsOf = <T, R>(items: readonly T[], results: readonly R[], start: number, end: number): Map<T, R> => {
+/** Of the items that are no longer in their places. */
+const knownResults = <T, R>(
+  before: readonly T[],
+  after: readonly T[],
+  results: readonly R[],
+  start: number,
+  endBefore: number,
+  endAfter: number,
+): ReadonlyMap<T, R> => {
   const known = new Map<T, R>();
-  for (let i = start; i < end; i++) known.set(items[i]!, results[i]!);
+  const isReplaced = endBefore === endAfter;
+  for (let i = start; i < endBefore; i++) {
+    if (!isReplaced || before[i] !== after[i]) known.set(before[i]!, results[i]!);
+  }
   return known;
 };
 

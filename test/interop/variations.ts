@@ -79,13 +79,16 @@ const TEXTS =
   );
 const OTHERS: readonly unknown[] = [true, 7, 1.5, 'text', [], {}, null, [{}], [null], ['a', 'a']];
 
-const textsFor = ({ maxLength, enum: choices = [] }: PublishedSchema, all: boolean): unknown[] => {
+const textsFor = (schema: PublishedSchema, all: boolean, ruled: boolean): unknown[] => {
+  const { maxLength, pattern, format, enum: choices = [] } = schema;
   const bound = maxLength ? ['a'.repeat(maxLength), 'a'.repeat(maxLength + 1)] : [];
   if (!all) return ['', 'a b', ...choices, ...bound.slice(1)];
   const odd = maxLength
     ? [`/${'a'.repeat(maxLength - 1)}`, `${'a.'.repeat(maxLength / 2 - 1)}aa`, '\u{1f9f5}'.repeat(maxLength)]
     : [];
-  return ['', ...TEXTS, ...choices, ...bound, ...odd];
+  // Where nothing reads the text, one is as good as the other.
+  const read = pattern ?? format ?? schema['x-kubernetes-validations'] ?? (ruled && choices.length === 0);
+  return ['', ...(read ? TEXTS : ['a b', 'ä']), ...choices, ...bound, ...odd];
 };
 
 const numbersFor = ({ minimum = 0, maximum = 0, enum: choices = [] }: PublishedSchema): unknown[] => [
@@ -111,11 +114,11 @@ const mapsFor = ({ properties, maxProperties = 0 }: PublishedSchema, value: Json
   return [many(maxProperties), many(maxProperties + 1), ...keys.map((key) => ({ ...value, [key]: first }))];
 };
 
-const valuesFor = ({ schema, value, optional }: Place, all: boolean): unknown[] => {
+const valuesFor = ({ schema, value, optional, around }: Place, all: boolean): unknown[] => {
   const others = all ? OTHERS : [typeof value === 'string' ? 7 : 'text'];
   const removed = optional ? [REMOVED, null] : [REMOVED];
   if (Array.isArray(value)) return [...removed, ...listsFor(schema, value), ...others];
-  if (typeof value === 'string') return [...removed, ...textsFor(schema, all), ...others];
+  if (typeof value === 'string') return [...removed, ...textsFor(schema, all, around !== ''), ...others];
   if (typeof value === 'number') return [...removed, ...numbersFor(schema), ...others];
   if (typeof value === 'object' && value !== null) return [...removed, ...mapsFor(schema, value as Json), ...others];
   return [...removed, false, ...others];

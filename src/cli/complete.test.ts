@@ -12,7 +12,7 @@ const complete = async (...words: string[]): Promise<string[]> => {
 
 test('the candidates for a word depend on what stands before it', async () => {
   deepEqual(await complete('de'), ['describe', 'delete']);
-  deepEqual(await complete('get', 'httpr'), ['httproutes']);
+  deepEqual(await complete('get', 'grpcr'), ['grpcroutes']);
   deepEqual(await complete('get', 'services', '--fie'), ['--field-selector']);
   deepEqual(await complete('get', '-o', 'y'), ['yaml']);
   deepEqual(await complete('token', ''), ['create', 'show']);

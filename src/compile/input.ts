@@ -78,7 +78,7 @@ const check = (stored: Resource): Checked => {
       ],
     };
   }
-  const { resource: valid, problems, warnings } = validateResource(kind, stored);
+  const { resource: valid, problems, warnings } = validateResource(kind, stored, 'stored');
   // Mostly nothing changes: then there is one copy of it in memory, not two.
   const resource = keepEqual(stored, valid);
   const id = kind.group ? `${kind.group}/${kind.kind}` : kind.kind;

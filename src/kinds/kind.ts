@@ -59,6 +59,8 @@ export interface Kind {
   readonly namespaced: boolean;
   /** Of the whole resource below metadata: `spec`, `status`, or top-level fields such as `data`. */
   readonly schema: Schema;
+  /** A served version that takes more than `schema`. What is stored may have come through it. */
+  readonly wider?: { readonly version: string; readonly schema: Schema };
   /** True when status is a subresource: a write to the resource leaves it alone, and the other way round. */
   readonly statusSubresource: boolean;
   /** True when the API itself makes the objects and clients can only read them. */

@@ -208,6 +208,10 @@ const cases: Record<string, { input: string; want: string[] }> = {
       'REQUIRED_FIELD spec.rules[0].backendRefs: is required',
     ],
   },
+  'takes a TLSRoute of an early version without server names': {
+    input: other('TLSRoute', '{rules: [{backendRefs: [{name: s, port: 1}]}]}', 'v1alpha2'),
+    want: [],
+  },
   'refuses an address for a server name, and a backend without a port': {
     input: [
       other('TLSRoute', '{hostnames: [10.0.0.1], rules: [{backendRefs: [{name: s, port: 1}]}]}'),

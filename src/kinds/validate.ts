@@ -43,10 +43,10 @@ class Report {
 // Deep enough for any published kind; a bound, because the value comes from outside.
 const MAX_DEPTH = 64;
 
-/** Checks `value` against the schema of the kind; never throws, whatever `value` is. */
-export const validateResource = (kind: Kind, value: unknown): Validated => {
+/** Checks `value`, new or as `stored`, against the schema of the kind; never throws, whatever `value` is. */
+export const validateResource = (kind: Kind, value: unknown, from: 'new' | 'stored' = 'new'): Validated => {
   const report = new Report();
-  const walked = isObject(value) ? walk(rootSchema(kind), value, '', 0, report) : undefined;
+  const walked = isObject(value) ? walk(rootSchema(kind, value, from), value, '', 0, report) : undefined;
   if (!walked) report.add({ code: 'INVALID_FIELD', path: '', message: 'a resource must be an object' });
   let resource = shaped(walked as Partial<Resource> | undefined, kind);
   const problems: Problem[] = [];
@@ -65,22 +65,28 @@ export const validateResource = (kind: Kind, value: unknown): Validated => {
   return { resource, problems, warnings };
 };
 
-const roots = new WeakMap<Kind, Schema>();
+const roots = new WeakMap<Schema, Schema>();
 
-const rootSchema = (kind: Kind): Schema => {
-  let root = roots.get(kind);
+const rootSchema = (
+  { schema: strict, wider }: Kind,
+  { apiVersion }: Readonly<Record<string, unknown>>,
+  from: 'new' | 'stored',
+): Schema => {
+  const takesMore = wider && (from === 'stored' || String(apiVersion).endsWith(`/${wider.version}`));
+  const schema = takesMore ? wider.schema : strict;
+  let root = roots.get(schema);
   if (!root) {
     root = {
-      ...kind.schema,
+      ...schema,
       type: 'object',
       properties: {
         apiVersion: { type: 'string' },
         kind: { type: 'string' },
         metadata: metadataSchema,
-        ...kind.schema.properties,
+        ...schema.properties,
       },
     };
-    roots.set(kind, root);
+    roots.set(schema, root);
   }
   return root;
 };

@@ -43,7 +43,6 @@ const DIFFERENT: readonly { readonly where: RegExp; readonly why: string }[] = [
     why: 'a selector with another operator selects nothing',
   },
   { where: /value: "010.0.0.1"|"010.0.0.1" is not an IP/, why: 'programs differ in how they read a leading zero' },
-  { where: /^TLSRoute example-route/, why: 'v1alpha2 is held to the rules of v1, in which it is kept' },
   { where: /lastTransitionTime: (\[|\{)/, why: 'Kubernetes takes a list where a time must be' },
 ];
 

@@ -3,6 +3,7 @@
 import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/types.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
+import { SUPPORTED_FEATURES } from '../kinds/gateway-class/features.ts';
 import { CONTROLLER_NAME, type GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
 import type { HttpRouteFilterSpec } from '../kinds/http-route-filter/types.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
@@ -155,65 +156,15 @@ export const openRouting = (block?: Cidr) => {
 
 const isOwnClass = ({ spec }: Input<GatewayClassSpec>): boolean => spec.controllerName === CONTROLLER_NAME;
 
-/** The features of the Gateway API that Weft has, as its conformance suite names them. */
-const FEATURES = [
-  'BackendTLSPolicy',
-  'BackendTLSPolicySANValidation',
-  'GRPCRoute',
-  'GRPCRouteNamedRouteRule',
-  'Gateway',
-  'GatewayAddressEmpty',
-  'GatewayBackendClientCertificate',
-  'GatewayFrontendClientCertificateValidation',
-  'GatewayFrontendClientCertificateValidationInsecureFallback',
-  'GatewayHTTPListenerIsolation',
-  'GatewayHTTPSListenerDetectMisdirectedRequests',
-  'GatewayInfrastructure',
-  'GatewayPort8080',
-  'GatewayRouteHostnameIntersectionPrecedence',
-  'GatewayStaticAddresses',
-  'HTTPRoute',
-  'HTTPRoute303RedirectStatusCode',
-  'HTTPRoute307RedirectStatusCode',
-  'HTTPRoute308RedirectStatusCode',
-  'HTTPRouteBackendProtocolH2C',
-  'HTTPRouteBackendProtocolWebSocket',
-  'HTTPRouteBackendRequestHeaderModification',
-  'HTTPRouteBackendTimeout',
-  'HTTPRouteBackendURLRewrite',
-  'HTTPRouteCORS',
-  'HTTPRouteDestinationPortMatching',
-  'HTTPRouteHostRewrite',
-  'HTTPRouteMethodMatching',
-  'HTTPRouteNamedRouteRule',
-  'HTTPRouteParentRefPort',
-  'HTTPRoutePathRedirect',
-  'HTTPRoutePathRewrite',
-  'HTTPRoutePortRedirect',
-  'HTTPRouteQueryParamMatching',
-  'HTTPRouteRequestMirror',
-  'HTTPRouteRequestMultipleMirrors',
-  'HTTPRouteRequestPercentageMirror',
-  'HTTPRouteRequestTimeout',
-  'HTTPRouteResponseHeaderModification',
-  'HTTPRouteRetryCodes',
-  'HTTPRouteRetryConnectionError',
-  'HTTPRouteSchemeRedirect',
-  'ListenerSet',
-  'Mesh',
-  'ReferenceGrant',
-  'TCPRoute',
-  'TLSRoute',
-  'TLSRouteModeMixed',
-  'TLSRouteModeTerminate',
-].map((name) => ({ name }));
-
 const classStatus = ({ spec, resource, stored }: Input<GatewayClassSpec>, nowMs: number): unknown => {
   const verdict = spec.parametersRef
     ? no('Accepted', 'InvalidParameters', 'spec.parametersRef is not supported')
     : yes('Accepted', 'Accepted');
   const before = (stored.status ?? {}) as { conditions?: readonly Condition[] };
-  return { conditions: conditionsOf([verdict], before.conditions, resource, nowMs), supportedFeatures: FEATURES };
+  return {
+    conditions: conditionsOf([verdict], before.conditions, resource, nowMs),
+    supportedFeatures: SUPPORTED_FEATURES,
+  };
 };
 
 const ownGateways = ({ classes, gateways }: RoutingInputs) => {

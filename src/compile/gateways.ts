@@ -2,7 +2,6 @@
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
 import type { Route } from '../model/route.ts';
-import type { WeightedCluster } from '../model/snapshot.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';
 import { withGateway } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
@@ -19,6 +18,7 @@ import {
   type PortOwners,
   secretOf,
 } from './listeners.ts';
+import { withClusters } from './route-clusters.ts';
 import { joinRoutes, sortRoutes } from './route-order.ts';
 import type { CompiledRoute } from './routes.ts';
 
@@ -121,17 +121,10 @@ export const meshGatewayOf = (
 
 /** With clusters of the Gateway's own, which is told from others by its certificate. */
 const ownClusters = ({ routes, targets }: RouteParts, gateway: string): RouteParts => {
-  const own = <T extends WeightedCluster>(target: T): T => ({
-    ...target,
-    cluster: withGateway(target.cluster, gateway),
-  });
+  const own = (cluster: string): string => withGateway(cluster, gateway);
   return {
-    targets: targets.map(own),
-    routes: routes.map((ordered) => {
-      const { action } = ordered.route;
-      if (action.type !== 'forward') return ordered;
-      return { ...ordered, route: { ...ordered.route, action: { ...action, targets: action.targets.map(own) } } };
-    }),
+    targets: targets.map((target) => ({ ...target, cluster: own(target.cluster) })),
+    routes: routes.map((ordered) => ({ ...ordered, route: withClusters(ordered.route, own) })),
   };
 };
 

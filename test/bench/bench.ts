@@ -1,4 +1,4 @@
-// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|workers|startup|memory|latency|routes …]: Weft's gateway beside Envoy and
+// npm run bench [-- http|full|tls|h2|grpc|large|mtls|p99|workers|startup|memory|latency|routes|failover …]: Weft's gateway beside Envoy and
 // nginx in one run, what a start costs, and how soon the mesh follows. Ends with each bar and what was measured.
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
@@ -7,6 +7,7 @@ import { findEnvoy } from '../../src/envoy/find.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { casesOf } from './cases.ts';
 import { compare, compareLatency, type Verdict } from './compare.ts';
+import { measureFailover } from './failover.ts';
 import { compareHops } from './hop.ts';
 import { measureLatency } from './latency.ts';
 import { measureMemory } from './memory.ts';
@@ -29,11 +30,12 @@ const { values, positionals } = parseArgs({
     probes: { type: 'string', default: '100' },
     churn: { type: 'string', default: '20' },
     load: { type: 'string', default: '200' },
+    'failover-seconds': { type: 'string', default: '4' },
   },
 });
 
 const cases = casesOf(Number(values.connections));
-const OTHERS = ['mtls', 'p99', 'workers', 'startup', 'memory', 'latency', 'routes'];
+const OTHERS = ['mtls', 'p99', 'workers', 'startup', 'memory', 'latency', 'routes', 'failover'];
 const known = [...cases.map(({ name }) => name), ...OTHERS];
 const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined) {
@@ -96,6 +98,10 @@ if (isWanted('routes')) {
   for (const engine of ['weft', 'envoy'] as const) {
     if (counts[engine] > 0) await measureRoutes(engine, { routes: counts[engine], probes, churn, load });
   }
+}
+if (isWanted('failover')) {
+  const failover = { perSecond: Number(values.load), seconds: Number(values['failover-seconds']) };
+  verdicts.push(...(await measureFailover(envoy.path, failover)));
 }
 if (verdicts.length > 0) {
   console.log('\nThe bars');

@@ -12,7 +12,6 @@ import {
   type LoadBalancing,
   type OutlierDetection,
   RECOVERY_MS,
-  unusedIntervalMs,
 } from '../../model/balancing.ts';
 import type { Cluster } from '../../model/snapshot.ts';
 import { duration, type Init } from './message.ts';
@@ -111,7 +110,8 @@ const checkerOf = (probe: HealthProbe, { service, tls }: Cluster): NonNullable<C
 const healthCheck = (settings: HealthCheck, cluster: Cluster): CheckInit => ({
   interval: duration(settings.intervalMs),
   unhealthyInterval: duration(Math.min(RECOVERY_MS, settings.intervalMs)),
-  noTrafficInterval: duration(unusedIntervalMs(settings)),
+  // Envoy tells whether a cluster is used by a counter, and Weft's bootstrap has it keep none.
+  noTrafficInterval: duration(settings.intervalMs),
   timeout: duration(settings.timeoutMs),
   ...(settings.jitterMs !== undefined && { initialJitter: duration(settings.jitterMs) }),
   intervalJitterPercent: 5,
@@ -123,7 +123,11 @@ const healthCheck = (settings: HealthCheck, cluster: Cluster): CheckInit => ({
 export const balancingOf = (cluster: Cluster): ClusterInit => ({
   lbPolicy: LB_POLICY[cluster.loadBalancing],
   ...settingsOf(cluster),
-  commonLbConfig: { healthyPanicThreshold: { value: cluster.panicThreshold ?? PANIC_THRESHOLD } },
+  commonLbConfig: {
+    healthyPanicThreshold: { value: cluster.panicThreshold ?? PANIC_THRESHOLD },
+    // Else what is told of health waits for a second.
+    updateMergeWindow: duration(0),
+  },
   ...(cluster.outliers && { outlierDetection: outlierDetection(cluster.outliers) }),
   ...(cluster.healthCheck && { healthChecks: [healthCheck(cluster.healthCheck, cluster)] }),
 });

@@ -1,6 +1,5 @@
 // One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
 // knows its client and its upstream as streams, not by the version of HTTP that they speak.
-import type { BodyFilter, BodyOut, RequestTap } from '../../filters/filter.ts';
 import { INVALID_CLUSTER } from '../../model/snapshot.ts';
 import type { Decision } from '../../policy/authorization.ts';
 import { normalizePath } from '../../policy/path.ts';
@@ -9,7 +8,6 @@ import type { LimitCounts } from '../downstream/client-limits.ts';
 import type { ClientStream, LocalAnswer } from '../downstream/client-stream.ts';
 import { httpPart, makeEvent } from '../events.ts';
 import { type GrpcCall, openCall, translateWeb } from '../grpc/call.ts';
-import { CHUNKED, NO_BODY } from '../http1/body.ts';
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
 import type { PreparedHttp } from '../listen/chain.ts';
 import type { Origin } from '../proxy-protocol/header.ts';
@@ -26,17 +24,19 @@ import type { Affinity } from './affinity.ts';
 import { decide } from './decide.ts';
 import { ExchangeTimes } from './exchange-times.ts';
 import { ExchangeFilters } from './filter-run.ts';
-import { KeptBody } from './kept-body.ts';
 import { type Original, openMirrored } from './mirrored.ts';
+import { ReceivedRequest } from './received-request.ts';
 import { addRequestHeaders, type RequestIds } from './request-headers.ts';
+import { Retries } from './retries.ts';
 import { answerHeaders, noRouteText } from './routed-answer.ts';
+import { type AnswerOwner, SentAnswer } from './sent-answer.ts';
 import { takeUnsent, UNSENT_FIELDS } from './unsent.ts';
 
 const MAX_INTERIM = 16;
 const NOT_BASE64 = 'the body is not base64';
 const NEVER = Number.POSITIVE_INFINITY;
 
-export class Exchange implements UpstreamUser, AttemptOwner {
+export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   readonly isHead: boolean;
   readonly #context: ProxyContext;
   #down: ClientStream;
@@ -53,32 +53,23 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #forward: PreparedForward | undefined;
   #target: PreparedTarget | undefined;
   #attempts: Attempts | undefined;
+  #retries: Retries | undefined;
   /** Where filters do more than to edit heads. */
   #filters: ExchangeFilters | undefined;
-  #taps: RequestTap[] | undefined;
-  #bodyFilter: BodyFilter | undefined;
   #affinity: Affinity | undefined;
   readonly #times: ExchangeTimes;
 
-  readonly #hasBody: boolean;
-  #kept: KeptBody | undefined;
+  readonly #received: ReceivedRequest;
   /** Some of it was written to an upstream. */
   #wasSent = false;
   /** Why no upstream could be reached, told once the request has come whole. */
   #heldReason: string | undefined;
-  #requestDone: boolean;
-  #requestTrailers: readonly string[] | undefined;
-  #received = 0;
 
   #interims = 0;
   /** The client was told 100 (Continue). */
   #continued = false;
-  #answered = false;
-  #answerDone = false;
-  #answerTrailers: readonly string[] | undefined;
-  #status = 0;
+  readonly #answer: SentAnswer;
   #call: GrpcCall | undefined;
-  #sent = 0;
   #close: boolean;
   #over = false;
 
@@ -96,8 +87,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.#asked = { path: message.path, host: message.host };
     this.isHead = message.method === 'HEAD';
     this.#call = openCall(message);
-    this.#hasBody = hasBody;
-    this.#requestDone = !hasBody;
+    this.#received = new ReceivedRequest(hasBody);
+    this.#answer = new SentAnswer(this);
     this.#close = message.close || message.old;
     this.#startMs = context.clock.now();
     this.#times = new ExchangeTimes(context.deadlines);
@@ -191,8 +182,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     if (this.#call?.web) this.#down = this.#call.web;
     // Calls give themselves a time, and may be silent for as long.
     this.#times.limitCall(this.#call?.timeoutMs(message, action.config.timeoutMs));
-    if (this.#requestDone) this.#times.limitRequest(action.config.timeoutMs);
-    else this.#kept = new KeptBody(this.#context.limits.maxKeptBytes);
+    if (this.#received.done) this.#times.limitRequest(action.config.timeoutMs);
+    this.#received.keep(this.#context.limits.maxKeptBytes);
     if (!target.open) {
       this.#forwardTo(target, action, cluster);
       return;
@@ -215,8 +206,12 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       target.editRequest(message);
       takeEditedHost(message);
     }
-    if (target.taps) this.#openTaps(target.taps);
+    if (target.taps) {
+      const aside = (name: string) => openMirrored(this.#context, this.#http.cluster(name), this.#original());
+      this.#received.openTaps(target.taps, message, aside);
+    }
     this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this, this.#affinity);
+    this.#retries = new Retries(this.#attempts, action.config, message, this.#received, this.#times, this.#call);
     this.#armDeadline();
     this.#attempts.start();
   }
@@ -229,9 +224,9 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   }
 
   onRequestBody(buffer: Buffer, start: number, end: number): void {
-    this.#received += end - start;
-    if (this.#over || this.#answerDone) return;
-    if (this.#received > this.#maxBytes) {
+    this.#received.bytes += end - start;
+    if (this.#over || this.#answer.done) return;
+    if (this.#received.bytes > this.#maxBytes) {
       this.#tooLarge();
       return;
     }
@@ -247,12 +242,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   #takeBody(buffer: Buffer, start: number, end: number): void {
     const { lender } = this.#down;
-    const kept = this.#kept;
-    if (kept?.complete) kept.add(lender.keep(buffer, start, end));
-    if (this.#taps) for (const tap of this.#taps) tap.body(Buffer.from(buffer.subarray(start, end)));
+    this.#received.take(lender, buffer, start, end);
     const upstream = this.#attempts?.stream;
     if (upstream) upstream.body(lender, buffer, start, end);
-    else if (!kept?.full) return;
+    else if (!this.#received.kept?.full) return;
     else if (this.#heldReason !== undefined) this.#tellUnsent(this.#heldReason);
     else this.#down.pauseBody();
   }
@@ -263,9 +256,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       this.onBadRequestBody(NOT_BASE64);
       return;
     }
-    this.#requestDone = true;
-    this.#requestTrailers = trailers;
-    if (this.#taps) for (const tap of this.#taps) tap.end(trailers);
+    this.#received.end(trailers);
     if (this.#heldReason !== undefined) {
       this.#tellUnsent(this.#heldReason);
       return;
@@ -282,7 +273,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   /** One read of the client was handed over. */
   onRequestReadDone(): void {
     const upstream = this.#attempts?.stream;
-    if (this.#over || this.#requestDone || !upstream) return;
+    if (this.#over || this.#received.done || !upstream) return;
     upstream.flush();
     if (upstream.blocked) this.#down.pauseBody();
     this.#context.deadlines.now();
@@ -306,25 +297,11 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     return this.#context.stats.by[this.#http.direction].limits;
   }
 
-  #openTaps(makers: NonNullable<RouteFilters['taps']>): void {
-    const aside = (name: string) => openMirrored(this.#context, this.#http.cluster(name), this.#original());
-    for (const make of makers) {
-      const tap = make(this.#message, aside);
-      if (!tap) continue;
-      for (const piece of this.#kept?.pieces ?? []) tap.body(piece);
-      if (this.#requestDone) tap.end(this.#requestTrailers);
-      else {
-        this.#taps ??= [];
-        this.#taps.push(tap);
-      }
-    }
-  }
-
   #original(): Original {
     const { info, self, version } = this.#down;
     return {
       message: this.#message,
-      hasBody: this.#hasBody,
+      hasBody: this.#received.hasBody,
       info,
       self,
       version,
@@ -341,7 +318,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   }
 
   onClientDrain(): void {
-    if (!this.#bodyFilter?.blocked) this.#attempts?.stream?.resume();
+    if (!this.#answer.blocked) this.#attempts?.stream?.resume();
     this.#armDeadline();
   }
 
@@ -359,15 +336,14 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const message = this.#message;
     message.scheme ||= this.#scheme;
     // Nobody waits for 100 (Continue) any more.
-    if (this.#requestDone) message.expectContinue = false;
-    upstream.begin(this, message, !this.#hasBody);
-    const kept = this.#kept;
+    if (this.#received.done) message.expectContinue = false;
+    upstream.begin(this, message, !this.#received.hasBody);
+    const kept = this.#received.kept;
     kept?.replay(upstream);
-    const mayGoAgain = this.#attempts!.isMesh || upstream.mayRefuse || this.#retriesCalls || mayRepeat(message.method);
-    if (kept && !mayGoAgain) this.#kept = undefined;
+    if (kept && !this.#retries!.mayFollow(upstream)) this.#received.kept = undefined;
     else kept?.sent();
-    if (this.#requestDone) {
-      upstream.end(this.#requestTrailers);
+    if (this.#received.done) {
+      upstream.end(this.#received.trailers);
       this.#times.limitAttempt(this.#forward!.config.attemptTimeoutMs);
     } else {
       // Pieces of the same read follow at once; else this is sent when the read is done.
@@ -380,7 +356,12 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onGivenUp(status: number, reason: string, flag: string): void {
     if (flag !== 'UF' || !this.#isUnsent) this.answer(status, reason, flag);
     // A caller that still sends would have to pass an early answer on; one that waits for 100 (Continue) sends nothing.
-    else if (!this.#requestDone && this.#kept?.complete && !this.#kept.full && !this.#message.expectContinue) {
+    else if (
+      !this.#received.done &&
+      this.#received.kept?.complete &&
+      !this.#received.kept.full &&
+      !this.#message.expectContinue
+    ) {
       this.#heldReason = reason;
       this.#down.wantBody();
     } else this.#tellUnsent(reason);
@@ -396,45 +377,6 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     this.answer(503, reason, 'UF', UNSENT_FIELDS);
   }
 
-  /** All of the request that has come is still at hand. */
-  get #isWhole(): boolean {
-    return !this.#hasBody || this.#kept?.complete === true;
-  }
-
-  /** The endpoint's proxy could not reach its program: the next one gets the request, where it is still at hand. */
-  #moveOn(): boolean {
-    const attempts = this.#attempts!;
-    if (!this.#isWhole || !attempts.isMesh || this.#http.direction === 'inbound') return false;
-    const dueAt = this.#times.attemptDueAt;
-    this.#times.endAttempt();
-    if (attempts.moveOn()) return true;
-    this.#times.attemptDueAt = dueAt;
-    return false;
-  }
-
-  /** True when the whole request can be sent once more without being done twice. */
-  get #repeatable(): boolean {
-    return !this.#answered && mayRepeat(this.#message.method) && (this.#kept?.complete ?? true);
-  }
-
-  /** Tries again where that is safe and the route wants it. */
-  #retry(safe = this.#repeatable): boolean {
-    const attempts = this.#attempts;
-    if (!attempts || !safe || !attempts.takeRetry()) return false;
-    this.#times.endAttempt();
-    attempts.retry();
-    return true;
-  }
-
-  #retryUnanswered(): boolean {
-    return this.#forward!.config.retry?.resets !== false && this.#retry();
-  }
-
-  /** The route retries calls by their status: then by what method they came says nothing. */
-  get #retriesCalls(): boolean {
-    return this.#call !== undefined && this.#forward!.config.retry?.grpcStatuses !== undefined;
-  }
-
   // --- the answer
 
   onInterim(message: ResponseMessage): void {
@@ -443,8 +385,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       this.#badAnswer('there are too many interim answers');
       return;
     }
-    if (this.#message.old || this.#answered) return;
-    if (message.status === 100 && (!this.#message.expectContinue || this.#requestDone)) return;
+    if (this.#message.old || this.#answer.begun) return;
+    if (message.status === 100 && (!this.#message.expectContinue || this.#received.done)) return;
     if (message.status === 100) this.#continued = true;
     this.#down.interim(message);
   }
@@ -453,88 +395,65 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const { status } = message;
     this.#attempts!.answered(this.#call?.outcome(message) ?? status);
     const unsent = takeUnsent(message.headers);
-    if (unsent && status === 503 && this.#moveOn()) return;
+    if (unsent && status === 503 && this.#http.direction !== 'inbound' && this.#retries!.moveOn()) return;
     if (this.#message.upgrade !== '' && this.#down.needsSwitch && status < 300) {
       this.#attempts!.stream?.drop();
       this.#badAnswer('it does not switch protocols, and its answer would be taken for that');
       return;
     }
-    const retry = this.#forward!.config.retry;
-    if (retry?.statuses.includes(status) && this.#retry()) return;
-    this.#call?.readHead(message.headers);
-    if (this.#call?.isRetried(retry) && this.#retry(this.#isWhole)) return;
+    if (this.#retries!.afterAnswer(message)) return;
     const request = this.#message;
-    this.#answered = true;
-    this.#status = status;
-    if (this.#down.mustClose || (request.expectContinue && !this.#continued && !this.#requestDone)) this.#close = true;
+    this.#answer.begun = true;
+    this.#answer.status = status;
+    if (this.#down.mustClose || (request.expectContinue && !this.#continued && !this.#received.done))
+      this.#close = true;
     this.#affinity?.mark(message.headers, this.#attempts!.endpoint!.endpoint, this.#context.clock.now());
     this.#editAnswer(message);
-    if (this.#filters && bodyMode !== NO_BODY) this.#bodyFilter = this.#filters.openBody(message, this.#bodyOut());
-    if (this.#bodyFilter) message.contentLength = -1;
-    this.#down.answer(message, request, this.#bodyFilter ? CHUNKED : bodyMode, this.#close);
+    this.#answer.begin(this.#down, message, request, bodyMode, this.#close, this.#filters);
   }
 
   onBody(buffer: Buffer, start: number, end: number): void {
     const upstream = this.#attempts?.stream;
-    if (this.#over || !upstream) return;
-    if (this.#bodyFilter) {
-      this.#bodyFilter.write(buffer, start, end);
-      return;
-    }
-    this.#sent += end - start;
-    this.#down.body(upstream.lender, buffer, start, end);
+    if (!this.#over && upstream) this.#answer.body(this.#down, upstream.lender, buffer, start, end);
   }
 
   onBodyEnd(trailers: readonly string[] | undefined): void {
-    if (this.#attempts?.stream && this.#answered) this.#answerDone = true;
-    this.#answerTrailers = trailers;
+    if (this.#attempts?.stream && this.#answer.begun) this.#answer.done = true;
+    this.#answer.trailers = trailers;
     this.#call?.readTrailers(trailers);
   }
 
   onReadDone(): void {
     if (this.#over) return;
     const down = this.#down;
-    const filter = this.#bodyFilter;
-    if (this.#answerDone) {
-      if (filter) this.#endFilteredBody(filter);
-      else this.#endAnswer();
+    if (this.#answer.done) {
+      if (!this.#answer.endFilter()) this.onFiltered();
+      else {
+        // The rest of it comes later; the upstream is free.
+        this.#attempts!.stop(this.#received.done);
+        this.#armDeadline();
+      }
       return;
     }
-    filter?.flush();
+    this.#answer.flush();
     down.flush();
     this.#context.deadlines.now();
-    if (down.blocked || filter?.blocked) this.#attempts?.stream?.pause();
+    if (down.blocked || this.#answer.blocked) this.#attempts?.stream?.pause();
     this.#armDeadline();
   }
 
-  #endAnswer(): void {
-    this.#down.end(this.#answerTrailers);
+  /** The last of the answer was handed over. */
+  onFiltered(): void {
+    this.#down.end(this.#answer.trailers);
     this.#finish();
   }
 
-  /** The rest of it comes later; the upstream is free. */
-  #endFilteredBody(filter: BodyFilter): void {
-    this.#attempts!.stop(this.#requestDone);
-    filter.end();
-    this.#armDeadline();
+  onFilterDrained(): void {
+    if (!this.#down.blocked) this.#attempts?.stream?.resume();
   }
 
-  #bodyOut(): BodyOut {
-    return {
-      push: (bytes) => {
-        if (this.#over) return;
-        this.#sent += bytes.length;
-        this.#down.body(undefined, bytes, 0, bytes.length);
-        this.#down.flush();
-      },
-      end: () => {
-        if (!this.#over) this.#endAnswer();
-      },
-      drained: () => {
-        if (!this.#over && !this.#down.blocked) this.#attempts?.stream?.resume();
-      },
-      fail: () => this.#abort(undefined),
-    };
+  onFilterFailed(): void {
+    this.#abort(undefined);
   }
 
   #editAnswer(message: ResponseMessage): void {
@@ -556,7 +475,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const { cluster } = this.#attempts!;
     cluster.failures++;
     this.#context.log.debug('an upstream answer was refused', { cluster: cluster.cluster.name, reason });
-    if (this.#answered) {
+    if (this.#answer.begun) {
       this.#abort('UPE');
       return;
     }
@@ -566,15 +485,13 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   onUpstreamGone(end: UpstreamEnd): void {
     const attempts = this.#attempts;
     if (this.#over || !attempts?.stream) return;
-    if (this.#answered) {
+    if (this.#answer.begun) {
       this.#abort('UC');
       return;
     }
     attempts.cluster.failures++;
     if (end === 'lost') attempts.failed();
-    if (end === 'stale' && this.#repeatable) attempts.replay();
-    else if (end === 'unprocessed' && this.#isWhole && attempts.canReplayUnprocessed) attempts.replayUnprocessed();
-    else if (!this.#retryUnanswered()) {
+    if (!this.#retries!.afterLoss(end)) {
       this.answer(503, 'upstream connect error or disconnect before an answer: the connection was reset', 'UC');
     }
   }
@@ -589,8 +506,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       this.#badAnswer('it switches protocols unasked');
       return;
     }
-    this.#answered = true;
-    this.#status = 101;
+    this.#answer.begun = true;
+    this.#answer.status = 101;
     takeUnsent(message.headers);
     this.#editAnswer(message);
     this.#over = true;
@@ -600,8 +517,8 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       fromClient: early,
       fromUpstream: rest,
       onDone: ({ received, sent, end }) => {
-        this.#received += received;
-        this.#sent += sent;
+        this.#received.bytes += received;
+        this.#answer.bytes += sent;
         if (end === 'idle') this.#flag('SI');
         this.#attempts!.leave();
         this.#tell();
@@ -615,13 +532,13 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   answer(status: number, body: string, flag?: string, headers: readonly string[] = []): void {
     if (this.#over) return;
     if (flag) this.#flag(flag);
-    if (this.#answered) {
+    if (this.#answer.begun) {
       this.#abort(undefined);
       return;
     }
     const { expectContinue } = this.#message;
-    if (this.#down.mustClose || (expectContinue && !this.#requestDone && !this.#continued)) this.#close = true;
-    this.#answered = true;
+    if (this.#down.mustClose || (expectContinue && !this.#received.done && !this.#continued)) this.#close = true;
+    this.#answer.begun = true;
     const text = body === '' || body.endsWith('\n') || this.#route?.action.type === 'direct' ? body : `${body}\n`;
     const { isHead } = this;
     const nowMs = this.#context.clock.now();
@@ -636,10 +553,10 @@ export class Exchange implements UpstreamUser, AttemptOwner {
       nowMs,
     };
     const answer = this.#call?.localAnswer(plain, flag === 'UT') ?? plain;
-    this.#status = answer.status;
-    this.#sent = isHead ? 0 : Buffer.byteLength(answer.body);
+    this.#answer.status = answer.status;
+    this.#answer.bytes = isHead ? 0 : Buffer.byteLength(answer.body);
     this.#down.answerLocally(answer);
-    this.#answerDone = true;
+    this.#answer.done = true;
     this.#finish();
   }
 
@@ -647,37 +564,37 @@ export class Exchange implements UpstreamUser, AttemptOwner {
   #abort(flag: string | undefined): void {
     if (this.#over) return;
     if (flag) this.#flag(flag);
-    this.#answerDone = false;
+    this.#answer.done = false;
     this.#finish();
   }
 
   #finish(): void {
     this.#over = true;
-    this.#bodyFilter?.close();
-    if (!this.#requestDone && this.#taps) for (const tap of this.#taps) tap.abort();
+    this.#answer.stop();
+    this.#received.stop();
     this.#down.clearExchangeDeadline();
-    this.#attempts?.stop(this.#answerDone && this.#requestDone);
+    this.#attempts?.stop(this.#answer.done && this.#received.done);
     this.#tell();
-    this.#down.exchangeDone(this.#answerDone, this.#close, this.#requestDone);
+    this.#down.exchangeDone(this.#answer.done, this.#close, this.#received.done);
   }
 
   onDue(): void {
     if (this.#over) return;
     const now = this.#context.deadlines.now();
     if (now >= this.#times.requestDueAt) {
-      if (!this.#answered) this.#attempts?.failed();
+      if (!this.#answer.begun) this.#attempts?.failed();
       this.answer(504, 'upstream request timeout', 'UT');
       return;
     }
     if (now >= this.#times.attemptDueAt) {
       this.#attempts!.cluster.failures++;
       this.#attempts!.failed();
-      if (!this.#retryUnanswered()) this.answer(504, 'upstream request timeout', 'UT');
+      if (this.#answer.begun || !this.#retries!.afterSilence()) this.answer(504, 'upstream request timeout', 'UT');
       return;
     }
     if (now >= this.#receiveDeadline) this.#limitCounts.requestTimeouts++;
     else this.#limitCounts.stalledRequests++;
-    if (!this.#requestDone && !this.#answered) {
+    if (!this.#received.done && !this.#answer.begun) {
       this.#close = true;
       this.answer(408, 'the request body did not come in time', 'SI');
       return;
@@ -687,7 +604,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
 
   /** For the whole of the request, while nobody has answered it. */
   get #receiveDeadline(): number {
-    if (this.#requestDone || this.#answered) return NEVER;
+    if (this.#received.done || this.#answer.begun) return NEVER;
     return this.#times.startedAt + (this.#http.handler.limits?.requestTimeoutMs ?? NEVER);
   }
 
@@ -713,7 +630,7 @@ export class Exchange implements UpstreamUser, AttemptOwner {
     const context = this.#context;
     const decision = this.#decision;
     const cluster = this.#attempts?.cluster.cluster;
-    this.#attempts?.ended(this.#status, this.#flags ?? NO_FLAGS);
+    this.#attempts?.ended(this.#answer.status, this.#flags ?? NO_FLAGS);
     this.#filters?.ended();
     context.onEvent(
       makeEvent(context, this.#down.self.get(context), {
@@ -725,12 +642,12 @@ export class Exchange implements UpstreamUser, AttemptOwner {
         endpoint: this.#attempts?.endpoint?.endpoint,
         cluster: cluster?.name,
         route: this.#route?.route.name,
-        bytesReceived: this.#received,
-        bytesSent: this.#sent,
+        bytesReceived: this.#received.bytes,
+        bytesSent: this.#answer.bytes,
         flags: this.#flags ?? NO_FLAGS,
         attempts: this.#attempts?.count ?? 0,
         policy: decision && { verdict: decision.verdict, names: decision.names, reason: decision.reason },
-        http: httpPart(this.#asked, this.#message.method, this.#status, this.#ids, this.#call?.status),
+        http: httpPart(this.#asked, this.#message.method, this.#answer.status, this.#ids, this.#call?.status),
       }),
     );
   }

@@ -38,30 +38,50 @@ const workloadsOf = async (client: Client, service: Resource, terminal: Terminal
   return [['Workloads', indented(formatTable(heads, rows, paintWith(terminal.hasColour)))]];
 };
 
-interface RouteSpec {
-  readonly parentRefs?: readonly { readonly kind?: string; readonly name?: string; readonly namespace?: string }[];
+interface Ref {
+  readonly kind?: string;
+  readonly name?: string;
+  readonly namespace?: string;
+}
+
+interface AttachedSpec {
+  /** Of routes. */
+  readonly parentRefs?: readonly Ref[];
+  /** Of a ListenerSet. */
+  readonly parentRef?: Ref;
 }
 
 const ROUTES = ['httproutes', 'grpcroutes', 'tlsroutes', 'tcproutes', 'udproutes'];
 
-const routesOf = async (client: Client, parent: Resource): Promise<Section[]> => {
+/** What names the resource as its parent, of these kinds. */
+const attachedTo = async (
+  client: Client,
+  parent: Resource,
+  title: string,
+  plurals: readonly string[],
+): Promise<Section[]> => {
   const { name, namespace } = parent.metadata;
-  const lists = ROUTES.flatMap((plural) => findKindByName(plural) ?? []).map(async (kind) => {
-    const { items } = await client.list(kind);
-    return items
-      .filter((route) =>
-        ((route.spec ?? {}) as RouteSpec).parentRefs?.some(
-          (ref) =>
-            (ref.kind ?? 'Gateway') === parent.kind &&
-            ref.name === name &&
-            (ref.namespace ?? route.metadata.namespace) === namespace,
-        ),
-      )
-      .map((route) => `  ${kind.kind} ${route.metadata.namespace}/${route.metadata.name}`);
-  });
+  const lists = plurals
+    .flatMap((plural) => findKindByName(plural) ?? [])
+    .map(async (kind) => {
+      const { items } = await client.list(kind);
+      return items
+        .filter(({ spec, metadata }) => {
+          const { parentRefs = [], parentRef } = (spec ?? {}) as AttachedSpec;
+          return [...parentRefs, ...(parentRef ? [parentRef] : [])].some(
+            (ref) =>
+              (ref.kind ?? 'Gateway') === parent.kind &&
+              ref.name === name &&
+              (ref.namespace ?? metadata.namespace) === namespace,
+          );
+        })
+        .map(({ metadata }) => `  ${kind.kind} ${metadata.namespace}/${metadata.name}`);
+    });
   const lines = (await Promise.all(lists)).flat();
-  return lines.length ? [['Routes', lines]] : [];
+  return lines.length ? [[title, lines]] : [];
 };
+
+const PARENTS = ['Service', 'Gateway', 'ListenerSet'];
 
 const EVENTS: ResourceType = { group: '', version: 'v1', plural: 'events', namespaced: true };
 
@@ -92,6 +112,7 @@ const eventsOf = async (client: Client, resource: Resource): Promise<Section[]> 
 /** The sections that stand between the conditions and the spec. */
 export const relatedLines = async (client: Client, resource: Resource, terminal: Terminal): Promise<Section[]> => [
   ...(resource.kind === 'Service' ? await workloadsOf(client, resource, terminal) : []),
-  ...(resource.kind === 'Service' || resource.kind === 'Gateway' ? await routesOf(client, resource) : []),
+  ...(resource.kind === 'Gateway' ? await attachedTo(client, resource, 'ListenerSets', ['listenersets']) : []),
+  ...(PARENTS.includes(resource.kind) ? await attachedTo(client, resource, 'Routes', ROUTES) : []),
   ...(await eventsOf(client, resource)),
 ];

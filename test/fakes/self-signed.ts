@@ -5,6 +5,7 @@ import type { FakeServerTls } from './http-server.ts';
 
 export interface SelfSignedOptions {
   readonly address?: string;
+  readonly dnsNames?: readonly string[];
   readonly notAfter?: Date;
 }
 
@@ -12,7 +13,7 @@ export const makeSelfSigned = (options: SelfSignedOptions = {}): FakeServerTls =
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const template = {
     subject: { commonName: 'test' },
-    names: { ipAddresses: [options.address ?? '127.0.0.1'] },
+    names: { ipAddresses: [options.address ?? '127.0.0.1'], dnsNames: options.dnsNames ?? [] },
     notBefore: Date.UTC(2020),
     notAfter: (options.notAfter ?? new Date('2120-01-01')).getTime(),
   };

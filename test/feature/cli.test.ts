@@ -116,7 +116,16 @@ describe('apply, get and delete', () => {
       await good(['describe', 'svc', 'reviews']),
       /\nWorkloads:\n {2}none has the labels app=reviews; "weft run --service reviews" starts one\n/,
     );
-    match(await good(['describe', 'gateway/shop']), /\nRoutes:\n {2}HTTPRoute default\/shop\n/);
+    const set = `apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: { name: team, namespace: default }
+spec: { parentRef: { name: shop }, listeners: [{ name: http, port: 80, protocol: HTTP }] }
+`;
+    await good(['apply', '--no-wait', '-f', file('set.yaml', set)]);
+    match(
+      await good(['describe', 'gateway/shop']),
+      /\nListenerSets:\n {2}ListenerSet default\/team\n+Routes:\n {2}HTTPRoute default\/shop\n/,
+    );
   });
 
   test('nothing found is said on standard error and is no failure', async () => {

@@ -1,4 +1,5 @@
-// TCPRoute and TLSRoute from their manifests to both engines: weights, server names, TLS passed through and ended.
+// TCPRoute and TLSRoute from their manifests to both engines: weights, precedence, server names, TLS passed through, ended
+// and begun again, listeners of ListenerSets.
 import assert from 'node:assert/strict';
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
@@ -7,7 +8,7 @@ import { backend, ENGINES, freePorts, type GatewayEngine, LOOPBACK, startGateway
 import { makeSelfSigned } from '../fakes/self-signed.ts';
 
 const certificate = makeSelfSigned();
-const atBackend = makeSelfSigned();
+const atBackend = makeSelfSigned({ dnsNames: ['backend.test'] });
 
 /** Says its name, then echoes; half-close is answered with a last word. */
 const serve = (name: string) => (socket: Socket) => {
@@ -52,15 +53,24 @@ const tls = async (port: number, servername: string): Promise<TlsAnswer> => {
   return { said, certificate: shown };
 };
 
-const route = (kind: string, name: string, section: string, backends: string, hostnames?: string): string => `
+interface RouteDetails {
+  readonly hostnames?: string;
+  readonly created?: string;
+  readonly parent?: string;
+}
+
+const route = (kind: string, name: string, section: string, backends: string, details: RouteDetails = {}): string => {
+  const { hostnames, created = '2025-01-01', parent = 'name: edge' } = details;
+  return `
 apiVersion: gateway.networking.k8s.io/v1
 kind: ${kind}
-metadata: { name: ${name}, namespace: default }
+metadata: { name: ${name}, namespace: default, creationTimestamp: "${created}T00:00:00Z" }
 spec:
-  parentRefs: [{ name: edge, sectionName: ${section} }]
+  parentRefs: [{ ${parent}, sectionName: ${section} }]
   ${hostnames ? `hostnames: [${hostnames}]` : ''}
   rules: [{ backendRefs: [${backends}] }]
 `;
+};
 
 const manifests = (listeners: readonly number[], programs: Readonly<Record<string, number>>): string[] => [
   `
@@ -69,13 +79,35 @@ kind: Gateway
 metadata: { name: edge, namespace: default }
 spec:
   gatewayClassName: weft
+  allowedListeners: { namespaces: { from: Same } }
   listeners:
     - { name: both, port: ${listeners[0]}, protocol: TCP }
     - { name: one, port: ${listeners[1]}, protocol: TCP }
     - { name: empty, port: ${listeners[2]}, protocol: TCP }
+    - { name: wanted, port: ${listeners[4]}, protocol: TCP }
     - { name: passed, port: ${listeners[3]}, protocol: TLS, hostname: "*.passed.test", tls: { mode: Passthrough } }
     - { name: ended, port: ${listeners[3]}, protocol: TLS, hostname: "*.ended.test", tls: { certificateRefs: [{ name: cert }] } }
     - { name: web, port: ${listeners[3]}, protocol: HTTPS, hostname: web.test, tls: { certificateRefs: [{ name: cert }] } }
+`,
+  `
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: { name: team, namespace: default }
+spec:
+  parentRef: { name: edge }
+  listeners: [{ name: own, port: ${listeners[5]}, protocol: TCP }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: { name: checked, namespace: default }
+spec:
+  targetRefs: [{ group: "", kind: Service, name: checked }]
+  validation: { hostname: backend.test, caCertificateRefs: [{ group: "", kind: ConfigMap, name: authority }] }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: authority, namespace: default }
+data: { ca.crt: ${JSON.stringify(atBackend.certPem)} }
 `,
   `
 apiVersion: v1
@@ -89,9 +121,16 @@ data:
   ...Object.entries(programs).map(([name, port]) => backend(name, port)),
   route('TCPRoute', 'both', 'both', '{ name: a, port: 80, weight: 1 }, { name: b, port: 80, weight: 1 }'),
   route('TCPRoute', 'one', 'one', '{ name: a, port: 80 }, { name: b, port: 80, weight: 0 }'),
-  route('TLSRoute', 'exact', 'passed', '{ name: secure, port: 80 }', 'exact.passed.test, "*.wide.passed.test"'),
-  route('TLSRoute', 'other', 'passed', '{ name: secure-other, port: 80 }', '"*.passed.test"'),
-  route('TLSRoute', 'ended', 'ended', '{ name: a, port: 80 }', 'tls.ended.test'),
+  route('TCPRoute', 'younger', 'wanted', '{ name: b, port: 80 }', { created: '2025-01-02' }),
+  route('TCPRoute', 'older', 'wanted', '{ name: a, port: 80 }'),
+  route('TCPRoute', 'team', 'own', '{ name: b, port: 80 }', { parent: 'kind: ListenerSet, name: team' }),
+  route('TLSRoute', 'exact', 'passed', '{ name: secure, port: 80 }', {
+    hostnames: 'exact.passed.test, "*.wide.passed.test"',
+  }),
+  route('TLSRoute', 'other', 'passed', '{ name: secure-other, port: 80 }', { hostnames: '"*.passed.test"' }),
+  route('TLSRoute', 'checked', 'passed', '{ name: checked, port: 80 }', { hostnames: 'checked.passed.test' }),
+  route('TLSRoute', 'ended', 'ended', '{ name: a, port: 80 }', { hostnames: 'tls.ended.test' }),
+  route('TLSRoute', 'again', 'ended', '{ name: checked, port: 80 }', { hostnames: 'again.ended.test' }),
   route('TCPRoute', 'rest', 'ended', '{ name: b, port: 80 }'),
 ];
 
@@ -105,13 +144,13 @@ for (const name of ENGINES) {
       const secure = { key: atBackend.keyPem, cert: atBackend.certPem };
       servers.push(
         ...['a', 'b'].map((program) => createServer({ allowHalfOpen: true }, serve(program))),
-        ...['secure', 'secure-other'].map((program) =>
+        ...['secure', 'secure-other', 'checked'].map((program) =>
           createTlsServer({ ...secure, allowHalfOpen: true }, serve(program)),
         ),
       );
-      const [a, b, passed, other] = await Promise.all(servers.map(listen));
-      listeners = await freePorts(4);
-      const programs = { a: a!, b: b!, secure: passed!, 'secure-other': other! };
+      const [a, b, passed, other, checked] = await Promise.all(servers.map(listen));
+      listeners = await freePorts(6);
+      const programs = { a: a!, b: b!, secure: passed!, 'secure-other': other!, checked: checked! };
       engine = await startGateway(name, manifests(listeners, programs));
     });
     after(async () => {
@@ -133,10 +172,21 @@ for (const name of ENGINES) {
       assert.equal(await tcp(listeners[2]!), '');
     });
 
+    it('gives all to the oldest of the routes that want a listener', async () => {
+      const said = await Promise.all(Array.from({ length: 20 }, () => tcp(listeners[4]!)));
+      assert.deepEqual([...new Set(said)], ['a hello bye']);
+    });
+
+    it('serves the listeners of a ListenerSet', async () => {
+      assert.equal(await tcp(listeners[5]!), 'b hello bye');
+    });
+
     const names: Record<string, [certificate: string, said: string]> = {
       'exact.passed.test': [atBackend.certPem, 'secure hello bye'],
       'a.b.wide.passed.test': [atBackend.certPem, 'secure hello bye'],
       'another.passed.test': [atBackend.certPem, 'secure-other hello bye'],
+      'checked.passed.test': [atBackend.certPem, 'checked hello bye'],
+      'again.ended.test': [certificate.certPem, 'checked hello bye'],
       'tls.ended.test': [certificate.certPem, 'a hello bye'],
       'tcp.ended.test': [certificate.certPem, 'b hello bye'],
       'unknown.test': ['', ''],

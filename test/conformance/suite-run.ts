@@ -53,10 +53,17 @@ const REPORT_FLAGS = ['organization=weft', 'project=weft', 'url=https://weft.dev
 
 const version = (): string => JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')).version;
 
-const flagsOf = ({ test, patience, report, flags = [] }: SuiteOptions): string[] => [
+const flagsOf = ({ engine, test, patience, report, flags = [] }: SuiteOptions): string[] => [
   ...(test ? [`-run-test=${test}`] : []),
   ...(patience ? [`-timeout-config-overrides=${WAITS.map((name) => `${name}:${patience}`).join(';')}`] : []),
-  ...(report ? [`-report-output=${report}`, ...REPORT_FLAGS.map((flag) => `-${flag}`), `-version=${version()}`] : []),
+  ...(report
+    ? [
+        `-report-output=${report}`,
+        ...REPORT_FLAGS.map((flag) => `-${flag}`),
+        `-version=${version()}`,
+        `-mode=${engine === 'weft' ? 'default' : engine}`,
+      ]
+    : []),
   ...flags,
 ];
 

@@ -19,6 +19,9 @@ import { isWeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { Secret } from '../lib/secret.ts';
 import { programVersion } from '../lib/version.ts';
+import { openLimits } from '../limits/decide.ts';
+import { openMemoryCounts } from '../limits/memory.ts';
+import { rateLimitService } from '../limits/service.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { flowsHandler } from '../telemetry/flows.ts';
 import { openHub } from '../telemetry/hub.ts';
@@ -142,6 +145,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       log: log.child('xds'),
     }),
   );
+  const counts = opened.add(openMemoryCounts(clock));
   const { bundlePem } = authority;
   const { chainPem, keyPem } = certificates.current();
   const plain = opened.add(await openGrpcServer(`${LOOPBACK}:${options.xdsPort}`, [xds.plaintext]));
@@ -151,6 +155,11 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       [
         xds.authenticated,
         caService({ authority, joins: joinVerifier(store, tokens), clock, log: log.child('ca') }),
+        rateLimitService({
+          ask: openLimits(counts, clock),
+          mayAsk: (call) => peerOf(call) !== undefined,
+          log: log.child('rate-limit'),
+        }),
         ...telemetryServices({ hub, peerOf, log: log.child('telemetry') }),
       ],
       { chainPem, keyPem, bundlePem },

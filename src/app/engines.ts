@@ -11,6 +11,7 @@ import { WeftError } from '../lib/errors.ts';
 import { parseHostPort } from '../lib/host-port.ts';
 import type { Log } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
+import { openRateLimitClient } from '../limits/client.ts';
 import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode, SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
@@ -86,11 +87,17 @@ export const openWeftDataPlane = async ({
     },
     log: log.child('events'),
   });
+  const tls = () => {
+    const { chainPem, keyPem } = svid.current();
+    return { caPem: membership.rootPem, own: { chainPem, keyPem } };
+  };
+  const rateLimits = openRateLimitClient(membership.control, tls, systemClock);
   const tell = problemTeller(log);
   const { proxy, logLevel } = await openOwnProxy({
     node,
     svid,
     events: sender,
+    askRateLimit: rateLimits.ask,
     onUnreachable,
     concurrency,
     log: log.child('proxy'),
@@ -98,6 +105,7 @@ export const openWeftDataPlane = async ({
   });
   const close = async () => {
     await proxy.close();
+    rateLimits.close();
     await sender.close(500);
   };
   const admin = await openProxyAdmin(proxy, { ...settings, logLevel }, log).catch(async (error: unknown) => {

@@ -7,6 +7,7 @@ import { systemRandom } from '../lib/random.ts';
 import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
+import type { AskRateLimit } from '../model/rate-limit.ts';
 import { openProxy, type RunningProxy } from '../proxy/proxy.ts';
 import type { Drainable } from './drain.ts';
 
@@ -34,6 +35,7 @@ export interface OwnProxyOptions {
   readonly events?: EventSink | undefined;
   /** An inbound request could not be passed on to the workload's program. */
   readonly onUnreachable?: (() => void) | undefined;
+  readonly askRateLimit?: AskRateLimit | undefined;
   readonly log: Log;
   readonly logLevel?: LevelSwitch | undefined;
 }

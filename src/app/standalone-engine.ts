@@ -3,6 +3,7 @@
 import type { Log } from '../lib/log.ts';
 import type { ProxyNode, SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
+import type { AskRateLimit } from '../model/rate-limit.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Drainable } from './drain.ts';
 import type { Concurrency, EventSink } from './own-proxy.ts';
@@ -26,6 +27,7 @@ export interface StandaloneEngineOptions extends AdminSettings {
   readonly envoy?: string | undefined;
   /** Absent: nobody wants to know of the traffic. */
   readonly events?: EventSink | undefined;
+  readonly askRateLimit: AskRateLimit;
   readonly concurrency?: Concurrency | undefined;
   readonly log: Log;
 }

@@ -11,6 +11,7 @@ import type { GrpcService } from '../grpc/service.ts';
 import { pause, systemClock } from '../lib/clock.ts';
 import { isWeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { rateLimitService } from '../limits/service.ts';
 import { formatSpiffeId } from '../model/identity.ts';
 import type { SocketAddress } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
@@ -263,7 +264,9 @@ export const openStandaloneEnvoy = async (options: StandaloneEngineOptions): Pro
     log: log.child('xds'),
   });
   const logs = telemetryServices({ hub: { add: (event) => events?.add(event) }, peerOf, log: log.child('access-log') });
-  const services = [xds.authenticated, ...(events ? logs : logs.map(unread))];
+  // Who reaches its socket is this gateway's own Envoy.
+  const limits = rateLimitService({ ask: options.askRateLimit, mayAsk: () => true, log: log.child('rate-limit') });
+  const services = [xds.authenticated, limits, ...(events ? logs : logs.map(unread))];
   let server: GrpcServer | undefined;
   try {
     server = await openGrpcServer(`unix:${socketOf(dir)}`, services);

@@ -6,6 +6,7 @@ import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-eng
 export const openStandaloneWeft = async ({
   node,
   events,
+  askRateLimit,
   concurrency,
   log,
   ...settings
@@ -14,6 +15,7 @@ export const openStandaloneWeft = async ({
   const { proxy, logLevel } = await openOwnProxy({
     node,
     events,
+    askRateLimit,
     concurrency,
     log: log.child('engine'),
     logLevel: ownLevel,

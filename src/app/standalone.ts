@@ -3,8 +3,11 @@
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { openLimits } from '../limits/decide.ts';
+import { openMemoryCounts } from '../limits/memory.ts';
 import { nodeId, type ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
+import type { AskRateLimit } from '../model/rate-limit.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type AccessLog, openAccessLog } from './access-log.ts';
 import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
@@ -138,7 +141,12 @@ class Publisher {
 }
 
 /** From the folder to the engine: compiles each change and publishes it. */
-const openPipeline = async (options: StandaloneOptions, events: AccessLog | undefined, log: Log) => {
+const openPipeline = async (
+  options: StandaloneOptions,
+  events: AccessLog | undefined,
+  askRateLimit: AskRateLimit,
+  log: Log,
+) => {
   const node = nodeOf(options);
   const compile = openFolderCompiler(node, TRUST_DOMAIN, systemClock, log);
   let publisher: Publisher | undefined;
@@ -167,6 +175,7 @@ const openPipeline = async (options: StandaloneOptions, events: AccessLog | unde
       trustDomain: TRUST_DOMAIN,
       envoy: options.envoy,
       events,
+      askRateLimit,
       concurrency: options.concurrency,
       adminPort: options.adminPort,
       logLevel: options.logLevel,
@@ -218,7 +227,8 @@ export const runStandalone = async (options: StandaloneOptions, log: Log): Promi
   const ended = Promise.withResolvers<void>();
   onEnd(() => ended.resolve());
   const accessLog = await openLog(options.accessLog, log);
-  const pipeline = await openPipeline(options, accessLog, log);
+  const counts = openMemoryCounts(systemClock);
+  const pipeline = await openPipeline(options, accessLog, openLimits(counts, systemClock), log);
   try {
     await Promise.race([pipeline.start(), ended.promise]);
     endStart();
@@ -226,6 +236,7 @@ export const runStandalone = async (options: StandaloneOptions, log: Log): Promi
     await ended.promise;
   } finally {
     await pipeline.end();
+    await counts.close();
     await accessLog?.close(LOG_CLOSE_MS);
   }
   return 0;

@@ -243,8 +243,12 @@ const distinct = (all: readonly AncestorVerdicts[]): AncestorVerdicts[] => {
 };
 
 /** For the route of this name. */
-const policyFilters = ({ rateLimits: { local }, compression }: BackendSettings, route: string): RouteFilter[] => [
+const policyFilters = (
+  { rateLimits: { local, global }, compression }: BackendSettings,
+  route: string,
+): RouteFilter[] => [
   ...(local.length > 0 ? [{ type: 'local-rate-limit', rules: rateLimitsOf(local, route) } as const] : []),
+  ...(global.length > 0 ? [{ type: 'global-rate-limit', rules: rateLimitsOf(global, route) } as const] : []),
   ...(compression ? [compression] : []),
 ];
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { Head, RequestHead, ResponseHead } from '../model/http.ts';
+import type { AskRateLimit } from '../model/rate-limit.ts';
 import type { Route, RouteFilter } from '../model/route.ts';
 
 /** One line of the registry. */
@@ -30,6 +31,8 @@ export interface FilterServices {
   readonly random: Random;
   /** What a filter keeps for as long as the proxy lives, whatever becomes of the configuration. */
   kept<T>(filter: string, make: () => T): T;
+  /** Undefined: there is no rate limit server. */
+  readonly askRateLimit?: AskRateLimit | undefined;
 }
 
 export interface FilterContext extends FilterServices {

@@ -3,6 +3,7 @@
 import { compressionFilter } from './compression/proxy.ts';
 import { corsFilter } from './cors/proxy.ts';
 import type { FilterEntry } from './filter.ts';
+import { globalRateLimit } from './global-rate-limit/proxy.ts';
 import { headerModifier } from './header-modifier/proxy.ts';
 import { localRateLimit } from './local-rate-limit/proxy.ts';
 import { requestMirror } from './request-mirror/proxy.ts';
@@ -22,6 +23,13 @@ export const filterOrder: readonly FilterEntry[] = [
     field: 'BackendTrafficPolicy rateLimit.local',
     own: localRateLimit,
     envoy: () => import('./local-rate-limit/envoy.ts'),
+  },
+  {
+    name: 'global-rate-limit',
+    types: ['global-rate-limit'],
+    field: 'BackendTrafficPolicy rateLimit.global',
+    own: globalRateLimit,
+    envoy: () => import('./global-rate-limit/envoy.ts'),
   },
   {
     name: 'compression',

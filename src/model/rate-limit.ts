@@ -11,6 +11,8 @@ export interface RateLimitRule {
   readonly unit: RateLimitUnit;
   /** What one request takes of it; absent: 1. Of global rules alone: local ones are made so that it is 1. */
   readonly cost?: number;
+  /** Entries that say more to the rate limit server. */
+  readonly more?: readonly (readonly [key: string, value: string])[];
   /** Counted, but never refused. Of global rules alone. */
   readonly shadow?: true;
 }
@@ -46,3 +48,29 @@ export const UNIT_SECONDS: Readonly<Record<RateLimitUnit, number>> = {
   month: 30 * 86_400,
   year: 365 * 86_400,
 };
+
+/** What is asked of the rate limit server: key, value, key, value, … */
+export type RateLimitQuestion = readonly string[];
+
+/** Of one question that has a limit. */
+export interface RateLimitAnswer {
+  readonly isOver: boolean;
+  readonly requests: number;
+  readonly unit: RateLimitUnit;
+  readonly remaining: number;
+  readonly resetSeconds: number;
+}
+
+/** In the order of the questions; undefined where nothing is limited. Rejects where the server can't be asked. */
+export type AskRateLimit = (
+  questions: readonly RateLimitQuestion[],
+  timeoutMs: number,
+) => Promise<readonly (RateLimitAnswer | undefined)[]>;
+
+/** Entries that say a rule's limit, so that the server needs no configuration: `10/minute`, and `10/minute/shadow`. */
+export const LIMIT_KEY = 'limit';
+/** What a request takes, where it is not 1. */
+export const COST_KEY = 'cost';
+/** The block that `masked_remote_address` must be, for the question to count. */
+export const WANTED_BLOCK_KEY = 'block';
+export const BLOCK_KEY = 'masked_remote_address';

@@ -7,6 +7,7 @@ import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
+import type { AskRateLimit } from '../model/rate-limit.ts';
 import type { Listener } from '../model/snapshot.ts';
 import type { Http2Counters } from './admin/inspection.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -136,6 +137,7 @@ export interface ProxyContext {
   readonly dialer: Dialer;
   readonly stats: ProxyStats;
   readonly kept: FilterServices['kept'];
+  readonly askRateLimit: AskRateLimit | undefined;
   /** Set where several event loops share the ports: the port to bind with the others, or why it can't be had. */
   readonly claimPort: ClaimPort | undefined;
   /** True while clients should go: every answer closes its connection. */

@@ -6,6 +6,7 @@ import type { TrafficEvent } from '../model/event.ts';
 import type { SvidSource } from '../model/identity.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
+import type { AskRateLimit } from '../model/rate-limit.ts';
 import type { Listener, Snapshot } from '../model/snapshot.ts';
 import type { Direction, EndpointInspection, ProxyInspection } from './admin/inspection.ts';
 import { PartVersions } from './admin/versions.ts';
@@ -49,6 +50,8 @@ export interface ProxyOptions {
   readonly resolve?: Resolve;
   /** Where several event loops share the ports. */
   readonly claimPort?: ClaimPort;
+  /** Absent: there is no rate limit server, and what asks it goes by how it is to fail. */
+  readonly askRateLimit?: AskRateLimit | undefined;
 }
 
 export interface ClusterCounts {
@@ -147,6 +150,7 @@ class LiveProxy implements Proxy {
       dialer: this.#counts.counting(this.#hbone),
       stats: new ProxyStats(),
       kept: openKept(),
+      askRateLimit: options.askRateLimit,
       claimPort: options.claimPort,
       draining: false,
     };

@@ -2,9 +2,14 @@
 // questions to each engine.
 import assert from 'node:assert/strict';
 import { holdFreePort } from '../../src/app/ports.ts';
+import { peerOf } from '../../src/grpc/service.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
+import { openRateLimitClient } from '../../src/limits/client.ts';
+import { openLimits } from '../../src/limits/decide.ts';
+import { openMemoryCounts } from '../../src/limits/memory.ts';
+import { rateLimitService } from '../../src/limits/service.ts';
 import type { TrafficEvent } from '../../src/model/event.ts';
 import type { ProxyNode } from '../../src/model/node.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';
@@ -59,12 +64,20 @@ export const openEngine = async (
   const ports = await freePorts(listeners);
   const port = (listener: string) => ports.get(listener)!;
   const logs = new AccessLogs();
-  const plane = await openXdsPlane({ services: [logs.service] });
+  const counts = openMemoryCounts(systemClock);
+  const limits = rateLimitService({
+    ask: openLimits(counts, systemClock),
+    mayAsk: (call) => peerOf(call) !== undefined,
+    log: silentLog,
+  });
+  const plane = await openXdsPlane({ services: [logs.service, limits] });
   const svid = plane.svid('shop', 'reviews');
   const node: ProxyNode = proxyNode({ engine: name });
   if (name === 'weft') {
     const events: TrafficEvent[] = [];
+    const rateLimits = openRateLimitClient(plane.mutual, () => ({ caPem: svid.bundlePem, own: svid }), systemClock);
     const proxy = openProxy({
+      askRateLimit: rateLimits.ask,
       node,
       svid: { current: () => svid, watch: () => () => {} },
       onEvent: (event) => events.push(event),
@@ -82,6 +95,7 @@ export const openEngine = async (
     assert.deepEqual(await proxy.apply({ revision: 1, ...empty, ...snapshotOf(port) }), []);
     const close = async () => {
       await proxy.close();
+      rateLimits.close();
       await plane.close();
     };
     return { name, port, event: waiting(() => events), close };

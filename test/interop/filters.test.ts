@@ -7,6 +7,7 @@ import { compressionCases } from '../../src/filters/compression/cases.ts';
 import { corsCases } from '../../src/filters/cors/cases.ts';
 import { directResponseCases } from '../../src/filters/direct-response/cases.ts';
 import type { FilterCall, FilterCase } from '../../src/filters/filter-case.ts';
+import { globalRateLimitCases } from '../../src/filters/global-rate-limit/cases.ts';
 import { localRateLimitCases } from '../../src/filters/local-rate-limit/cases.ts';
 import { mirrorCases } from '../../src/filters/request-mirror/cases.ts';
 import type { EndpointSet } from '../../src/model/snapshot.ts';
@@ -22,6 +23,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = 
   compression: compressionCases,
   'direct-response': directResponseCases,
   'request-mirror': mirrorCases,
+  'global-rate-limit': globalRateLimitCases,
   'local-rate-limit': localRateLimitCases,
 };
 

@@ -3,7 +3,7 @@
 import { cidrContains, formatAddress, parseAddress, parseCidr } from '../../lib/cidr.ts';
 import { compilePattern } from '../../lib/pattern.ts';
 import { headerOf, type RequestHead } from '../../model/http.ts';
-import type { RateLimitCondition, RateLimitRule } from '../../model/rate-limit.ts';
+import { BLOCK_KEY, type RateLimitCondition, type RateLimitRule } from '../../model/rate-limit.ts';
 
 /** Key, value, key, value, …; undefined: the request does not count. */
 export type DescriptorOf = (head: RequestHead, remoteAddress: string) => readonly string[] | undefined;
@@ -11,7 +11,6 @@ export type DescriptorOf = (head: RequestHead, remoteAddress: string) => readonl
 export const RULE_KEY = 'rule';
 export const ROUTE_KEY = 'route';
 export const ADDRESS_KEY = 'remote_address';
-export const BLOCK_KEY = 'masked_remote_address';
 export const conditionKey = (index: number): string => `condition-${index}`;
 
 type Test = (head: RequestHead, remoteAddress: string) => boolean;
@@ -77,10 +76,11 @@ const testOf = (condition: RateLimitCondition): Test => {
 };
 
 /** What does not depend on the request, once every condition holds. */
-export const fixedEntries = ({ name, route, conditions }: RateLimitRule): string[] => [
+export const fixedEntries = ({ name, route, more = [], conditions }: RateLimitRule): string[] => [
   RULE_KEY,
   name,
   ...(route === undefined ? [] : [ROUTE_KEY, route]),
+  ...more.flat(),
   ...conditions.flatMap((condition, i) => {
     if (condition.type === 'address') return [BLOCK_KEY, blockOf(condition.cidr).text];
     return condition.type === 'each-value' ? [] : [conditionKey(i), 'true'];

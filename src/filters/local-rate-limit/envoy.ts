@@ -2,20 +2,20 @@
 // The buckets stand at the listener, so that changes of routes don't empty them. Named by registry.ts; the actions are
 // those of global limits too.
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { WireType } from '@bufbuild/protobuf/wire';
 import { DurationSchema } from '@bufbuild/protobuf/wkt';
-import { type HeaderMatcherSchema, RateLimitSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import type { HeaderMatcherSchema, RateLimitSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import {
   XRateLimitHeadersRFCVersion as Headers,
   type LocalRateLimitDescriptorSchema,
 } from '../../gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.js';
 import { LocalRateLimitSchema } from '../../gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.js';
 import { FractionalPercent_DenominatorType as Of } from '../../gen/envoy/type/v3/percent_pb.js';
-import { type RateLimitCondition, type RateLimitRule, UNIT_SECONDS } from '../../model/rate-limit.ts';
+import { BLOCK_KEY, type RateLimitCondition, type RateLimitRule, UNIT_SECONDS } from '../../model/rate-limit.ts';
 import type { RouteTable } from '../../model/snapshot.ts';
 import type { EnvoyFilter } from '../envoy-filter.ts';
 import { configured, type Init, withNewer } from '../envoy-message.ts';
-import { ADDRESS_KEY, BLOCK_KEY, blockOf, conditionKey, ROUTE_KEY, RULE_KEY } from './conditions.ts';
+import { ADDRESS_KEY, blockOf, conditionKey, ROUTE_KEY, RULE_KEY } from './conditions.ts';
 import type { LocalRateLimit } from './schema.ts';
 
 type EnvoyRateLimit = MessageInitShape<typeof RateLimitSchema>;
@@ -69,8 +69,12 @@ const generic = (descriptorKey: string, descriptorValue: string): Action => ({
 });
 
 /** What does not depend on the request comes first, as the own engine has it. */
-const actionsOf = ({ name, route, conditions }: RateLimitRule): Action[] => {
-  const fixed: Action[] = [generic(RULE_KEY, name), ...(route === undefined ? [] : [generic(ROUTE_KEY, route)])];
+const actionsOf = ({ name, route, more = [], conditions }: RateLimitRule): Action[] => {
+  const fixed: Action[] = [
+    generic(RULE_KEY, name),
+    ...(route === undefined ? [] : [generic(ROUTE_KEY, route)]),
+    ...more.map(([key, value]) => generic(key, value)),
+  ];
   const values: Action[] = [];
   for (const [i, condition] of conditions.entries()) {
     const descriptorKey = conditionKey(i);
@@ -94,22 +98,9 @@ const actionsOf = ({ name, route, conditions }: RateLimitRule): Action[] => {
   return [...fixed, ...values];
 };
 
-/** hits_addend: `{ number: { value: cost } }`. */
-const hitsAddend = (cost: number) => {
-  const value = new BinaryWriter().tag(1, WireType.Varint).uint64(cost).finish();
-  const number = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(value).finish();
-  return { no: 5, wireType: WireType.LengthDelimited, data: new BinaryWriter().bytes(number).finish() };
-};
-
 /** Of a RouteAction. */
 export const envoyRateLimits = (rules: readonly RateLimitRule[], stage: number): EnvoyRateLimit[] =>
-  rules.map((rule) =>
-    withNewer(
-      RateLimitSchema,
-      { stage, actions: actionsOf(rule) },
-      rule.cost === undefined ? [] : [hitsAddend(rule.cost)],
-    ),
-  );
+  rules.map((rule) => ({ stage, actions: actionsOf(rule) }));
 
 /** An empty value stands for any: each one found has a bucket of its own. */
 const ANY = '';

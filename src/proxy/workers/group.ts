@@ -5,6 +5,7 @@ import type { Level, Log } from '../../lib/log.ts';
 import type { SvidSource } from '../../model/identity.ts';
 import type { ProxyNode } from '../../model/node.ts';
 import type { Problem } from '../../model/problem.ts';
+import type { AskRateLimit, RateLimitQuestion } from '../../model/rate-limit.ts';
 import type { Cluster, Listener, Snapshot } from '../../model/snapshot.ts';
 import type { Direction, ProxyInspection } from '../admin/inspection.ts';
 import { PartVersions } from '../admin/versions.ts';
@@ -22,6 +23,7 @@ export interface ProxyGroupOptions {
   readonly node: ProxyNode;
   readonly svid?: SvidSource;
   /** Gets events as JSON, one text each. Absent: nobody wants to know of the traffic. */
+  readonly askRateLimit?: AskRateLimit | undefined;
   readonly onEvents?: (events: readonly string[]) => void;
   /** Inbound requests could not be passed on to the workload's program. */
   readonly onUnreachable?: () => void;
@@ -71,6 +73,10 @@ class WorkerGroup implements ProxyGroup {
     });
     const handlers = {
       claimPort: (listener: Listener) => this.#ports.claim(listener),
+      askRateLimit: ({ questions, timeoutMs }: { questions: readonly RateLimitQuestion[]; timeoutMs: number }) => {
+        if (!options.askRateLimit) throw new Error('there is no rate limit server');
+        return options.askRateLimit(questions, timeoutMs);
+      },
       events: (batch: EventBatch) => this.#takeEvents(batch),
       log: (line: LogLine) => this.#writeLog(line),
     };

@@ -125,6 +125,7 @@ const run = (channel: NonNullable<typeof parentPort>): void => {
     random: systemRandom,
     log: logTo(main, []),
     limits: start.limits,
+    askRateLimit: (questions, timeoutMs) => calls.call('askRateLimit', { questions, timeoutMs }),
     claimPort: (listener: Listener) => calls.call<number | Problem>('claimPort', listener),
   });
   let snapshot: Snapshot | undefined;

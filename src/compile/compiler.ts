@@ -9,6 +9,7 @@ import type { HttpRouteFilterSpec } from '../kinds/http-route-filter/types.ts';
 import type { ListenerSetSpec } from '../kinds/listener-set/schema.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
 import type { RouteSpec } from '../kinds/route-parts.ts';
+import type { XBackendTrafficPolicySpec } from '../kinds/x-backend-traffic-policy/schema.ts';
 import type { Cidr } from '../lib/cidr.ts';
 import type { Mesh } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
@@ -24,6 +25,7 @@ import { keepEqual, openStage } from './keep.ts';
 import { openMeshServices } from './mesh-services.ts';
 import { openWorkloads } from './mesh-workloads.ts';
 import { openGrants } from './references.ts';
+import { compileRetryBudgets, type RetryBudgets } from './retry-budgets.ts';
 import { routeKindId, routeKinds } from './route-kinds.ts';
 import { openRouting, type Routing } from './routing.ts';
 import { openSecurity } from './security.ts';
@@ -82,6 +84,7 @@ export const openCompiler = ({
   const security = openSecurity({ trustDomain, rootNamespace });
   const snapshots = openSnapshots();
   const backendTlsStage = openStage<BackendTlsPart>();
+  const retriesStage = openStage<RetryBudgets>();
   let backendTls: Mesh['backendTls'] = new Map();
   return {
     compile(resources, { revision, nowMs, gatewayAddresses = [], settling = false }) {
@@ -109,7 +112,12 @@ export const openCompiler = ({
       const routed = routingStage([...routes, ...Object.values(others), known, [settling]], () =>
         routing(routingInputs, { nowMs, addresses: gatewayAddresses, settling }),
       );
-      const all = services.assemble(found.all, routed.serviceRoutes);
+      const budgetPolicies = inputs.of<XBackendTrafficPolicySpec>('gateway.networking.x-k8s.io/XBackendTrafficPolicy');
+      const retries = retriesStage([budgetPolicies, budgetPolicies.length > 0 ? routingInputs.services : []], () => {
+        const known = new Set(routingInputs.services.map(({ key }) => key));
+        return compileRetryBudgets(budgetPolicies, known, nowMs);
+      });
+      const all = services.assemble(found.all, routed.serviceRoutes, retries.budgets);
       const tlsPolicies = inputs.of<BackendTlsPolicySpec>('gateway.networking.k8s.io/BackendTLSPolicy');
       const { secrets, configMaps, grants } = routingInputs;
       const tls = backendTlsStage(
@@ -141,6 +149,7 @@ export const openCompiler = ({
         statuses: patchesOf([
           ...routed.statuses,
           ...tls.statuses,
+          ...retries.statuses,
           ...secured.statuses,
           ...entryStatuses(found.entryProblems, inputs, nowMs),
         ]),
@@ -150,6 +159,7 @@ export const openCompiler = ({
           ...found.problems,
           ...routed.problems,
           ...tls.problems,
+          ...retries.problems,
           ...headerProblems(routingInputs.backendPolicies, routed.gateways, all),
           ...secured.problems,
         ],

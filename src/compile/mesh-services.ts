@@ -5,6 +5,7 @@ import type { ServiceEntrySpec } from '../kinds/service-entry/schema.ts';
 import type { MeshService } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Route } from '../model/route.ts';
+import type { RetryBudget } from '../model/snapshot.ts';
 import type { Input, Inputs } from './input.ts';
 import { keepEqual, keepMap } from './keep.ts';
 import { problemOf } from './problem.ts';
@@ -38,11 +39,13 @@ export const openMeshServices = () => {
     assemble(
       parts: readonly ServicePart[],
       routes: ReadonlyMap<string, readonly Route[]>,
+      budgets: ReadonlyMap<string, RetryBudget>,
     ): ReadonlyMap<string, MeshService> {
       const next = new Map<string, MeshService>();
       for (const { key, service } of parts) {
         const routed = service.ports.some(({ port }) => routes.has(`${key} ${port}`));
-        if (!routed) {
+        const retryBudget = budgets.get(key);
+        if (!routed && !retryBudget) {
           withRoutes.delete(key);
           next.set(key, service);
           continue;
@@ -51,7 +54,7 @@ export const openMeshServices = () => {
           const own = routes.get(`${key} ${port.port}`);
           return own ? { ...port, routes: own } : port;
         });
-        const kept = keepEqual(withRoutes.get(key), { ...service, ports });
+        const kept = keepEqual(withRoutes.get(key), { ...service, ports, ...(retryBudget && { retryBudget }) });
         withRoutes.set(key, kept);
         next.set(key, kept);
       }

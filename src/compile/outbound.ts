@@ -220,6 +220,7 @@ const buildPort = (service: MeshService, port: ServicePort): PortPart => {
     idleTimeoutMs: inMesh && port.endpoints.every((endpoint) => endpoint.mesh) ? MESH_IDLE_MS : PLAIN_IDLE_MS,
     maxConnections: MAX_CONNECTIONS,
     maxPendingRequests: MAX_PENDING,
+    ...(service.retryBudget && { retryBudget: service.retryBudget }),
     service: ref,
   };
   return {

@@ -8,6 +8,7 @@ import type {
   Endpoint,
   ForwardClientCert,
   Listener,
+  RetryBudget,
   SanMatch,
   TlsParameters,
   TlsSecret,
@@ -41,6 +42,8 @@ export interface MeshService {
   readonly ports: readonly ServicePort[];
   /** Virtual addresses that its user gave it. */
   readonly addresses?: readonly string[];
+  /** Of retries against each of its ports; absent: the usual one. */
+  readonly retryBudget?: RetryBudget;
   /** Its name means its endpoints one by one, not the service as a whole. */
   readonly headless?: true;
 }

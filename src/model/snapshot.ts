@@ -248,8 +248,19 @@ export interface Cluster {
   /** Open connections per endpoint; more requests wait, then fail with UO. */
   readonly maxConnections: number;
   readonly maxPendingRequests: number;
+  /** Absent: DEFAULT_RETRY_BUDGET. */
+  readonly retryBudget?: RetryBudget;
   readonly service?: ServiceRef;
 }
+
+/** How many retries there may be in each interval: a share of its requests, or `minimum` where that is more. */
+export interface RetryBudget {
+  readonly percent: number;
+  readonly intervalMs: number;
+  readonly minimum: number;
+}
+
+export const DEFAULT_RETRY_BUDGET: RetryBudget = { percent: 20, intervalMs: 10_000, minimum: 100 };
 
 export type UpstreamTls =
   | { readonly mode: 'none' }

@@ -23,7 +23,7 @@ const between =
     if (ms < leastMs || ms > HOUR_MS) refuse('', `${value} is not between ${least} and 1h`);
   };
 
-const retryConstraint = object('How many of the calls may be second tries; not supported yet.', {
+const retryConstraint = object('How many of the calls may be second tries.', {
   budget: object(
     'Their share.',
     {

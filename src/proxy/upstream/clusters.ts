@@ -1,6 +1,6 @@
 // Live clusters: endpoints, balancing and pools that survive config changes. Called by prepare.ts, attempts.ts and tcp.ts.
 import { isDeepStrictEqual } from 'node:util';
-import type { Cluster, Endpoint, Snapshot } from '../../model/snapshot.ts';
+import { type Cluster, DEFAULT_RETRY_BUDGET, type Endpoint, type Snapshot } from '../../model/snapshot.ts';
 import type { ProxyContext } from '../context.ts';
 import { Histogram } from '../histogram.ts';
 import type { Origin } from '../proxy-protocol/header.ts';
@@ -14,7 +14,7 @@ import { observeTime } from './peak-ewma.ts';
 import { type EndpointPool, Http1Pool, type PoolEndpoint } from './pool.ts';
 import { Http2Pool } from './pool-http2.ts';
 import { Resolution, type Resolve } from './resolver.ts';
-import { RetryBudget } from './retry-budget.ts';
+import { RetryAllowance } from './retry-budget.ts';
 import { VersionPools } from './version-pools.ts';
 
 const isSamePeer = (a: Endpoint, b: Endpoint): boolean =>
@@ -27,7 +27,7 @@ export class ClusterState {
   /** Requests and connections given to endpoints, repeated ones too. */
   attempts = 0;
   failures = 0;
-  readonly budget = new RetryBudget();
+  budget: RetryAllowance;
   /** Retries that the budget did not let be. */
   overBudget = 0;
   /** From a request's first byte to its endpoint to the end of the answer. */
@@ -48,6 +48,7 @@ export class ClusterState {
     this.#context = context;
     this.#resolve = resolve;
     this.cluster = cluster;
+    this.budget = new RetryAllowance(cluster.retryBudget ?? DEFAULT_RETRY_BUDGET);
     const { random, deadlines } = context;
     this.balancer = prepareBalancer<EndpointPool>(cluster, { random, now: () => deadlines.now() });
   }
@@ -93,6 +94,8 @@ export class ClusterState {
       cluster.proxyProtocol !== this.cluster.proxyProtocol;
     this.#trust = trust;
     this.cluster = cluster;
+    const budget = cluster.retryBudget ?? DEFAULT_RETRY_BUDGET;
+    if (!isDeepStrictEqual(budget, this.budget.budget)) this.budget = new RetryAllowance(budget);
     const { discovery } = cluster;
     if (discovery.type === 'dns') this.#follow(discovery.host, discovery.port);
     else {

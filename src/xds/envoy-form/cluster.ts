@@ -14,7 +14,7 @@ import {
   type HttpProtocolOptions_ExplicitHttpConfigSchema,
   HttpProtocolOptionsSchema,
 } from '../../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import type { Cluster } from '../../model/snapshot.ts';
+import { type Cluster, DEFAULT_RETRY_BUDGET, type RetryBudget } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
 import { balancingOf } from './balancing.ts';
@@ -84,11 +84,18 @@ const transportOf = ({ tls, protocol, proxyProtocol }: Cluster): Init<typeof Clu
   };
 };
 
-/** Envoy counts what is under way. The least is what the own engine's budget has in ten seconds: a burst of a lost endpoint. */
-const RETRY_BUDGET = { budgetPercent: { value: 20 }, minRetryConcurrency: 100 };
+/** Envoy counts what is under way: the least is what the own engine's budget has in an interval. */
+const budgetOf = ({ percent, minimum }: RetryBudget) => ({
+  budgetPercent: { value: percent },
+  minRetryConcurrency: minimum,
+});
 
 /** Routes with retries of their own have the priority HIGH: what never was sent elsewhere needs no budget. */
-const limitsOf = ({ maxConnections, maxPendingRequests }: Cluster): Init<typeof ClusterSchema> => ({
+const limitsOf = ({
+  maxConnections,
+  maxPendingRequests,
+  retryBudget = DEFAULT_RETRY_BUDGET,
+}: Cluster): Init<typeof ClusterSchema> => ({
   circuitBreakers: {
     thresholds: [
       { maxConnections: UNLIMITED, maxPendingRequests, maxRequests: UNLIMITED, maxRetries: UNLIMITED },
@@ -97,7 +104,7 @@ const limitsOf = ({ maxConnections, maxPendingRequests }: Cluster): Init<typeof 
         maxConnections: UNLIMITED,
         maxPendingRequests,
         maxRequests: UNLIMITED,
-        retryBudget: RETRY_BUDGET,
+        retryBudget: budgetOf(retryBudget),
       },
     ],
     perHostThresholds: [{ maxConnections }, { priority: RoutingPriority.HIGH, maxConnections }],

@@ -3,14 +3,16 @@ import type { GrpcRouteMatch, GrpcRouteSpec } from '../kinds/grpc-route/types.ts
 import type { RouteMatch } from '../model/route.ts';
 import { compileFilters, compileHeaderMatches, compileTargets, unsupportedParts } from './route-filters.ts';
 import type { RouteContent, RouteContext } from './routes.ts';
+import { compileSession } from './sessions.ts';
 
 const EVERY_CALL: readonly GrpcRouteMatch[] = [{}];
 
 export const compileGrpcRoute = ({ rules = [{}] }: GrpcRouteSpec, context: RouteContext): RouteContent => ({
   unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`)),
-  routes: rules.flatMap(({ matches, filters = [], backendRefs = [] }, i) => {
+  routes: rules.flatMap(({ matches, filters = [], backendRefs = [], sessionPersistence }, i) => {
     const targets = compileTargets(backendRefs, context);
-    const action = { type: 'forward', targets, invalidStatus: 503 } as const;
+    const session = sessionPersistence && compileSession(sessionPersistence, `GRPCRoute/${context.key}/${i}`);
+    const action = { type: 'forward', targets, invalidStatus: 503, ...(session && { session }) } as const;
     const edits = compileFilters(filters, context);
     return (matches?.length ? matches : EVERY_CALL).map((match, j) => ({
       route: { name: `GRPCRoute/${context.key}/${i}/${j}`, match: compileMatch(match), filters: edits, action },

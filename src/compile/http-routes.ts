@@ -12,11 +12,12 @@ import {
 } from './route-filters.ts';
 import { rankOf } from './route-order.ts';
 import type { RouteContent, RouteContext } from './routes.ts';
+import { compileSession } from './sessions.ts';
 
 export const compileHttpRoute = ({ rules }: HttpRouteSpec, context: RouteContext): RouteContent => ({
   unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`, ['ExtensionRef'])),
   routes: rules.flatMap((rule, i) => {
-    const { action, filters } = compileRule(rule, context);
+    const { action, filters } = compileRule(rule, `HTTPRoute/${context.key}/${i}`, context);
     return rule.matches.map((match, j) => ({
       route: { name: `HTTPRoute/${context.key}/${i}/${j}`, match: compileMatch(match), filters, action },
       rank: rankOf(match),
@@ -25,10 +26,10 @@ export const compileHttpRoute = ({ rules }: HttpRouteSpec, context: RouteContext
 });
 
 /** Requests for a filter that can't be used get an error, and nothing else: the filter must not be skipped. */
-const compileRule = (rule: HttpRouteRule, context: RouteContext): Pick<Route, 'action' | 'filters'> => {
+const compileRule = (rule: HttpRouteRule, owner: string, context: RouteContext): Pick<Route, 'action' | 'filters'> => {
   const filters = compileFilters(rule.filters ?? [], context);
   const refs = (rule.filters ?? []).flatMap(({ extensionRef }) => extensionRef ?? []);
-  if (refs.length === 0) return { action: compileAction(rule, context), filters };
+  if (refs.length === 0) return { action: compileAction(rule, owner, context), filters };
   const found = refs.map((ref) => context.extension(ref));
   const [first] = found;
   if (!first || found.includes(undefined)) {
@@ -51,7 +52,7 @@ const compilePath = ({ type, value }: HttpRouteMatch['path']): RouteMatch['path'
   return { type: 'prefix', value: value.length > 1 ? value.replace(/\/$/, '') : value };
 };
 
-const compileAction = (rule: HttpRouteRule, context: RouteContext): RouteAction => {
+const compileAction = (rule: HttpRouteRule, owner: string, context: RouteContext): RouteAction => {
   const redirect = rule.filters?.find(({ requestRedirect }) => requestRedirect)?.requestRedirect;
   if (redirect) {
     return {
@@ -73,6 +74,7 @@ const compileAction = (rule: HttpRouteRule, context: RouteContext): RouteAction 
     ...(timeoutMs ? { timeoutMs } : {}),
     ...(attemptTimeoutMs ? { attemptTimeoutMs } : {}),
     ...(retry ? { retry } : {}),
+    ...(rule.sessionPersistence ? { session: compileSession(rule.sessionPersistence, owner) } : {}),
   };
 };
 

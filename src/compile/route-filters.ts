@@ -9,10 +9,12 @@ import type {
   NamedValueMatch,
   PathModifierSpec,
   RequestMirrorSpec,
+  SessionPersistenceSpec,
   UrlRewriteSpec,
 } from '../kinds/http-route/types.ts';
 import type { ForwardTarget, PathRewrite, RouteFilter, ValueMatch } from '../model/route.ts';
 import type { RouteContext, Unsupported } from './routes.ts';
+import { unsupportedSession } from './sessions.ts';
 
 export const compileTargets = (refs: readonly HttpBackendRef[], context: RouteContext): ForwardTarget[] =>
   context
@@ -96,7 +98,7 @@ export const unsupportedParts = (
   rule: {
     readonly filters?: readonly HttpRouteFilter[];
     readonly backendRefs?: readonly HttpBackendRef[];
-    readonly sessionPersistence?: unknown;
+    readonly sessionPersistence?: SessionPersistenceSpec;
   },
   path: string,
   more: readonly string[] = [],
@@ -112,6 +114,7 @@ export const unsupportedParts = (
       found.push({ path: `${path}.backendRefs[${i}].filters[${j}]`, what: `the filter ${type} on one backend` });
     });
   });
-  if (rule.sessionPersistence) found.push({ path: `${path}.sessionPersistence`, what: 'session persistence' });
+  const { sessionPersistence: session } = rule;
+  if (session) found.push(...unsupportedSession(session, `${path}.sessionPersistence`));
   return found;
 };

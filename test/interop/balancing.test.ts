@@ -49,6 +49,23 @@ spec:
   ${policy}
 `;
 
+const SESSIONS: Readonly<Record<string, string>> = {
+  session: '{ type: Cookie, cookie: { name: stay, path: /shop } }',
+  permanent: '{ type: Cookie, absoluteTimeout: 1h, cookie: { name: stay, lifetimeType: Permanent } }',
+  nameless: '{ type: Cookie, cookie: {} }',
+  token: '{ type: Header, header: { name: X-Session } }',
+};
+
+const sessionRoute = (name: string, session: string): string => `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: ${name}, namespace: default }
+spec:
+  parentRefs: [{ name: edge }]
+  hostnames: [${name}.test]
+  rules: [{ backendRefs: [{ name: pool, port: 80 }], sessionPersistence: ${session} }]
+`;
+
 const sliceOf = (port: number, i: number): string => `
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
@@ -66,6 +83,7 @@ metadata: { name: edge, namespace: default }
 spec: { gatewayClassName: weft, listeners: [{ name: http, port: ${port}, protocol: HTTP }] }
 `,
   ...Object.entries(POLICIES).map(([name, policy]) => routeOf(name, policy)),
+  ...Object.entries(SESSIONS).map(([name, session]) => sessionRoute(name, session)),
   `
 apiVersion: v1
 kind: Service
@@ -213,6 +231,58 @@ for (const name of ENGINES) {
       )) {
         assert.equal(endpoint, first!.endpoint);
         assert.doesNotMatch(head, /set-cookie/i);
+      }
+    });
+
+    const COOKIES: Readonly<Record<string, RegExp>> = {
+      session: /set-cookie: (stay="?[^";]+"?); Path=\/shop; HttpOnly\r\n/i,
+      permanent: /set-cookie: (stay="?[^";]+"?); Max-Age=3600; Path=\/; HttpOnly\r\n/i,
+      nameless: /set-cookie: (weft-session-[0-9a-f]{12}="?[^";]+"?); Path=\/; HttpOnly\r\n/i,
+    };
+    for (const [host, pattern] of Object.entries(COOKIES)) {
+      it(`keeps a client where it was first, by a cookie: ${host}`, async () => {
+        const path = '/shop/a';
+        const [first] = await ask(host, [{ path }]);
+        const cookie = pattern.exec(first!.head)?.[1];
+        assert.ok(cookie, first!.head);
+        for (const { endpoint, head } of await ask(
+          host,
+          times(20, () => ({ path, fields: `cookie: a=b; ${cookie}\r\n` })),
+        )) {
+          assert.equal(endpoint, first!.endpoint);
+          assert.doesNotMatch(head, /set-cookie/i);
+        }
+        const others = await ask(
+          host,
+          times(40, () => ({ path })),
+        );
+        assert.ok(new Set(others.map(({ endpoint }) => endpoint)).size > 1, 'others go anywhere');
+      });
+    }
+
+    it('gives no cookie to requests that are not under its path', async () => {
+      for (const { head } of await ask('session', [{ path: '/' }, { path: '/shops' }]))
+        assert.doesNotMatch(head, /stay/);
+    });
+
+    it('keeps a client where it was first, by a header', async () => {
+      const [first] = await ask('token', times(1));
+      const token = /x-session: ([^\r]+)\r\n/i.exec(first!.head)?.[1];
+      assert.ok(token, first!.head);
+      for (const { endpoint } of await ask(
+        'token',
+        times(20, () => ({ fields: `x-session: ${token}\r\n` })),
+      )) {
+        assert.equal(endpoint, first!.endpoint);
+      }
+    });
+
+    it('takes no notice of sessions that it has not made', async () => {
+      const address = Buffer.from('10.1.2.3:80').toString('base64');
+      for (const value of [address, 'x', '', '"', '%00', Buffer.from([10, 200]).toString('base64')]) {
+        const [answer] = await ask('permanent', [{ fields: `cookie: stay=${value}\r\n` }]);
+        assert.equal(answer!.status, 200);
+        assert.match(answer!.head, /set-cookie: stay=/i);
       }
     });
 

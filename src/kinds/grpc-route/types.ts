@@ -1,5 +1,5 @@
 // The spec of a GRPCRoute, as it is after defaults. Used by compile.
-import type { HttpBackendRef, HttpRouteFilter, NamedValueMatch } from '../http-route/types.ts';
+import type { HttpBackendRef, HttpRouteFilter, NamedValueMatch, SessionPersistenceSpec } from '../http-route/types.ts';
 import type { RouteSpec } from '../route-parts.ts';
 
 export interface GrpcRouteSpec extends RouteSpec {
@@ -11,7 +11,7 @@ export interface GrpcRouteRule {
   readonly matches?: readonly GrpcRouteMatch[];
   readonly filters?: readonly HttpRouteFilter[];
   readonly backendRefs?: readonly HttpBackendRef[];
-  readonly sessionPersistence?: unknown;
+  readonly sessionPersistence?: SessionPersistenceSpec;
 }
 
 export interface GrpcRouteMatch {

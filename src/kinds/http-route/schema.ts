@@ -59,12 +59,16 @@ const match = object('Conditions on a request; all must hold.', {
 });
 
 export const sessionPersistence = object(
-  'Keeps a client with a backend; not supported yet.',
+  'Keeps a client with an endpoint, for as long as it is there.',
   {
     type: text('How it is kept.', { enum: ['Cookie', 'Header'], default: 'Cookie' }),
-    absoluteTimeout: duration('Its longest life.'),
+    absoluteTimeout: duration('The longest life of a Permanent cookie.'),
     cookie: object('For cookies.', {
-      name: text('Name of the cookie.', { pattern: patterns.headerName, minLength: 1, maxLength: 256 }),
+      name: text('Name of the cookie; one is made when unset.', {
+        pattern: patterns.headerName,
+        minLength: 1,
+        maxLength: 256,
+      }),
       path: text('Path of the cookie.', { default: '/', maxLength: 1024 }),
       lifetimeType: text('How long the cookie lives.', { enum: ['Permanent', 'Session'], default: 'Session' }),
     }),

@@ -12,7 +12,7 @@ export interface HttpRouteRule {
   readonly backendRefs?: readonly HttpBackendRef[];
   readonly timeouts?: { readonly request?: string; readonly backendRequest?: string };
   readonly retry?: { readonly attempts?: number; readonly backoff?: string; readonly codes?: readonly number[] };
-  readonly sessionPersistence?: unknown;
+  readonly sessionPersistence?: SessionPersistenceSpec;
 }
 
 export interface HttpRouteMatch {
@@ -90,4 +90,11 @@ export interface PathModifierSpec {
   readonly type: 'ReplaceFullPath' | 'ReplacePrefixMatch';
   readonly replaceFullPath?: string;
   readonly replacePrefixMatch?: string;
+}
+
+export interface SessionPersistenceSpec {
+  readonly type: 'Cookie' | 'Header';
+  readonly absoluteTimeout?: string;
+  readonly cookie?: { readonly name?: string; readonly path?: string; readonly lifetimeType: 'Permanent' | 'Session' };
+  readonly header?: { readonly name: string };
 }

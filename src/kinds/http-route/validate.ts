@@ -3,7 +3,13 @@ import { isWeftError, messageOf } from '../../lib/errors.ts';
 import { compilePattern } from '../../lib/pattern.ts';
 import { parseDurationMs } from '../duration.ts';
 import type { Refuse, Rule } from '../kind.ts';
-import type { HttpRouteFilter, HttpRouteMatch, HttpRouteRule, NamedValueMatch } from './types.ts';
+import type {
+  HttpRouteFilter,
+  HttpRouteMatch,
+  HttpRouteRule,
+  NamedValueMatch,
+  SessionPersistenceSpec,
+} from './types.ts';
 
 const MAX_MATCHES = 128;
 const PATH = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$/;
@@ -68,14 +74,7 @@ export const attemptWithinRequest: Rule<NonNullable<HttpRouteRule['timeouts']>> 
   if (request && attempt && attempt > request) refuse('.backendRequest', 'must not be longer than the request timeout');
 };
 
-interface SessionPersistence {
-  readonly type: 'Cookie' | 'Header';
-  readonly absoluteTimeout?: string;
-  readonly cookie?: { readonly lifetimeType: 'Permanent' | 'Session' };
-  readonly header?: object;
-}
-
-export const sessionRules: Rule<SessionPersistence> = ({ absoluteTimeout, cookie }, refuse) => {
+export const sessionRules: Rule<SessionPersistenceSpec> = ({ absoluteTimeout, cookie }, refuse) => {
   if (cookie?.lifetimeType === 'Permanent' && absoluteTimeout === undefined) {
     refuse('', 'absoluteTimeout is required for a cookie of lifetimeType Permanent');
   }

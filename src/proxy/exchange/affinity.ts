@@ -77,6 +77,8 @@ const hashPart = (policy: HashPolicy, random: Random): TakePart => {
   };
 };
 
+const SLASH = 47;
+
 const PLACE = 1;
 const ENDS = 2;
 
@@ -111,6 +113,8 @@ const sessionPart = (session: SessionPersistence): TakePart => {
   const { path, ttlMs } = session;
   const rest = `; Path=${path}`;
   return (head, _, nowMs) => {
+    // Its client would not send it here.
+    if (!isBelow(head.path, path)) return NOTHING;
     const value = cookieOf(head, name);
     const place = value === undefined ? undefined : decodeSession(value, nowMs, ttlMs !== undefined);
     return withPlace(place, (headers, now, atMs) => {
@@ -119,6 +123,11 @@ const sessionPart = (session: SessionPersistence): TakePart => {
     });
   };
 };
+
+/** RFC 6265, 5.1.4. */
+const isBelow = (path: string, cookiePath: string): boolean =>
+  path.startsWith(cookiePath) &&
+  (path.length === cookiePath.length || cookiePath.endsWith('/') || path.charCodeAt(cookiePath.length) === SLASH);
 
 /** `tell` is called where the client does not know its place yet. */
 const withPlace = (

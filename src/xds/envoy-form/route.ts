@@ -20,6 +20,7 @@ import { callTimeout, callTriggers, webOfRoute } from './grpc.ts';
 import { hashPolicy } from './hash-policy.ts';
 import { configured, duration, type Init } from './message.ts';
 import type { RouteContext } from './route-context.ts';
+import { sessionOfRoute } from './session.ts';
 
 type EnvoyRoute = Init<typeof RouteSchema>;
 
@@ -184,7 +185,12 @@ const routesOf = (
   context: RouteContext,
 ): EnvoyRoute[] => {
   const parts = filterParts(filters, route);
-  const typedPerFilterConfig = { ...webOfRoute(action, context), ...bodyLimitOfRoute(action), ...parts.perFilter };
+  const typedPerFilterConfig = {
+    ...webOfRoute(action, context),
+    ...bodyLimitOfRoute(action),
+    ...sessionOfRoute(action),
+    ...parts.perFilter,
+  };
   const base = { name: route.name, ...parts.route, typedPerFilterConfig };
   return forwardRoutes({ ...matchOf(route.match), ...share }, action, base, parts, context);
 };

@@ -119,7 +119,7 @@ interface CompiledPolicy {
 }
 
 const compilePolicy = ({ spec, namespace }: PolicyInput, authorities: Authorities): CompiledPolicy => {
-  const { hostname, caCertificateRefs = [], subjectAltNames } = spec.validation;
+  const { hostname, caCertificateRefs = [], wellKnownCACertificates, subjectAltNames } = spec.validation;
   const names = subjectAltNames?.map(
     ({ type, hostname: name = '', uri = '' }): SanMatch =>
       type === 'URI' ? { name: 'URI', type: 'exact', value: uri } : { name: 'DNS', type: 'exact', value: name },
@@ -128,6 +128,11 @@ const compilePolicy = ({ spec, namespace }: PolicyInput, authorities: Authoritie
   const { secret, problem } = caCertificateRefs.length > 0 ? authorities(caCertificateRefs, [], from) : {};
   const reason = problem?.reason === 'InvalidCACertificateKind' ? 'InvalidKind' : problem?.reason;
   const none = caCertificateRefs.length > 0 && !secret;
+  if (wellKnownCACertificates !== undefined && wellKnownCACertificates !== 'System') {
+    const message = `wellKnownCACertificates: "${wellKnownCACertificates}" is not supported; use System, or caCertificateRefs`;
+    const accepted = no('Accepted', 'Invalid', message);
+    return { tls: { refused: true }, accepted, resolved: yes('ResolvedRefs', 'ResolvedRefs') };
+  }
   return {
     tls: { sni: hostname, ...(secret && { ca: secret }), ...(names?.length && { subjectAltNames: names }) },
     accepted: none

@@ -19,6 +19,8 @@ export interface RetryBudgets {
   readonly problems: readonly Problem[];
 }
 
+const SESSION_HINT = 'ask for it in the routes; the rest of the policy holds';
+
 /** `services`: the keys of those that exist. */
 export const compileRetryBudgets = (
   policies: readonly PolicyInput[],
@@ -33,20 +35,24 @@ export const compileRetryBudgets = (
     const budget = budgetOf(spec);
     const ancestors = spec.targetRefs.map((target) => {
       const accepted = acceptedAt(input, target, services, owners);
-      if (accepted.status !== 'True') {
+      if (accepted.status !== 'True' && accepted.reason !== 'Invalid') {
         problems.push(problemOf(input, 'POLICY_NOT_ACCEPTED', accepted.message, { path: 'spec.targetRefs' }));
-      } else if (budget) budgets.set(`${namespace}/${target.name}`, budget);
+      }
+      if (budget && owners.get(`${namespace}/${target.name}`) === input.key)
+        budgets.set(`${namespace}/${target.name}`, budget);
       const { group, kind, name } = target;
       return { ancestorRef: { group, kind, namespace, name }, verdicts: [accepted] };
     });
     if (spec.sessionPersistence) {
-      const hint = 'ask for it in the routes; the rest of the policy holds';
-      problems.push(notSupported(input, 'spec.sessionPersistence', 'session persistence of a Service', hint));
+      problems.push(notSupported(input, 'spec.sessionPersistence', 'session persistence of a Service', SESSION_HINT));
     }
     return policyStatusOf(input, ancestors, nowMs);
   });
   return { budgets, statuses: changedOnly(statuses), problems };
 };
+
+/** A rate by the millisecond comes to more than Envoy can count. */
+const MAX_MINIMUM = 2 ** 31 - 1;
 
 const budgetOf = ({ retryConstraint }: XBackendTrafficPolicySpec): RetryBudget | undefined => {
   if (!retryConstraint) return undefined;
@@ -54,7 +60,7 @@ const budgetOf = ({ retryConstraint }: XBackendTrafficPolicySpec): RetryBudget |
   const intervalMs = parseDurationMs(budget.interval) ?? 10_000;
   const { count = 10, interval = '1s' } = minRetryRate;
   const minimum = Math.ceil((count * intervalMs) / (parseDurationMs(interval) || 1000));
-  return { percent: budget.percent, intervalMs, minimum };
+  return { percent: budget.percent, intervalMs, minimum: Math.min(minimum, MAX_MINIMUM) };
 };
 
 const acceptedAt = (
@@ -71,7 +77,7 @@ const acceptedAt = (
   const owner = owners.get(id);
   if (owner !== undefined) return no('Accepted', 'Conflicted', `the older policy ${owner} is for the same target`);
   owners.set(id, key);
-  return spec.sessionPersistence && !spec.retryConstraint
-    ? no('Accepted', 'Invalid', 'session persistence of a Service is not supported; ask for it in the routes')
+  return spec.sessionPersistence
+    ? no('Accepted', 'Invalid', `session persistence of a Service is not supported; ${SESSION_HINT}`)
     : yes('Accepted', 'Accepted');
 };

@@ -250,6 +250,23 @@ describe('certificates of gateways', () => {
     assert.deepEqual([...snapshot.routes.keys()], ['gateway/8443/shop.example.com']);
   });
 
+  it('go on as they were while what their Secret holds is bad, not when it is gone', () => {
+    const { compile, compiler, put, resources } = open();
+    put(https({ name: 'cert' }));
+    put(secret('cert', 'default', certPem, keyPem));
+    compile();
+    put(secret('cert', 'default', 'hello', keyPem));
+    const bad = compile();
+    assert.match(resolved(bad), /^InvalidCertificateRef .* the certificate that it had before goes on$/);
+    const { listeners, secrets } = compiler.snapshotFor(bad.mesh, gatewayNode);
+    assert.deepEqual([...listeners.keys()], ['gateway/8443']);
+    assert.equal(secrets.get('default/cert')?.name, 'default/cert');
+    resources.delete('Secret cert');
+    const gone = compile();
+    assert.match(resolved(gone), /^InvalidCertificateRef Secret default\/cert does not exist/);
+    assert.equal(compiler.snapshotFor(gone.mesh, gatewayNode).listeners.size, 0);
+  });
+
   const refused: Record<string, { ref: object; secret?: Resource; want: RegExp }> = {
     'are refused where there is no Secret': {
       ref: { name: 'cert' },

@@ -10,7 +10,11 @@ export interface GatewayAddress {
   readonly refusals?: readonly string[];
 }
 
-/** Empty stands for where the gateway binds by itself. */
+type AddressSpec = NonNullable<GatewaySpec['addresses']>[number];
+
+export const isSupportedAddress = ({ type, routability }: AddressSpec): boolean => type === 'IPAddress' && !routability;
+
+/** Those that can be asked for; empty stands for where the gateway binds by itself. */
 export const addressesOf = ({ addresses = [] }: GatewaySpec): string[] => [
-  ...new Set(addresses.length > 0 ? addresses.map(({ value = '' }) => value) : ['']),
+  ...new Set(addresses.length > 0 ? addresses.filter(isSupportedAddress).map(({ value = '' }) => value) : ['']),
 ];

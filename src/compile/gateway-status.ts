@@ -20,7 +20,7 @@ export interface Presence {
 
 /** Of the Gateway, and of each of its ListenerSets. */
 export const gatewayStatuses = (part: GatewayPart, { nowMs, addresses, settling }: Presence): Status[] => {
-  const { input, accepted, listeners, sets } = part;
+  const { input, accepted, served, listeners, sets } = part;
   const { stored, key, spec } = input;
   const before = (stored.status ?? {}) as GatewayStatus;
   const serving = addresses.filter(({ gateway }) => gateway === undefined || gateway === key);
@@ -39,13 +39,13 @@ export const gatewayStatuses = (part: GatewayPart, { nowMs, addresses, settling 
     nowMs,
     refusals,
     overlaps: overlapsOf(all.map(({ checked }) => checked)),
-    ...(accepted.status !== 'True' && { refused: accepted }),
+    ...(!served && { refused: accepted }),
   };
   const verdicts = gatewayVerdicts(part, shown.length > 0, state);
   const attached = sets.filter(isAttached).length;
   const own: GatewayStatus = {
     ...(attached > 0 && { attachedListenerSets: attached }),
-    addresses: accepted.status === 'True' ? shown.map((value) => ({ type: 'IPAddress', value })) : [],
+    addresses: served ? shown.map((value) => ({ type: 'IPAddress', value })) : [],
     conditions: conditionsOf([...verdicts, ...insecureVerdict(spec)], before.conditions, input.resource, nowMs),
     listeners: listenerStatuses(input, listeners, state),
   };

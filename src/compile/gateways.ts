@@ -5,7 +5,7 @@ import type { Route } from '../model/route.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';
 import { withGateway } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
-import { addressesOf } from './gateway-addresses.ts';
+import { addressesOf, isSupportedAddress } from './gateway-addresses.ts';
 import { type AttachedNames, bySpecificity, coversHostname } from './hostnames.ts';
 import { byAge, type Input } from './input.ts';
 import { sameItems } from './keep.ts';
@@ -35,6 +35,8 @@ export interface ServedListener {
 export interface GatewayPart {
   readonly input: Input<GatewaySpec>;
   readonly accepted: Verdict;
+  /** True too where it is not accepted for a part without which the rest can be served. */
+  readonly served: boolean;
   /** Its own. */
   readonly listeners: readonly ServedListener[];
   /** Those that name it, in order of precedence. */
@@ -58,15 +60,17 @@ export const checkGateways = (
   const byGateway = groupListenerSets(listenerSets);
   return [...inputs].sort(byAge).map((input) => {
     const accepted = acceptedOf(input);
-    const taken: PortOwners = accepted.status === 'True' ? shared : new Map();
+    const served =
+      accepted.reason === UNSUPPORTED_ADDRESS ? addressesOf(input.spec).length > 0 : accepted.status === 'True';
+    const taken: PortOwners = served ? shared : new Map();
     const earlier: EarlierListeners = new Map();
     const own = checkListeners({ kind: 'Gateway', input, gateway: input }, earlier, taken, lookups);
     const sets = (byGateway.get(input.key) ?? []).map((set) =>
-      checkListenerSet(set, { input, accepted, earlier, taken }, lookups),
+      checkListenerSet(set, { input, served, earlier, taken }, lookups),
     );
     const backend = backendOf(input, lookups);
     const listeners = own.map((checked) => ({ checked, attached: [] }));
-    return { input, accepted, listeners, sets, ...(backend && { backend }) };
+    return { input, accepted, served, listeners, sets, ...(backend && { backend }) };
   });
 };
 
@@ -76,14 +80,14 @@ const acceptedOf = ({ spec }: Input<GatewaySpec>): Verdict => {
     const message = `spec.infrastructure.parametersRef: ${parameters.kind} ${parameters.name} is nothing that Weft knows`;
     return no('Accepted', 'InvalidParameters', message);
   }
-  for (const { type, routability } of spec.addresses ?? []) {
-    const refused = (what: string) =>
-      no('Accepted', 'UnsupportedAddress', `${what} is not supported; give an IPAddress`);
-    if (type !== 'IPAddress') return refused(`an address of type ${type}`);
-    if (routability) return refused(`an address with the routability ${routability}`);
-  }
-  return yes('Accepted', 'Accepted');
+  const bad = spec.addresses?.find((address) => !isSupportedAddress(address));
+  if (!bad) return yes('Accepted', 'Accepted');
+  const what = bad.type === 'IPAddress' ? `with the routability ${bad.routability}` : `of type ${bad.type}`;
+  const rest = addressesOf(spec).length > 0 ? '; the others are served' : '';
+  return no('Accepted', UNSUPPORTED_ADDRESS, `an address ${what} is not supported; give an IPAddress${rest}`);
 };
+
+const UNSUPPORTED_ADDRESS = 'UnsupportedAddress';
 
 /** The certificate that is shown to backends; one that can't be used is a problem, and none is shown. */
 const backendOf = ({ spec, namespace }: Input<GatewaySpec>, lookups: ListenerLookups): GatewayPart['backend'] => {
@@ -97,8 +101,8 @@ export const meshGatewayOf = (
   apply: BackendPolicies['apply'],
   before: MeshGateway | undefined,
 ): MeshGateway | undefined => {
-  const { input, accepted, backend } = part;
-  if (accepted.status !== 'True') return undefined;
+  const { input, served, backend } = part;
+  if (!served) return undefined;
   const { spec, resource, namespace, name } = input;
   const addresses = addressesOf(spec);
   const certificate = backend?.secret;

@@ -48,7 +48,7 @@ export const groupListenerSets = (inputs: readonly ListenerSetInput[]): Map<stri
 
 export interface ListenerSetGateway {
   readonly input: Input<GatewaySpec>;
-  readonly accepted: Verdict;
+  readonly served: boolean;
   /** Those of the Gateway itself; grows by those of its sets. */
   readonly earlier: EarlierListeners;
   readonly taken: PortOwners;
@@ -56,7 +56,7 @@ export interface ListenerSetGateway {
 
 export const checkListenerSet = (
   input: ListenerSetInput,
-  { input: gateway, accepted, earlier, taken }: ListenerSetGateway,
+  { input: gateway, served, earlier, taken }: ListenerSetGateway,
   lookups: ListenerLookups,
 ): ListenerSetPart => {
   const refused = (reason: string, message: string) => ({
@@ -70,7 +70,7 @@ export const checkListenerSet = (
     const message = `Gateway ${gateway.key} takes no ListenerSets of namespace ${input.namespace}; its spec.allowedListeners says which`;
     return refused('NotAllowed', message);
   }
-  if (accepted.status !== 'True') return refused('ParentNotAccepted', `Gateway ${gateway.key} is not accepted itself`);
+  if (!served) return refused('ParentNotAccepted', `Gateway ${gateway.key} is not accepted itself`);
   const listeners = checkListeners({ kind: 'ListenerSet', input, gateway }, earlier, taken, lookups);
   return {
     input,

@@ -261,7 +261,7 @@ const secretsOf = (
   for (const ref of tls?.certificateRefs ?? []) {
     const result = secretOf({ kind: owner.kind, namespace: owner.input.namespace }, ref, lookups);
     if (result.secret) secrets.push(result.secret);
-    else problem ??= result.problem;
+    problem ??= result.problem;
   }
   return { secrets, ...(problem ? { problem } : {}) };
 };
@@ -272,9 +272,7 @@ export const secretOf = (
   { group, kind, name, namespace = from.namespace }: SecretRef,
   { grants, certificate }: Pick<ListenerLookups, 'grants' | 'certificate'>,
   invalid = 'InvalidCertificateRef',
-):
-  | { readonly secret: TlsSecret; readonly problem?: undefined }
-  | { readonly secret?: undefined; readonly problem: Verdict } => {
+): { readonly secret?: TlsSecret; readonly problem?: Verdict } => {
   const refused = (reason: string, message: string) => ({ problem: no('ResolvedRefs', reason, message) });
   if (group !== '' || kind !== 'Secret') {
     return refused(invalid, `${group && `${group}/`}${kind} is not supported for certificates; use a Secret`);
@@ -286,7 +284,7 @@ export const secretOf = (
   }
   const found = certificate(`${namespace}/${name}`);
   if (!found) return refused(invalid, `Secret ${namespace}/${name} does not exist`);
-  return 'secret' in found ? found : refused(invalid, found.error);
+  return { ...(found.error && refused(invalid, found.error)), ...(found.secret && { secret: found.secret }) };
 };
 
 /** Labels of a namespace, as Kubernetes sets them too. */

@@ -36,19 +36,40 @@ export const openGrants = (inputs: readonly Input<ReferenceGrantSpec>[]): Grants
   };
 };
 
-export type CertificateResult = { readonly secret: TlsSecret } | { readonly error: string };
+export interface CertificateResult {
+  /** With an error: what the Secret held before, which goes on. */
+  readonly secret?: TlsSecret;
+  readonly error?: string;
+}
 
-/** Reads certificates out of Secrets; each Secret once. */
+/** Reads certificates out of Secrets; each Secret once. One whose content turns bad keeps the certificate that it had. */
 export const openCertificates = (): ((input: Input) => CertificateResult) => {
   const read = new WeakMap<Input, CertificateResult>();
+  /** By the uid of the Secret: one that was made anew is another. */
+  const good = new Map<string, TlsSecret>();
   return (input) => {
     let result = read.get(input);
     if (!result) {
       result = readCertificate(input);
+      const id = `${input.key} ${input.resource.metadata.uid ?? ''}`;
+      const kept = good.get(id);
+      if (result.secret) remember(good, id, result.secret);
+      else if (kept) {
+        result = { secret: kept, error: `${result.error}; the certificate that it had before goes on` };
+      }
       read.set(input, result);
     }
     return result;
   };
+};
+
+const MAX_REMEMBERED = 10_000;
+
+/** Those that were not written for longest are forgotten first. */
+const remember = (good: Map<string, TlsSecret>, id: string, secret: TlsSecret): void => {
+  good.delete(id);
+  good.set(id, secret);
+  if (good.size > MAX_REMEMBERED) good.delete(good.keys().next().value!);
 };
 
 const readCertificate = ({ resource, key }: Input): CertificateResult => {

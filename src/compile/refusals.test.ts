@@ -16,7 +16,12 @@ const gatewayWith = (addresses?: readonly string[]): Resource => ({
   spec: {
     gatewayClassName: 'weft',
     listeners,
-    ...(addresses && { addresses: addresses.map((value) => ({ type: 'IPAddress', ...(value && { value }) })) }),
+    ...(addresses && {
+      addresses: addresses.map((value) => ({
+        type: value === 'a-name' ? 'Hostname' : 'IPAddress',
+        ...(value && { value }),
+      })),
+    }),
   } as unknown as GatewaySpec,
 });
 const gatewayClass: Resource = {
@@ -130,6 +135,11 @@ describe('addresses that a Gateway asks for', () => {
       asked: ['127.0.0.2', '192.0.2.1'],
       refusals: ["gateway/192.0.2.1:80: cannot bind '192.0.2.1:80': Cannot assign requested address"],
       expected: `AddressNotUsable: no gateway's machine has the address 192.0.2.1; ${AGAIN}`,
+      shown: ['127.0.0.2'],
+    },
+    'of another kind leave those that can be served': {
+      asked: ['127.0.0.2', 'a-name'],
+      expected: 'Invalid: an address of type Hostname is not supported; give an IPAddress; the others are served',
       shown: ['127.0.0.2'],
     },
     'an empty one stands for where the gateway binds': {

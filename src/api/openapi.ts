@@ -84,7 +84,7 @@ const schemasOf = (kinds: readonly ServedKind[], refs: string): Json => {
   return schemas;
 };
 
-const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json'];
+const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
 // Only where Kubernetes' own kind merges lists by key; for the others clients send merge patches.
 const patchTypesOf = ({ group }: ServedKind): string[] =>
   group === '' || group === 'discovery.k8s.io'
@@ -159,9 +159,14 @@ const pathsOf = (kind: ServedKind, v3: boolean): Json => {
     parameters: named,
     get: operation({ action: 'get', parameters: [], answers: one }),
     put: operation({ action: 'put', parameters: writeParameters(v3), consumes: JSON_TYPES, answers: one }),
-    patch: operation({ action: 'patch', parameters: writeParameters(v3), consumes: patchTypesOf(kind), answers: one }),
+    patch: operation({
+      action: 'patch',
+      parameters: [...writeParameters(v3), parameter('force', 'query', 'boolean', v3)],
+      consumes: patchTypesOf(kind),
+      answers: one,
+    }),
   };
-  const dryRun = [parameter('dryRun', 'query', 'string', v3)];
+  const dryRun = ['dryRun', 'propagationPolicy'].map((name) => parameter(name, 'query', 'string', v3));
   return {
     [base]: {
       ...(inNamespace.length > 0 ? { parameters: inNamespace } : {}),

@@ -9,7 +9,7 @@ import type { Kind } from '../kinds/kind.ts';
 import { parseManifests } from '../kinds/yaml.ts';
 import { systemClock } from '../lib/clock.ts';
 import { WeftError } from '../lib/errors.ts';
-import type { Resource } from '../model/resource.ts';
+import { type Resource, withoutManagedFields } from '../model/resource.ts';
 import { planOne } from './apply-plan.ts';
 import { newCommand } from './command.ts';
 import { addConnectionOptions, type ConnectionOptions, namespaceOption, withClient } from './connect.ts';
@@ -27,7 +27,7 @@ const HEADER = [
 
 /** What people edit: no status, and nothing that only tools read. */
 const editable = (resource: Resource): Resource => {
-  const { status: _status, ...rest } = resource;
+  const { status: _status, ...rest } = withoutManagedFields(resource);
   const { uid: _uid, generation: _generation, creationTimestamp: _created, ...metadata } = rest.metadata;
   const { [LAST_APPLIED]: _applied, ...annotations } = metadata.annotations ?? {};
   const { annotations: _annotations, ...withoutAnnotations } = metadata;

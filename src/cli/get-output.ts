@@ -1,6 +1,6 @@
 // How `weft get` prints: the API's table as lines, resources as YAML, JSON or names. Used by get.ts and get-watch.ts.
 import type { Table, TableRow } from '../client/client.ts';
-import type { Resource } from '../model/resource.ts';
+import { type Resource, withoutManagedFields } from '../model/resource.ts';
 import { kindPrefix, type Wanted } from './kind-names.ts';
 import { paintWith } from './state-colour.ts';
 import type { Terminal } from './terminal.ts';
@@ -81,7 +81,7 @@ export const formatResources = async (
   if (format === 'name') {
     return found.map(({ resource, wanted }) => `${kindPrefix(wanted.kind)}/${resource.metadata.name}\n`).join('');
   }
-  const items = found.map(({ resource }) => resource);
+  const items = found.map(({ resource }) => withoutManagedFields(resource));
   const value =
     isOne && items.length === 1
       ? items[0]

@@ -1,7 +1,7 @@
 // `weft get -w`: first what is there, then a line for each change, until Ctrl-C. Used by get.ts.
 import type { Client, Selection, TableRow } from '../client/client.ts';
 import { messageOf } from '../lib/errors.ts';
-import type { Resource } from '../model/resource.ts';
+import { type Resource, withoutManagedFields } from '../model/resource.ts';
 import { formatResources, sortedRows, TableFormatter, toYaml } from './get-output.ts';
 import { type GetRequest, selectionOf } from './get-request.ts';
 import type { Wanted } from './kind-names.ts';
@@ -79,7 +79,7 @@ const watchObjects = async (
   const { format } = request;
   const shown = new Shown();
   const print = async (resource: Resource) => {
-    if (format === 'yaml') terminal.write(`---\n${await toYaml(resource)}`);
+    if (format === 'yaml') terminal.write(`---\n${await toYaml(withoutManagedFields(resource))}`);
     else terminal.write(await formatResources([{ resource, wanted }], format === 'name' ? 'name' : 'json', true));
   };
   const onBreak = (error: unknown) => terminal.note(`${messageOf(error)}; trying again`);

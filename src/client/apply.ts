@@ -2,7 +2,7 @@
 // last-applied annotation, so that `kubectl apply` and `weft apply` can take turns. Called by cli/apply.ts and tests.
 import { isDeepStrictEqual } from 'node:util';
 import { isWeftError } from '../lib/errors.ts';
-import type { Resource } from '../model/resource.ts';
+import { type Resource, withoutManagedFields } from '../model/resource.ts';
 import type { Client, ResourceType } from './client.ts';
 
 export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -21,7 +21,7 @@ const isFields = (value: unknown): value is Fields =>
 
 /** The manifest without what only the API writes, and without an annotation of an earlier apply. */
 const cleaned = (manifest: Resource): Resource => {
-  const { status: _status, ...rest } = manifest;
+  const { status: _status, ...rest } = withoutManagedFields(manifest);
   const {
     resourceVersion: _version,
     uid: _uid,

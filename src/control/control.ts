@@ -10,7 +10,7 @@ import type { TrafficEvent } from '../model/event.ts';
 import type { Mesh } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Resource } from '../model/resource.ts';
+import { type Resource, withoutManagedFields } from '../model/resource.ts';
 import type { SnapshotFeed } from '../model/snapshot.ts';
 import { type Store, type StoreEvent, storeKey } from '../store/store.ts';
 import { bootstrap, createDefaultAccount } from './bootstrap.ts';
@@ -59,7 +59,7 @@ export const openControl = async (options: ControlOptions): Promise<Control> => 
   const { entries, revision } = await store.list('/');
   return new ControlLoop(
     { ...options, rootNamespace },
-    new Map(entries.map(({ key, value }) => [key, withoutManagers(value)])),
+    new Map(entries.map(({ key, value }) => [key, withoutManagedFields(value)])),
     revision,
   );
 };
@@ -150,7 +150,7 @@ class ControlLoop implements Control {
       this.#revision = revision;
       isOwn &&= this.#statuses.isOwn(event);
       if (type === 'delete') this.#resources.delete(key);
-      else this.#resources.set(key, withoutManagers(value));
+      else this.#resources.set(key, withoutManagedFields(value));
       if (type === 'put' && !previous && value?.kind === 'Namespace') this.#addAccount(value);
     }
     this.#schedule(isOwn ? OWN_STATUS_MS : HOLD_OFF_MS);
@@ -250,13 +250,6 @@ class ControlLoop implements Control {
     });
   }
 }
-
-/** Who manages which field is of no use here, and would take the memory of the rest once more. */
-const withoutManagers = (resource: Resource): Resource => {
-  if (resource?.metadata?.managedFields === undefined) return resource;
-  const { managedFields: _, ...metadata } = resource.metadata;
-  return { ...resource, metadata };
-};
 
 const EMPTY = (trustDomain: string): Compiled => ({
   mesh: {

@@ -39,6 +39,13 @@ export interface Resource<Spec = unknown, Status = unknown> {
   readonly status?: Status;
 }
 
+/** For who has no use for the managers of fields, which take as much room as the rest. */
+export const withoutManagedFields = (resource: Resource): Resource => {
+  if (resource?.metadata?.managedFields === undefined) return resource;
+  const { managedFields: _, ...metadata } = resource.metadata;
+  return { ...resource, metadata };
+};
+
 /** A condition as in metav1.Condition. */
 export interface Condition {
   readonly type: string;

@@ -64,6 +64,11 @@ test('both see the same resource as unchanged, whoever wrote it', { skip }, asyn
     metadata: { labels: Record<string, string> };
   };
   deepEqual(metadata.labels, { tour: '3' });
+  // Who manages which field is there to be asked for, not to be read past.
+  deepEqual(
+    Object.keys(metadata).filter((field) => field === 'managedFields'),
+    [],
+  );
   match(await kubectl(['apply', '-f', '-'], route(50)), /split (unchanged|configured)\n$/);
   equal(await weft(['apply', '--no-wait', '-f', '-'], route(50)), `${name} unchanged\n`);
 });

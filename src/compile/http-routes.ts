@@ -5,7 +5,7 @@ import type { RetryPolicy, Route, RouteAction, RouteMatch } from '../model/route
 import {
   compileFilters,
   compileHeaderMatches,
-  compilePathModifier,
+  compileRedirect,
   compileTargets,
   compileValue,
   unsupportedParts,
@@ -54,16 +54,7 @@ const compilePath = ({ type, value }: HttpRouteMatch['path']): RouteMatch['path'
 
 const compileAction = (rule: HttpRouteRule, owner: string, context: RouteContext): RouteAction => {
   const redirect = rule.filters?.find(({ requestRedirect }) => requestRedirect)?.requestRedirect;
-  if (redirect) {
-    return {
-      type: 'redirect',
-      ...(redirect.scheme ? { scheme: redirect.scheme } : {}),
-      ...(redirect.hostname ? { host: redirect.hostname } : {}),
-      ...(redirect.port ? { port: redirect.port } : {}),
-      ...(redirect.path ? { path: compilePathModifier(redirect.path) } : {}),
-      status: redirect.statusCode,
-    };
-  }
+  if (redirect) return compileRedirect(redirect);
   const retry = compileRetry(rule.retry);
   // Zero means without end, which is the default.
   const timeoutMs = parseDurationMs(rule.timeouts?.request) || undefined;

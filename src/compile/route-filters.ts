@@ -9,17 +9,29 @@ import type {
   NamedValueMatch,
   PathModifierSpec,
   RequestMirrorSpec,
+  RequestRedirectSpec,
   SessionPersistenceSpec,
   UrlRewriteSpec,
 } from '../kinds/http-route/types.ts';
-import type { ForwardTarget, PathRewrite, RouteFilter, ValueMatch } from '../model/route.ts';
+import type { ForwardTarget, PathRewrite, RedirectAction, RouteFilter, ValueMatch } from '../model/route.ts';
 import type { RouteContext, Unsupported } from './routes.ts';
 import { unsupportedSession } from './sessions.ts';
 
 export const compileTargets = (refs: readonly HttpBackendRef[], context: RouteContext): ForwardTarget[] =>
-  context
-    .targets(refs)
-    .map(({ cluster, weight, ref }) => ({ cluster, weight, filters: compileFilters(ref?.filters ?? [], context) }));
+  context.targets(refs).map(({ cluster, weight, ref }) => {
+    const redirect = ref?.filters?.find(({ requestRedirect }) => requestRedirect)?.requestRedirect;
+    const filters = compileFilters(ref?.filters ?? [], context);
+    return { cluster, weight, filters, ...(redirect ? { redirect: compileRedirect(redirect) } : {}) };
+  });
+
+export const compileRedirect = ({ scheme, hostname, port, path, statusCode }: RequestRedirectSpec): RedirectAction => ({
+  type: 'redirect',
+  ...(scheme ? { scheme } : {}),
+  ...(hostname ? { host: hostname } : {}),
+  ...(port ? { port } : {}),
+  ...(path ? { path: compilePathModifier(path) } : {}),
+  status: statusCode,
+});
 
 export const compileFilters = (filters: readonly HttpRouteFilter[], context: RouteContext): RouteFilter[] =>
   filters.flatMap((filter) => compileFilter(filter, context));
@@ -59,11 +71,7 @@ const compileMirror = (
   return cluster === undefined ? [] : [{ type: 'request-mirror', cluster, share }];
 };
 
-export const compilePathModifier = ({
-  type,
-  replaceFullPath = '',
-  replacePrefixMatch = '',
-}: PathModifierSpec): PathRewrite =>
+const compilePathModifier = ({ type, replaceFullPath = '', replacePrefixMatch = '' }: PathModifierSpec): PathRewrite =>
   type === 'ReplaceFullPath' ? { type: 'full', value: replaceFullPath } : { type: 'prefix', value: replacePrefixMatch };
 
 export const compileHeaders = (
@@ -91,7 +99,7 @@ const SUPPORTED_FILTERS = new Set([
   'CORS',
   'RequestMirror',
 ]);
-const BACKEND_FILTERS = new Set(['RequestHeaderModifier', 'ResponseHeaderModifier', 'URLRewrite', 'RequestMirror']);
+const BACKEND_FILTERS = new Set([...SUPPORTED_FILTERS].filter((type) => type !== 'CORS'));
 
 /** What is published but can't be done: the whole route is refused, so that nothing is left out in silence. */
 export const unsupportedParts = (

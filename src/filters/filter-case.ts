@@ -5,7 +5,7 @@ import type { Route, RouteFilter } from '../model/route.ts';
 export interface FilterCase {
   /** Of a route that leads to the program. */
   readonly filters: readonly RouteFilter[];
-  /** In place of leading to the program. */
+  /** In place of leading to the program; its cluster is `program`. */
   readonly action?: Route['action'];
   /** One after the other. */
   readonly calls: readonly FilterCall[];

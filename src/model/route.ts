@@ -49,6 +49,8 @@ export interface ForwardAction {
 export interface ForwardTarget extends WeightedCluster {
   /** Filters of this backend alone. */
   readonly filters: readonly RouteFilter[];
+  /** In place of asking it. */
+  readonly redirect?: RedirectAction;
 }
 
 /** Retries happen only where nothing can be done twice: nothing was sent, or the method is idempotent and the body still at hand. */

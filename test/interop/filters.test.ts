@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { backendCases } from '../../src/filters/backend-cases.ts';
 import { compressionCases } from '../../src/filters/compression/cases.ts';
 import { corsCases } from '../../src/filters/cors/cases.ts';
 import { directResponseCases } from '../../src/filters/direct-response/cases.ts';
@@ -19,6 +20,7 @@ import { until } from '../fakes/raw-peer.ts';
 
 const LOOPBACK = '127.0.0.1';
 const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = {
+  'of-a-backend': backendCases,
   cors: corsCases,
   compression: compressionCases,
   'direct-response': directResponseCases,
@@ -31,6 +33,18 @@ const cases = Object.entries(FOLDERS).flatMap(([folder, list]) =>
   Object.entries(list).map(([title, one], i) => ({ title: `${folder}: ${title}`, host: `${folder}-${i}.test`, one })),
 );
 
+/** Two backends that differ in more than their clusters, three to one. */
+const SHARED = {
+  host: 'shares.test',
+  action: {
+    type: 'forward',
+    targets: [
+      { cluster: 'program', weight: 3, filters: [] },
+      { cluster: 'program', weight: 1, filters: [], redirect: { type: 'redirect', status: 302, host: 'moved.test' } },
+    ],
+  },
+} as const;
+
 const endpoints = (name: string, port: number): [string, EndpointSet] => [
   name,
   { cluster: name, endpoints: [{ address: LOOPBACK, port, mesh: false, weight: 1, health: 'healthy' }] },
@@ -39,11 +53,13 @@ const endpoints = (name: string, port: number): [string, EndpointSet] => [
 const snapshotOf = (port: number, program: number, other: number): SnapshotParts => ({
   ...gatewaySnapshot(
     port,
-    cases.map(({ host, one: { filters, action } }) => ({
-      name: host,
-      domains: [host],
-      routes: [route({ filters, action: action ?? forward(['program', 1]) })],
-    })),
+    [...cases, { host: SHARED.host, one: { filters: [], action: SHARED.action } }].map(
+      ({ host, one: { filters, action } }) => ({
+        name: host,
+        domains: [host],
+        routes: [route({ filters, action: action ?? forward(['program', 1]) })],
+      }),
+    ),
     ['program', 'other', 'nowhere'].map((name) => cluster(name)),
   ),
   endpoints: new Map([endpoints('program', program), endpoints('other', other), endpoints('nowhere', 1)]),
@@ -130,6 +146,18 @@ for (const name of ENGINES) {
       await engine?.close();
       await program?.close();
       await other?.close();
+    });
+
+    it('backends with filters of their own keep their shares', async () => {
+      const calls = 400;
+      let moved = 0;
+      for (let i = 0; i < calls; i++) {
+        const { status } = await call(engine.port('gateway'), SHARED.host, { want: { status: 0 } });
+        if (status === 302) moved++;
+        else assert.equal(status, 200);
+      }
+      // Five standard deviations of a quarter.
+      assert.ok(Math.abs(moved - calls / 4) < 45, `${moved} of ${calls}`);
     });
 
     for (const { title, host, one } of cases) {

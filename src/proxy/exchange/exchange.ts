@@ -194,6 +194,10 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
 
   #forwardTo(target: PreparedTarget, action: PreparedForward, cluster: ClusterState | undefined): void {
     const message = this.#message;
+    if (target.redirect) {
+      this.#answerByRoute(target.redirect);
+      return;
+    }
     if (target.cluster === INVALID_CLUSTER) {
       this.answer(action.config.invalidStatus ?? 500, 'the backend of this route is not valid');
       return;

@@ -8,7 +8,7 @@ import { messageOf } from '../../lib/errors.ts';
 import { compilePattern } from '../../lib/pattern.ts';
 import type { RequestHead } from '../../model/http.ts';
 import type { Problem } from '../../model/problem.ts';
-import type { ForwardAction, ForwardTarget, Route } from '../../model/route.ts';
+import type { ForwardAction, ForwardTarget, RedirectAction, Route } from '../../model/route.ts';
 import { INVALID_CLUSTER, type RouteTable, type VirtualHost } from '../../model/snapshot.ts';
 import { prepareAffinity, type TakeAffinity } from '../exchange/affinity.ts';
 import { prepareWeightedPick } from '../upstream/weighted-choice.ts';
@@ -49,6 +49,8 @@ export interface PreparedForward {
 export interface PreparedTarget extends RouteFilters {
   readonly cluster: string;
   readonly weight: number;
+  /** In place of asking it. */
+  readonly redirect: PreparedRedirect | undefined;
 }
 
 export interface PreparedRedirect extends RouteFilters {
@@ -66,11 +68,11 @@ export interface PreparedDirect extends RouteFilters {
 
 const prepareForward = (route: Route, action: ForwardAction, services: FilterServices): PreparedForward => {
   const shared = prepareFilters(route.filters, route, services);
-  const targetOf = ({ cluster, weight, filters }: ForwardTarget): PreparedTarget => {
+  const targetOf = ({ cluster, weight, filters, redirect }: ForwardTarget): PreparedTarget => {
     const own = filters.length > 0 ? prepareFilters([...route.filters, ...filters], route, services) : shared;
-    return { cluster, weight, ...own };
+    return { cluster, weight, redirect: redirect && redirectOf(route, redirect, own), ...own };
   };
-  const invalid: PreparedTarget = { cluster: INVALID_CLUSTER, weight: 0, ...shared };
+  const invalid: PreparedTarget = { cluster: INVALID_CLUSTER, weight: 0, redirect: undefined, ...shared };
   const targets = action.targets.map(targetOf);
   const pickOrNone = prepareWeightedPick(targets, services.random);
   const affinity = prepareAffinity(action, services.random);
@@ -82,9 +84,15 @@ const prepareAction = (route: Route, services: FilterServices): PreparedRoute['a
   if (action.type === 'forward') return prepareForward(route, action, services);
   const filters = prepareFilters(route.filters, route, services);
   if (action.type === 'direct') return { type: 'direct', status: action.status, body: action.body, ...filters };
-  const location = prepareRedirect(action, route.match.path);
-  return { type: 'redirect', status: action.status, location, ...filters };
+  return redirectOf(route, action, filters);
 };
+
+const redirectOf = (route: Route, action: RedirectAction, filters: RouteFilters): PreparedRedirect => ({
+  type: 'redirect',
+  status: action.status,
+  location: prepareRedirect(action, route.match.path),
+  ...filters,
+});
 
 /** One route under its place in the list: of all that match, the lowest index wins. */
 interface Candidate {

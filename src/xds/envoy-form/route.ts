@@ -172,8 +172,13 @@ const routesByTarget = (route: Route, action: ForwardAction, context: RouteConte
   let sum = 0;
   return live.flatMap((target) => {
     sum += target.weight;
-    const own = { ...action, targets: [target] };
-    return routesOf(route, own, [...route.filters, ...target.filters], upToShare(sum / total), context);
+    const filters = [...route.filters, ...target.filters];
+    const share = upToShare(sum / total);
+    if (target.redirect) {
+      const value = envoyRedirect(target.redirect, route.match.path, context.entry);
+      return [answered(route, { case: 'redirect', value }, filters, share)];
+    }
+    return routesOf(route, { ...action, targets: [target] }, filters, share, context);
   });
 };
 
@@ -195,9 +200,15 @@ const routesOf = (
   return forwardRoutes({ ...matchOf(route.match), ...share }, action, base, parts, context);
 };
 
-const answered = (route: Route, action: NonNullable<EnvoyRoute['action']>): EnvoyRoute => {
-  const { route: fields, perFilter } = filterParts(route.filters, route);
-  return { name: route.name, match: matchOf(route.match), ...fields, typedPerFilterConfig: perFilter, action };
+const answered = (
+  route: Route,
+  action: NonNullable<EnvoyRoute['action']>,
+  filters = route.filters,
+  share: Init<typeof RouteMatchSchema> = {},
+): EnvoyRoute => {
+  const { route: fields, perFilter } = filterParts(filters, route);
+  const match = { ...matchOf(route.match), ...share };
+  return { name: route.name, match, ...fields, typedPerFilterConfig: perFilter, action };
 };
 
 /** With retries an idempotent and a careful one; so many for each target where one has filters of its own. */
@@ -211,7 +222,7 @@ export const envoyRoutes = (route: Route, context: RouteContext): EnvoyRoute[] =
   if (action.targets.every((target) => target.weight === 0)) {
     return [answered(route, envoyDirectResponse(action.invalidStatus ?? 500, ''))];
   }
-  return action.targets.some(({ filters }) => filters.length > 0)
+  return action.targets.some(({ filters, redirect }) => filters.length > 0 || redirect)
     ? routesByTarget(route, action, context)
     : routesOf(route, action, route.filters, {}, context);
 };

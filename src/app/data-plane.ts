@@ -38,6 +38,7 @@ export interface ProxyOptions extends MembershipOptions, AdminSettings, DnsSetti
   readonly outbound?: SocketAddress;
   readonly gateway?: string;
   readonly bindAddress: string;
+  readonly locality?: string;
   readonly concurrency?: Concurrency;
   readonly drain?: DrainSettings;
   /** Of `/healthz/ready`; absent: a gateway takes 15021, or any free one where that is taken, a sidecar has none. */
@@ -49,7 +50,7 @@ const LEAVE_MS = 200;
 const PROGRAM_GRACE_MS = 5_000;
 
 const nodeOf = (options: ProxyOptions, captureBlock?: number): ProxyNode => {
-  const { role, name, namespace, inbound, hbonePort, outbound, gateway } = options;
+  const { role, name, namespace, inbound, hbonePort, outbound, gateway, locality } = options;
   const address = inbound?.address ?? options.bindAddress;
   return {
     id: nodeId(role, address, name, namespace),
@@ -68,6 +69,7 @@ const nodeOf = (options: ProxyOptions, captureBlock?: number): ProxyNode => {
     ...(captureBlock !== undefined && { captureBlock }),
     ...(gateway && { gateway }),
     ...(role === 'gateway' && { bindAddress: options.bindAddress }),
+    ...(locality && { locality }),
   };
 };
 

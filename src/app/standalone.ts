@@ -28,6 +28,7 @@ export interface StandaloneOptions extends AdminSettings {
   readonly namespace: string;
   readonly gateway?: string;
   readonly bindAddress: string;
+  readonly locality?: string;
   /** A file, or `-` for standard output. */
   readonly accessLog?: string;
   readonly concurrency?: Concurrency;
@@ -42,7 +43,7 @@ const RETRY_MS = 1_000;
 const RETRIED = new Set(['PORT_TAKEN', 'LISTEN_FAILED']);
 const TRUST_DOMAIN = 'cluster.local';
 
-const nodeOf = ({ engine, name, namespace, gateway, bindAddress }: StandaloneOptions): ProxyNode => ({
+const nodeOf = ({ engine, name, namespace, gateway, bindAddress, locality }: StandaloneOptions): ProxyNode => ({
   id: nodeId('gateway', bindAddress, name, namespace),
   role: 'gateway',
   engine,
@@ -55,6 +56,7 @@ const nodeOf = ({ engine, name, namespace, gateway, bindAddress }: StandaloneOpt
   appAddress: '127.0.0.1',
   bindAddress,
   ...(gateway && { gateway }),
+  ...(locality && { locality }),
 });
 
 // Only what is needed is loaded: gRPC and Envoy's types weigh more than the whole gateway.

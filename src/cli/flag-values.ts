@@ -38,6 +38,14 @@ export const hostPortFlag =
     return value;
   };
 
+/** `eu-west-1/eu-west-1a`. */
+export const localityFlag =
+  (flag: string) =>
+  (value: string): string => {
+    if (/^[A-Za-z0-9._-]{0,63}(\/[A-Za-z0-9._-]{0,63}){0,2}$/.test(value)) return value;
+    throw usage(flag, value, 'a region, a zone and a subzone, as eu/eu-a');
+  };
+
 /** `key=value`, repeatable. */
 export const labelFlag =
   (flag: string) =>

@@ -1,7 +1,7 @@
 // How a proxy finds its control plane: the options of run and proxy.
 import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../client/kubeconfig.ts';
-import { hostPortFlag } from './flag-values.ts';
+import { hostPortFlag, localityFlag } from './flag-values.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface JoinOptions {
@@ -9,6 +9,7 @@ export interface JoinOptions {
   readonly control?: string;
   readonly rootCert?: string;
   readonly tokenFile?: string;
+  readonly locality?: string;
 }
 
 export const addJoinOptions = (command: Command, terminal: Terminal): Command => {
@@ -20,6 +21,9 @@ export const addJoinOptions = (command: Command, terminal: Terminal): Command =>
     ),
     new Option('--root-cert FILE', "The network's root certificates, in PEM."),
     new Option('--token-file FILE', 'A join token: weft token create --service-account NAME.'),
+    new Option('--locality REGION/ZONE', 'Where it is (and /SUBZONE): what is near is asked first.')
+      .env('WEFT_LOCALITY')
+      .argParser(localityFlag('--locality')),
   ];
   for (const option of options) command.addOption(option.helpGroup(group));
   return command;
@@ -31,4 +35,5 @@ export const joinFlags = (options: JoinOptions): string[] => [
   ...(options.control ? [`--control=${options.control}`] : []),
   ...(options.rootCert ? [`--root-cert=${options.rootCert}`] : []),
   ...(options.tokenFile ? [`--token-file=${options.tokenFile}`] : []),
+  ...(options.locality ? [`--locality=${options.locality}`] : []),
 ];

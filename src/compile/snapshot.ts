@@ -5,6 +5,7 @@ import type { ProxyNode } from '../model/node.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { buildGateway } from './gateway-snapshot.ts';
 import { keepEqual, keepMap } from './keep.ts';
+import { openPriorities, type Priorities } from './localities.ts';
 import { type Names, openNames } from './names.ts';
 import { type Outbound, openOutbound } from './outbound.ts';
 import { buildSidecar } from './sidecar.ts';
@@ -29,6 +30,7 @@ const MAX_NODES = 20_000;
 export const openSnapshots = (): Snapshots => {
   const outboundOf = openOutbound();
   const namesOf = openNames();
+  const priorities = openPriorities();
   const memos = new Map<string, Memo>();
   return {
     snapshotFor(mesh, node) {
@@ -38,8 +40,8 @@ export const openSnapshots = (): Snapshots => {
       const outbound = outboundOf(mesh);
       const memo =
         node.role === 'gateway'
-          ? gatewayMemo(mesh, node, outbound, before)
-          : sidecarMemo(mesh, node, outbound, namesOf(mesh), before);
+          ? gatewayMemo(mesh, node, outbound, priorities, before)
+          : sidecarMemo(mesh, node, outbound, namesOf(mesh), priorities, before);
       memos.delete(node.id);
       memos.set(node.id, memo);
       if (memos.size > MAX_NODES) memos.delete(memos.keys().next().value!);
@@ -58,24 +60,39 @@ const isSameMesh = (a: Mesh, b: Mesh): boolean =>
   a.policies === b.policies &&
   a.peerModes === b.peerModes;
 
-const gatewayMemo = (mesh: Mesh, node: ProxyNode, outbound: Outbound, before: Memo | undefined): Memo => {
+const gatewayMemo = (
+  mesh: Mesh,
+  node: ProxyNode,
+  outbound: Outbound,
+  priorities: Priorities,
+  before: Memo | undefined,
+): Memo => {
   const built = buildGateway(mesh, node, outbound, before?.snapshot);
   const snapshot = keepSnapshot(before?.snapshot, {
     ...built,
     clusters: keepMap(before?.snapshot.clusters, built.clusters),
-    endpoints: keepMap(before?.snapshot.endpoints, built.endpoints),
+    endpoints: keepMap(before?.snapshot.endpoints, priorities.apply(built.endpoints, node.locality)),
   });
   return { node, mesh, snapshot };
 };
 
-const sidecarMemo = (mesh: Mesh, node: ProxyNode, outbound: Outbound, names: Names, before: Memo | undefined): Memo => {
+const sidecarMemo = (
+  mesh: Mesh,
+  node: ProxyNode,
+  outbound: Outbound,
+  names: Names,
+  priorities: Priorities,
+  before: Memo | undefined,
+): Memo => {
   const { own: built, ...rest } = buildSidecar(mesh, node, outbound, names);
   const own = keepEqual(before?.own, built);
   const shared = outbound.clusters;
   // The shared part is large: it is put together again only when it or the node's own part changed.
   const merged = before && before.own === own && before.shared === shared ? before.snapshot.clusters : undefined;
   const clusters = merged ?? new Map([...shared, ...own]);
-  return { node, mesh, snapshot: keepSnapshot(before?.snapshot, { ...rest, clusters }), shared, own };
+  const endpoints = priorities.apply(rest.endpoints, node.locality);
+  const snapshot = keepSnapshot(before?.snapshot, { ...rest, endpoints, clusters });
+  return { node, mesh, snapshot, shared, own };
 };
 
 /** Clusters and endpoints have kept their identity already. */

@@ -39,6 +39,7 @@ export const entryFor = (
     address: node.inbound?.address ?? node.appAddress,
     ports: node.ports,
     serviceAccount: node.serviceAccount,
+    ...(node.locality && { locality: node.locality }),
   };
   const sameSpec = present !== undefined && JSON.stringify(sorted(present.spec)) === JSON.stringify(sorted(spec));
   const { [ADMIN_ANNOTATION]: _, [HBONE_ANNOTATION]: __, ...annotations } = present?.metadata.annotations ?? {};

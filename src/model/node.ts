@@ -41,6 +41,8 @@ export interface ProxyNode {
   readonly appAddress: string;
   /** Gateway: the one Gateway (`namespace/name`) it serves; absent: every Gateway of class `weft`. */
   readonly gateway?: string;
+  /** `region/zone/subzone`, the last ones absent where they don't matter: near endpoints come first. */
+  readonly locality?: string;
   /** Gateway: where listeners without a static address bind. */
   readonly bindAddress?: string;
 }

@@ -1,7 +1,8 @@
 // ProxyNode as xDS node metadata, strictly checked when it comes in. Encoded by the client and Envoy's bootstrap, decoded
 // by the server:
 //   NAME, NAMESPACE, SERVICE_ACCOUNT, LABELS        as Istio's agents name them
-//   WEFT   { engine, inbound, outbound, admin, localPorts, captureBlock, ports, appAddress, gateway, bindAddress }
+//   WEFT   { engine, inbound, outbound, admin, localPorts, captureBlock, ports, appAddress, gateway, bindAddress,
+//            locality }
 //   WEFT_REGISTERS: false                           this stream is not the workload's presence (Envoy beside its agent)
 import { isIP } from 'node:net';
 import { WeftError } from '../lib/errors.ts';
@@ -22,6 +23,7 @@ const HOST = /^[A-Za-z0-9]([A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
 const PORT_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const LOCALITY = /^[A-Za-z0-9._-]{0,63}(\/[A-Za-z0-9._-]{0,63}){0,2}$/;
 const MAX_ENTRIES = 256;
 
 const invalid = (field: string, why: string): WeftError =>
@@ -139,6 +141,7 @@ export const encodeNode = (node: ProxyNode, options: { registers?: boolean } = {
     ...(node.captureBlock !== undefined && { captureBlock: node.captureBlock }),
     ...(node.gateway && { gateway: node.gateway }),
     ...(node.bindAddress && { bindAddress: node.bindAddress }),
+    ...(node.locality && { locality: node.locality }),
   },
 });
 
@@ -198,6 +201,7 @@ export const decodeNode = ({ id, metadata }: WireNode): DecodedNode => {
     ...(own.captureBlock !== undefined && { captureBlock: blockOf(own.captureBlock) }),
     ...(own.gateway !== undefined && { gateway: gatewayNameOf(own.gateway) }),
     ...(own.bindAddress !== undefined && { bindAddress: addressOf(own.bindAddress, 'metadata.WEFT.bindAddress') }),
+    ...(own.locality !== undefined && { locality: textOf(own.locality, LOCALITY, 'metadata.WEFT.locality') }),
   };
   if (id !== nodeId(node.role, parts.address, node.name, node.namespace)) {
     throw invalid('id', 'names another workload than its metadata');

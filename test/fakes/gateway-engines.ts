@@ -8,6 +8,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import type { TrafficEvent } from '../../src/model/event.ts';
+import type { ProxyNode } from '../../src/model/node.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';
 import { openProxy } from '../../src/proxy/proxy.ts';
 import { AccessLogs } from './access-logs.ts';
@@ -50,7 +51,7 @@ endpoints: [{ addresses: [${LOOPBACK}] }]
 };
 
 /** What a gateway does that has these manifests; they must be without a problem. */
-export const snapshotOf = (manifests: readonly string[]): Snapshot => {
+export const snapshotOf = (manifests: readonly string[], self: Partial<ProxyNode> = {}): Snapshot => {
   const { resources, problems } = parseManifests([CLASS, ...manifests].join('\n---\n'), { file: 'test' });
   assert.deepEqual(problems.map(formatManifestProblem), []);
   const compiler = openCompiler({ trustDomain: TRUST_DOMAIN });
@@ -60,7 +61,10 @@ export const snapshotOf = (manifests: readonly string[]): Snapshot => {
     { revision: 1, nowMs: 0, gatewayAddresses },
   );
   assert.deepEqual(compiled.problems, []);
-  return compiler.snapshotFor(compiled.mesh, proxyNode({ role: 'gateway', name: 'edge', bindAddress: LOOPBACK }));
+  return compiler.snapshotFor(
+    compiled.mesh,
+    proxyNode({ role: 'gateway', name: 'edge', bindAddress: LOOPBACK, ...self }),
+  );
 };
 
 export interface GatewayEngine {
@@ -101,8 +105,11 @@ const openRealEnvoy = async (snapshot: Snapshot): Promise<GatewayEngine> => {
 };
 
 /** Serves the manifests; returns when every listener is open. */
-export const startGateway = (engine: EngineName, manifests: readonly string[]): Promise<GatewayEngine> =>
-  startSnapshot(engine, snapshotOf(manifests));
+export const startGateway = (
+  engine: EngineName,
+  manifests: readonly string[],
+  self: Partial<ProxyNode> = {},
+): Promise<GatewayEngine> => startSnapshot(engine, snapshotOf(manifests, self));
 
 export const startSnapshot = (engine: EngineName, snapshot: Snapshot): Promise<GatewayEngine> =>
   (engine === 'weft' ? openWeft : openRealEnvoy)(snapshot);

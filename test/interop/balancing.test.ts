@@ -30,13 +30,22 @@ const POLICIES: Readonly<Record<string, string>> = {
   tcp: 'healthCheck: { active: { type: TCP, interval: 50ms, tcp: {} } }',
 };
 
+/** Of these the first two endpoints are in the gateway's zone. */
+const ZONED: Readonly<Record<string, string>> = {
+  near: 'loadBalancer: { type: Random }',
+  failover:
+    'loadBalancer: { type: Random }, healthCheck: { active: { type: HTTP, interval: 50ms, http: { path: /health, expectedStatuses: [204] } } }',
+  panic:
+    'loadBalancer: { type: Random }, healthCheck: { panicThreshold: 60, active: { type: HTTP, interval: 50ms, http: { path: /panic, expectedStatuses: [204] } } }',
+};
+
 const ANNOTATIONS: Readonly<Record<string, string>> = { ring: 'RingHash', peak: 'PeakEWMA' };
 
-const routeOf = (name: string, policy: string): string => `
+const routeOf = (name: string, policy: string, to = 'pool'): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: ${name}, namespace: default }
-spec: { parentRefs: [{ name: edge }], hostnames: [${name}.test], rules: [{ backendRefs: [{ name: pool, port: 80 }] }] }
+spec: { parentRefs: [{ name: edge }], hostnames: [${name}.test], rules: [{ backendRefs: [{ name: ${to}, port: 80 }] }] }
 ---
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: BackendTrafficPolicy
@@ -45,8 +54,7 @@ metadata:
   namespace: default
   annotations: { ${ANNOTATIONS[name] ? `weft.dev/load-balancing: ${ANNOTATIONS[name]}` : ''} }
 spec:
-  targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: ${name} }]
-  ${policy}
+  { targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: ${name} }], ${policy} }
 `;
 
 const SESSIONS: Readonly<Record<string, string>> = {
@@ -66,13 +74,20 @@ spec:
   rules: [{ backendRefs: [{ name: pool, port: 80 }], sessionPersistence: ${session} }]
 `;
 
-const sliceOf = (port: number, i: number): string => `
+const sliceOf = (service: string, port: number, i: number, zone?: string): string => `
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata: { name: pool-${i}, namespace: default, labels: { kubernetes.io/service-name: pool } }
+metadata: { name: ${service}-${i}, namespace: default, labels: { kubernetes.io/service-name: ${service} } }
 addressType: IPv4
 ports: [{ name: main, port: ${port}, protocol: TCP }]
-endpoints: [{ addresses: [${LOOPBACK}] }]
+endpoints: [{ addresses: [${LOOPBACK}]${zone ? `, zone: ${zone}` : ''} }]
+`;
+
+const service = (name: string): string => `
+apiVersion: v1
+kind: Service
+metadata: { name: ${name}, namespace: default }
+spec: { ports: [{ name: main, port: 80, protocol: TCP }] }
 `;
 
 const manifests = (port: number, ports: readonly number[]): string[] => [
@@ -84,13 +99,11 @@ spec: { gatewayClassName: weft, listeners: [{ name: http, port: ${port}, protoco
 `,
   ...Object.entries(POLICIES).map(([name, policy]) => routeOf(name, policy)),
   ...Object.entries(SESSIONS).map(([name, session]) => sessionRoute(name, session)),
-  `
-apiVersion: v1
-kind: Service
-metadata: { name: pool, namespace: default }
-spec: { ports: [{ name: main, port: 80, protocol: TCP }] }
-`,
-  ...ports.map(sliceOf),
+  ...Object.entries(ZONED).map(([name, policy]) => routeOf(name, policy, 'zoned')),
+  service('pool'),
+  service('zoned'),
+  ...ports.map((own, i) => sliceOf('pool', own, i)),
+  ...ports.map((own, i) => sliceOf('zoned', own, i, i < 2 ? 'eu-a' : 'eu-b')),
 ];
 
 interface Program {
@@ -104,7 +117,7 @@ interface Program {
 
 const openProgram = async (name: number, port = 0): Promise<Program> => {
   const server = createServer((request, response) => {
-    if (request.url === '/health' || request.url === '/well') {
+    if (request.url === '/health' || request.url === '/well' || request.url === '/panic') {
       response.writeHead(request.url === '/well' ? 200 : program.health).end();
       return;
     }
@@ -147,7 +160,7 @@ for (const name of ENGINES) {
       for (let i = 0; i < ENDPOINTS; i++) programs.push(await openProgram(i));
       [http] = (await freePorts(1)) as [number];
       const ports = programs.map(({ port }) => port);
-      engine = await startGateway(name, manifests(http, ports));
+      engine = await startGateway(name, manifests(http, ports), { locality: 'eu/eu-a' });
     });
     after(async () => {
       await engine?.close();
@@ -283,6 +296,44 @@ for (const name of ENGINES) {
         const [answer] = await ask('permanent', [{ fields: `cookie: stay=${value}\r\n` }]);
         assert.equal(answer!.status, 200);
         assert.match(answer!.head, /set-cookie: stay=/i);
+      }
+    });
+
+    it('asks the endpoints of its own zone alone while they are well', async () => {
+      const [a = 0, b = 0, ...far] = await spread('near', times(200));
+      assert.deepEqual(far, [0, 0]);
+      assert.ok(Math.min(a, b) > 60, `${a} ${b}`);
+    });
+
+    const whileSick = async (sick: number, host: string, isSo: (counts: readonly number[]) => boolean) => {
+      programs[sick]!.health = 503;
+      try {
+        await until('its checks to fail', async () => isSo(await spread(host, times(100))));
+        return await spread(host, times(600));
+      } finally {
+        programs[sick]!.health = 204;
+      }
+    };
+
+    it('gives others as much as its zone is too sick for', async () => {
+      const counts = await whileSick(0, 'failover', ([sick]) => sick === 0);
+      // One of two, times 1.4.
+      assert.ok(chiSquare(counts.slice(1), [0.7, 0.15, 0.15]) < LARGEST_CHI_SQUARE, String(counts));
+    });
+
+    it('uses all of a zone again where too few of it are well', async () => {
+      // Both zones have one each: together 140%, which is enough not to panic.
+      const counts = await whileSick(0, 'panic', ([sick, , c = 0]) => sick === 0 && c > 0);
+      assert.equal(counts[0], 0);
+      programs[2]!.health = 503;
+      programs[3]!.health = 503;
+      try {
+        // Now one of four: 70%, and below 60% in both zones.
+        const all = await whileSick(0, 'panic', ([a = 0, , c = 0, d = 0]) => Math.min(a, c, d) > 0);
+        assert.ok(chiSquare(all, EVEN) < LARGEST_CHI_SQUARE, String(all));
+      } finally {
+        programs[2]!.health = 204;
+        programs[3]!.health = 204;
       }
     });
 

@@ -43,18 +43,21 @@ const withoutHbone = (endpoint: Endpoint): Endpoint[] => {
   return direct ? [{ ...endpoint, ...direct }] : [];
 };
 
-const localityKey = ({ locality }: Endpoint): string =>
-  locality ? `${locality.region}/${locality.zone}/${locality.subzone}` : '';
+const groupOf = ({ locality, priority = 0 }: Endpoint): string =>
+  locality ? `${priority} ${locality.region}/${locality.zone}/${locality.subzone}` : `${priority}`;
 
 export const loadAssignment = (clusterName: string, endpoints: readonly Endpoint[]) => {
   // Envoy takes addresses alone here, and would refuse all for one name.
   const usable = endpoints.flatMap(withoutHbone).filter(({ address }) => isIP(address) !== 0);
-  const byLocality = Object.groupBy(usable, localityKey) as Record<string, Endpoint[]>;
+  // Some were left out: there must be no gap.
+  const priorities = [...new Set(usable.map(({ priority = 0 }) => priority))].sort((a, b) => a - b);
+  const byLocality = Object.groupBy(usable, groupOf) as Record<string, Endpoint[]>;
   return create(ClusterLoadAssignmentSchema, {
     clusterName,
     endpoints: Object.values(byLocality).map((group) => {
-      const { locality } = group[0]!;
+      const { locality, priority = 0 } = group[0]!;
       return {
+        priority: priorities.indexOf(priority),
         ...(locality && { locality: { region: locality.region, zone: locality.zone, subZone: locality.subzone } }),
         lbEndpoints: group.map(lbEndpoint),
       };

@@ -1,4 +1,4 @@
-// Attaches routes to their parents, Gateways, ListenerSets and Services, and words their statuses. Used by routing.ts.
+// Attaches a route to its parents, Gateways, ListenerSets and Services, and words its status. Used by attachments.ts and routing.ts.
 
 import { CONTROLLER_NAME } from '../kinds/gateway-class/schema.ts';
 import { GATEWAY_GROUP, type ParentRef, type RouteParentStatus, type RouteStatus } from '../kinds/route-parts.ts';
@@ -7,7 +7,6 @@ import type { Attachment, ServedListener } from './gateways.ts';
 import { attachedHostnames, bySpecificity, coversHostname } from './hostnames.ts';
 import { keepEqual, keepMap, sameItems } from './keep.ts';
 import { allowsNamespace, type NamespaceLabels } from './listeners.ts';
-import { openMap } from './lists.ts';
 import { type CompiledRoute, isStream } from './routes.ts';
 import type { ServiceShape } from './services.ts';
 
@@ -40,45 +39,27 @@ export interface AttachedRoute {
 }
 
 /** What a parent says of a route whatever other routes it has: no, or where the route fits. */
-type Fit = Verdict | { readonly group?: string; readonly places: readonly Place[] };
+export type Fit = Verdict | { readonly group?: string; readonly places: readonly Place[] };
 
 /** A listener by its place in its group, and the names under which the route is reached there. */
-interface Place {
+export interface Place {
   readonly listener: number;
   readonly attachment: Attachment;
 }
 
-interface Fitted {
+export interface Fitted {
   readonly route: CompiledRoute;
   /** Of each parent, all that its fit depends on. */
   seen: readonly unknown[];
   fits: readonly (Fit | undefined)[];
+  /** The same object as at the last run while nothing else is said. */
   attached: AttachedRoute;
 }
 
-/** Attaches routes, which are in order of age. Where a route fits is worked out again only when it or a parent changed. */
-export const openAttachments = () => {
-  const fitEach = openMap<CompiledRoute, Fitted>();
-  let identities: Identities = new Map();
-  let foreign: readonly string[] = [];
-  return (routes: readonly CompiledRoute[], parents: Parents): readonly AttachedRoute[] => {
-    const [lastIdentities, lastForeign] = [identities, foreign];
-    identities = identitiesOf(parents, identities);
-    foreign = [...parents.foreign];
-    const run: Run = { parents, identities, byKind: new Map() };
-    const fitted = fitEach(routes, (route) => ({ route, seen: [], fits: [], attached: { route, verdicts: [] } }));
-    const isSame = identities === lastIdentities && sameItems(foreign, lastForeign);
-    return fitted.map((one) => {
-      if (!isSame || one.seen.length === 0) fit(one, run);
-      return settle(one, run);
-    });
-  };
-};
-
 /** By group: what tells whether it is as it was. */
-type Identities = ReadonlyMap<string, readonly unknown[]>;
+export type Identities = ReadonlyMap<string, readonly unknown[]>;
 
-const identitiesOf = ({ groups, namespaceLabels }: Parents, before: Identities): Identities =>
+export const identitiesOf = ({ groups, namespaceLabels }: Parents, before: Identities): Identities =>
   keepMap(
     before,
     new Map(
@@ -89,14 +70,15 @@ const identitiesOf = ({ groups, namespaceLabels }: Parents, before: Identities):
     ),
   );
 
-interface Run {
+export interface Run {
   readonly parents: Parents;
   readonly identities: Identities;
   /** What is attached to a listener or a port of a Service, by kind of route. */
   readonly byKind: Map<unknown, ByKind>;
 }
 
-const fit = (one: Fitted, run: Run): void => {
+/** Works out where a route fits, unless that is known. */
+export const fit = (one: Fitted, run: Run): void => {
   const { route } = one;
   const refs = route.input.spec.parentRefs ?? [];
   const seen = refs.map((ref) => identityOf(route, ref, run));
@@ -105,8 +87,8 @@ const fit = (one: Fitted, run: Run): void => {
   one.fits = refs.map((ref) => fitOf(route, ref, run.parents));
 };
 
-/** The same object as at the last run when nothing else is said. */
-const settle = (one: Fitted, run: Run): AttachedRoute => {
+/** Attaches a route where it fits; without `run`, nothing that is there may be in its way, and it is put there by others. */
+export const settle = (one: Fitted, run: Run | undefined): void => {
   const { route, fits, attached } = one;
   const { parentRefs = [] } = route.input.spec;
   const before = attached.verdicts;
@@ -114,7 +96,7 @@ const settle = (one: Fitted, run: Run): AttachedRoute => {
   for (let i = 0; i < fits.length; i++) {
     const [fitted, parentRef] = [fits[i], parentRefs[i]!];
     if (!fitted) continue;
-    const said = 'status' in fitted ? fitted : attachTo(route, parentRef, fitted, run);
+    const said = 'status' in fitted ? fitted : run ? attachTo(route, parentRef, fitted, run) : ATTACHED;
     const accepted = said.status === 'True' && route.accepted.status !== 'True' ? route.accepted : said;
     const last = verdicts ? undefined : before[same];
     if (last?.parentRef === parentRef && last.accepted === accepted) same++;
@@ -124,7 +106,6 @@ const settle = (one: Fitted, run: Run): AttachedRoute => {
     }
   }
   if (verdicts || same < before.length) one.attached = { route, verdicts: verdicts ?? before.slice(0, same) };
-  return one.attached;
 };
 
 const hasListeners = ({ group, kind }: ParentRef): boolean =>

@@ -8,7 +8,7 @@ import { no, type Verdict, yes } from './conditions.ts';
 import { addressesOf, isSupportedAddress } from './gateway-addresses.ts';
 import { type AttachedNames, bySpecificity, coversHostname } from './hostnames.ts';
 import { byAge, type Input } from './input.ts';
-import { sameItems } from './keep.ts';
+import { keepEqual, sameItems } from './keep.ts';
 import { checkListenerSet, groupListenerSets, type ListenerSetInput, type ListenerSetPart } from './listener-sets.ts';
 import {
   type CheckedListener,
@@ -29,7 +29,7 @@ export interface Attachment extends AttachedNames {
 export interface ServedListener {
   readonly checked: CheckedListener;
   /** Filled while routes are attached. */
-  readonly attached: Attachment[];
+  attached: Attachment[];
 }
 
 export interface GatewayPart {
@@ -121,6 +121,29 @@ export const meshGatewayOf = (
         return listenerOf(checked, { attached, parts }, last);
       }),
   };
+};
+
+/**
+ * `next` with the parts of `before` that are equal. Hosts have kept theirs already: no copies are made of their routes, by
+ * whose identity those of two Gateways are told apart.
+ */
+export const keepGateway = (before: MeshGateway | undefined, next: MeshGateway): MeshGateway => {
+  if (!before) return next;
+  const { listeners: lastListeners, ...lastRest } = before;
+  const { listeners: nextListeners, ...nextRest } = next;
+  const byName = new Map(lastListeners.map((listener) => [listener.name, listener]));
+  const all = nextListeners.map((listener) => keepListener(byName.get(listener.name), listener));
+  const rest = keepEqual(lastRest, nextRest);
+  const listeners = sameItems(lastListeners, all) ? lastListeners : all;
+  return rest === lastRest && listeners === lastListeners ? before : { ...rest, listeners };
+};
+
+const keepListener = (before: GatewayListener | undefined, next: GatewayListener): GatewayListener => {
+  if (!before) return next;
+  const { hosts: lastHosts, ...lastRest } = before;
+  const { hosts, ...nextRest } = next;
+  const rest = keepEqual(lastRest, nextRest);
+  return rest === lastRest && hosts === lastHosts ? before : { ...rest, hosts };
 };
 
 /** With clusters of the Gateway's own, which is told from others by its certificate. */

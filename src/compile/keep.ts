@@ -53,13 +53,14 @@ const keepRecord = (previous: Record<string, unknown>, next: Record<string, unkn
   return same ? previous : touched ? kept : next;
 };
 
-/** The previous Map when it holds the same objects under the same keys. */
+/** The previous Map when it holds the same objects under the same keys, in the same order. */
 export const keepMap = <V>(
   previous: ReadonlyMap<string, V> | undefined,
   next: ReadonlyMap<string, V>,
 ): ReadonlyMap<string, V> => {
   if (previous?.size !== next.size) return next;
-  for (const [key, value] of next) if (previous.get(key) !== value) return next;
+  const keys = previous.keys();
+  for (const [key, value] of next) if (keys.next().value !== key || previous.get(key) !== value) return next;
   return previous;
 };
 

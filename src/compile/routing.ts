@@ -14,7 +14,8 @@ import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
 import type { Route } from '../model/route.ts';
 import { openAddressPool } from './address-pool.ts';
-import { type AttachedRoute, type ListenerGroup, openAttachments, type Parents, routeStatus } from './attach.ts';
+import { type AttachedRoute, type ListenerGroup, type Parents, routeStatus } from './attach.ts';
+import { openAttachments } from './attachments.ts';
 import { openAuthorities } from './authorities.ts';
 import { type BackendPolicies, openBackendPolicies } from './backend-policies.ts';
 import { type Backends, openBackends } from './backends.ts';
@@ -22,9 +23,9 @@ import { openClientPolicies } from './client-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { type Extensions, openExtensions } from './extensions.ts';
 import { gatewayStatuses, type Presence } from './gateway-status.ts';
-import { checkGateways, type GatewayPart, meshGatewayOf, type ServedListener } from './gateways.ts';
+import { checkGateways, type GatewayPart, keepGateway, meshGatewayOf, type ServedListener } from './gateways.ts';
 import { byAge, type Input } from './input.ts';
-import { keepEqual, openStage } from './keep.ts';
+import { keepEqual, keepMap, openStage } from './keep.ts';
 import { type ListenerSetInput, parentOf } from './listener-sets.ts';
 import type { NamespaceLabels } from './listeners.ts';
 import { openMap, openSorted } from './lists.ts';
@@ -71,6 +72,7 @@ export const openRouting = (block?: Cidr) => {
   const pool = openAddressPool(block);
   const compileRoutes = openRoutes();
   const backendsStage = openStage<Backends>();
+  const servicesStage = openStage<ReadonlyMap<string, ServiceShape>>();
   const extensionsStage = openStage<Extensions>();
   const labelsStage = openStage<NamespaceLabels>();
   const sortByAge = openSorted<CompiledRoute>(
@@ -84,7 +86,10 @@ export const openRouting = (block?: Cidr) => {
   let serviceRoutes: ReadonlyMap<string, readonly Route[]> = new Map();
   return (inputs: RoutingInputs, time: Presence): Routing => {
     const grants = openGrants(inputs.grants);
-    const services = new Map(inputs.services.map((shape) => [shape.key, shape]));
+    const services = servicesStage(
+      [inputs.services],
+      () => new Map(inputs.services.map((shape) => [shape.key, shape])),
+    );
     const secrets = new Map(inputs.secrets.map((input) => [input.key, input]));
     const certificate = (key: string) => {
       const secret = secrets.get(key);
@@ -125,7 +130,7 @@ export const openRouting = (block?: Cidr) => {
       foreign: owned.foreign,
       routes: compiled,
     });
-    gateways = keepEqual(gateways, meshGateways(parts, backendPolicies.apply, gateways));
+    gateways = keepMap(gateways, meshGateways(parts, backendPolicies.apply, gateways));
     backendTraffic = keepEqual(backendTraffic, backendPolicies.traffic);
     serviceRoutes = keepEqual(serviceRoutes, sortServiceRoutes(parents.serviceRoutes));
     return {
@@ -241,8 +246,9 @@ const meshGateways = (
 ): Map<string, MeshGateway> => {
   const found = new Map<string, MeshGateway>();
   for (const part of parts) {
-    const gateway = meshGatewayOf(part, apply, before.get(part.input.key));
-    if (gateway) found.set(part.input.key, gateway);
+    const last = before.get(part.input.key);
+    const gateway = meshGatewayOf(part, apply, last);
+    if (gateway) found.set(part.input.key, keepGateway(last, gateway));
   }
   return found;
 };

@@ -2,11 +2,13 @@
 import { createHash } from 'node:crypto';
 import type { Kind, Schema } from '../kinds/kind.ts';
 import { flag, item, list, object, text } from '../kinds/schema.ts';
+import { schemaOf } from '../kinds/validate.ts';
 import { type Clock, timestampOf } from '../lib/clock.ts';
 import type { Resource } from '../model/resource.ts';
 import { openMemoryStore } from '../store/memory.ts';
 import { type Store, storeKey } from '../store/store.ts';
 import { categoriesOf } from './discovery.ts';
+import { published } from './openapi.ts';
 
 const names = object('Its names.', {
   'kind!': text('Kind of one object.'),
@@ -71,16 +73,16 @@ const versionOf = (kind: Kind, version: string) => ({
   served: true,
   storage: version === kind.version,
   schema: {
-    openAPIV3Schema: {
-      ...kind.schema,
+    openAPIV3Schema: published({
+      ...schemaOf(kind, version),
       type: 'object',
       properties: {
         apiVersion: { type: 'string' },
         kind: { type: 'string' },
         metadata: { type: 'object' },
-        ...kind.schema.properties,
+        ...schemaOf(kind, version).properties,
       },
-    },
+    }),
   },
   ...(kind.statusSubresource ? { subresources: { status: {} } } : {}),
 });

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Schema } from '../kinds/kind.ts';
 import { metadataSchema } from '../kinds/metadata.ts';
+import { schemaOf } from '../kinds/validate.ts';
 import type { GroupVersion, KindIndex, ServedKind } from './kind-index.ts';
 import { mergeKeyOf } from './patch.ts';
 
@@ -15,7 +16,8 @@ const schemaName = ({ group, version, kind }: ServedKind): string => {
   return `${group.split('.').reverse().join('.')}.${version}.${kind}`;
 };
 
-const published = (schema: Schema): Json => {
+/** The schema as JSON, without what is not said in words. */
+export const published = (schema: Schema): Json => {
   const { properties, items, additionalProperties, rules: _, ...rest } = schema;
   const mergeKey = mergeKeyOf(schema);
   return {
@@ -37,7 +39,7 @@ const API_VERSION = { type: 'string', description: 'Group and version of the sch
 const KIND = { type: 'string', description: 'Kind of this object.' };
 
 const objectSchema = (kind: ServedKind, refs: string): Json => {
-  const base = published(kind.definition.schema);
+  const base = published(schemaOf(kind.definition, kind.version));
   const metadata = { description: 'Names, labels and versions.', allOf: [{ $ref: `${refs}${META}.ObjectMeta` }] };
   return {
     ...base,

@@ -136,7 +136,7 @@ const acceptedOf = (spec: ListenerSpec): Verdict => {
     const known = PROTOCOLS.join(', ');
     return no('Accepted', 'UnsupportedProtocol', `protocol ${protocol} is not supported; use one of ${known}`);
   }
-  if (terminatesTls(spec) && !tls)
+  if (terminatesTls(spec) && !tls?.certificateRefs?.length)
     return no('Accepted', 'Invalid', `protocol ${protocol} needs tls with certificateRefs`);
   // Serving without the filter that was asked for, which may be what keeps people out, would be wrong.
   if (filters?.requests?.length) return no('Accepted', 'UnsupportedValue', 'filters on listeners are not supported');

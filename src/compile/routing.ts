@@ -290,10 +290,13 @@ const lostListenerSets = ({ gateways, listenerSets }: RoutingInputs): Problem[] 
 
 const listenerProblems = (input: Input, listeners: readonly ServedListener[]): Problem[] =>
   listeners.flatMap(({ checked: { spec, verdicts } }, i) => {
+    const path = `spec.listeners[${i}]`;
+    const found: Problem[] = [];
+    if (Object.keys(spec.tls?.options ?? {}).length > 0)
+      found.push(warning(notSupported(input, `${path}.tls.options`, 'any option', 'the rest of the listener holds')));
     const bad = verdicts.find(isBad);
-    if (!bad) return [];
-    const message = `listener ${spec.name}: ${bad.message}`;
-    return [problemOf(input, 'LISTENER_NOT_PROGRAMMED', message, { path: `spec.listeners[${i}]` })];
+    if (bad) found.push(problemOf(input, 'LISTENER_NOT_PROGRAMMED', `listener ${spec.name}: ${bad.message}`, { path }));
+    return found;
   });
 
 const isBad = ({ type, status }: Verdict): boolean => (type === 'Conflicted' ? status === 'True' : status !== 'True');

@@ -67,13 +67,13 @@ export const validateResource = (kind: Kind, value: unknown, from: 'new' | 'stor
 
 const roots = new WeakMap<Schema, Schema>();
 
-const rootSchema = (
-  { schema: strict, wider }: Kind,
-  { apiVersion }: Readonly<Record<string, unknown>>,
-  from: 'new' | 'stored',
-): Schema => {
-  const takesMore = wider && (from === 'stored' || String(apiVersion).endsWith(`/${wider.version}`));
-  const schema = takesMore ? wider.schema : strict;
+/** The schema of the kind as one version has it. */
+export const schemaOf = ({ schema, wider }: Kind, version: string): Schema =>
+  wider?.version === version ? wider.schema : schema;
+
+const rootSchema = (kind: Kind, { apiVersion }: Readonly<Record<string, unknown>>, from: 'new' | 'stored'): Schema => {
+  const version = String(apiVersion).split('/').at(-1)!;
+  const schema = schemaOf(kind, from === 'stored' ? (kind.wider?.version ?? version) : version);
   let root = roots.get(schema);
   if (!root) {
     root = {

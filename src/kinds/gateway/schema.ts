@@ -86,7 +86,7 @@ const spec = object('What is wanted of it.', {
       'name!': nameField(),
     }),
   }),
-  allowedListeners: object('Which ListenerSets may attach; not supported yet.', {
+  allowedListeners: object('Which ListenerSets may attach.', {
     namespaces: object(
       'Namespaces whose ListenerSets may attach.',
       {
@@ -98,7 +98,7 @@ const spec = object('What is wanted of it.', {
   }),
   defaultScope: text('Whether routes without a parent attach; not supported yet.', { enum: ['All', 'None'] }),
   tls: object('TLS for the whole Gateway.', {
-    backend: object('For connections to backends; not supported yet.', { clientCertificateRef: secretRef }),
+    backend: object('For connections to backends.', { clientCertificateRef: secretRef }),
     frontend: object('For connections of clients to HTTPS listeners.', {
       'default!': clientValidation,
       perPort: keyed(

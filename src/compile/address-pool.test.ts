@@ -1,9 +1,11 @@
 // The pool of addresses for Gateways: who gets which, what stays, and what comes free.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { GatewaySpec } from '../kinds/gateway/types.ts';
+import type { GatewaySpec, GatewayStatus } from '../kinds/gateway/types.ts';
+import { CONTROLLER_NAME } from '../kinds/gateway-class/schema.ts';
 import { parseCidr } from '../lib/cidr.ts';
 import { openAddressPool } from './address-pool.ts';
+import { openCompiler } from './compiler.ts';
 import type { Input } from './input.ts';
 
 interface Wanted {
@@ -80,13 +82,34 @@ test('what is freed is given again when all others are taken, and one too many h
   assert.deepEqual(given(pool([gateway('b'), gateway('c')]).gateways), ['b 10.0.0.2', 'c 10.0.0.1']);
   const { gateways, without } = pool([gateway('b'), gateway('c'), gateway('d')]);
   assert.deepEqual(given(gateways), ['b 10.0.0.2', 'c 10.0.0.1', 'd -']);
-  assert.deepEqual(
-    without.map(({ name }) => name),
-    ['d'],
-  );
+  assert.deepEqual([...without], ['default/d']);
 });
 
 test('without a block all stays as it is', () => {
   const gateways = [gateway('a')];
   assert.equal(openAddressPool(undefined)(gateways).gateways, gateways);
+});
+
+test('a Gateway for which none is left is not served and says so; the others keep theirs while no gateway is there', () => {
+  const compiler = openCompiler({ trustDomain: 'cluster.local', gatewayAddresses: parseCidr('10.0.0.0/30')! });
+  const spec = { gatewayClassName: 'weft', listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }] };
+  const ofClass = { kind: 'GatewayClass', metadata: { name: 'weft' }, spec: { controllerName: CONTROLLER_NAME } };
+  const gateways = ['a', 'b', 'c'].map((name) => ({ kind: 'Gateway', metadata: { name, namespace: 'default' }, spec }));
+  const resources = [ofClass, ...gateways].map((one) => ({ apiVersion: 'gateway.networking.k8s.io/v1', ...one }));
+  const { mesh, statuses, problems } = compiler.compile(resources, { revision: 1, nowMs: 0 });
+  assert.deepEqual([...mesh.gateways.keys()], ['default/a', 'default/b']);
+  const told = [...statuses.values()].flatMap(({ resource, status }) => {
+    if (resource.kind !== 'Gateway') return [];
+    const { addresses, conditions = [] } = status as GatewayStatus;
+    const { reason, message } = conditions.find(({ type }) => type === 'Programmed')!;
+    return [
+      [addresses?.map(({ value }) => value).join(), reason, /no gateway is connected|are taken/.exec(message)?.[0]],
+    ];
+  });
+  assert.deepEqual(told, [
+    ['10.0.0.1', 'AddressNotAssigned', 'no gateway is connected'],
+    ['10.0.0.2', 'AddressNotAssigned', 'no gateway is connected'],
+    ['', 'AddressNotAssigned', 'are taken'],
+  ]);
+  assert.match(problems.map(({ message }) => message).join(), /all addresses for Gateways are taken/);
 });

@@ -9,15 +9,23 @@ const MAX_ADDRESSES = 65_536;
 export interface Addressed {
   /** In the order they came; what was given an address is as if it had asked for it. */
   readonly gateways: readonly Input<GatewaySpec>[];
-  /** For which none is left. */
-  readonly without: readonly Input<GatewaySpec>[];
+  /** The keys of those for which none is left. */
+  readonly without: ReadonlySet<string>;
 }
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+export const NONE_LEFT =
+  'all addresses for Gateways are taken; give weft control a larger block with --gateway-addresses';
+
+/** True for a Gateway whose address was not asked for, but given. */
+export const isFromPool = ({ spec, resource }: Input<GatewaySpec>): boolean => spec !== resource.spec;
 
 export type AddressPool = (gateways: readonly Input<GatewaySpec>[]) => Addressed;
 
 /** Without a block every Gateway stays as it is. */
 export const openAddressPool = (block: Cidr | undefined): AddressPool => {
-  if (!block) return (gateways) => ({ gateways, without: [] });
+  if (!block) return (gateways) => ({ gateways, without: NOBODY });
   let given: ReadonlyMap<string, string> = new Map();
   const made = new WeakMap<Input<GatewaySpec>, Input<GatewaySpec>>();
   let position = 0;
@@ -41,11 +49,11 @@ export const openAddressPool = (block: Cidr | undefined): AddressPool => {
       kept.set(input.key, address);
       taken.add(address);
     }
-    const without: Input<GatewaySpec>[] = [];
+    const without = new Set<string>();
     for (const input of [...wanting].sort(byAge)) {
       if (kept.has(input.key)) continue;
       const address = next(taken);
-      if (address === undefined) without.push(input);
+      if (address === undefined) without.add(input.key);
       else {
         kept.set(input.key, address);
         taken.add(address);

@@ -1,6 +1,7 @@
 // Statuses of Gateways and of the ListenerSets that name them. Used by routing.ts.
 import type { GatewaySpec, GatewayStatus, ListenerStatus } from '../kinds/gateway/types.ts';
 import type { ListenerSetStatus } from '../kinds/listener-set/schema.ts';
+import { isFromPool, NONE_LEFT } from './address-pool.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { addressesOf, type GatewayAddress } from './gateway-addresses.ts';
 import { allListeners, type GatewayPart, type ServedListener } from './gateways.ts';
@@ -32,7 +33,9 @@ export const gatewayStatuses = (part: GatewayPart, { nowMs, addresses, settling 
   );
   const bound = serving.map(({ address }) => address);
   const fixed = addressesOf(spec).flatMap((address) => (address === '' ? bound : [address]));
-  const present = bound.length > 0 ? fixed.filter((address) => !refusals.unusable.has(address)) : [];
+  // One of the pool stays its own while no gateway is there: this is where a control plane reads it after a start.
+  const assigned = part.withoutAddress ? [] : bound.length > 0 || isFromPool(input) ? fixed : [];
+  const present = assigned.filter((address) => !refusals.unusable.has(address));
   const last = settling && Array.isArray(before.addresses) ? before.addresses.map(({ value }) => value) : [];
   const shown = [...new Set([...present, ...last])].sort();
   const state: State = {
@@ -41,7 +44,7 @@ export const gatewayStatuses = (part: GatewayPart, { nowMs, addresses, settling 
     overlaps: overlapsOf(all.map(({ checked }) => checked)),
     ...(!served && { refused: accepted }),
   };
-  const verdicts = gatewayVerdicts(part, shown.length > 0, state);
+  const verdicts = gatewayVerdicts(part, bound.length > 0 || last.length > 0, state);
   const attached = sets.filter(isAttached).length;
   const own: GatewayStatus = {
     ...(attached > 0 && { attachedListenerSets: attached }),
@@ -162,6 +165,7 @@ const gatewayVerdicts = (part: GatewayPart, reachable: boolean, { refusals }: St
   const served = allListeners(part).filter(isServed);
   const programmed = (): Verdict => {
     if (served.length === 0 && listeners.length > 0) return no('Programmed', 'Invalid', acceptance.message);
+    if (part.withoutAddress) return no('Programmed', 'AddressNotAssigned', NONE_LEFT);
     if (refusals.unusable.size > 0) {
       const lines = [...refusals.unusable.values()].join('; ');
       return no('Programmed', 'AddressNotUsable', `${lines}; it is tried again`);

@@ -2,6 +2,7 @@
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
 import type { Route } from '../model/route.ts';
+import type { Addressed } from './address-pool.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';
 import { withGateway } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
@@ -42,6 +43,8 @@ export interface GatewayPart {
   /** Those that name it, in order of precedence. */
   readonly sets: readonly ListenerSetPart[];
   readonly backend?: ReturnType<typeof secretOf>;
+  /** It should have had an address of its own, and none is left: nothing of it is served. */
+  readonly withoutAddress?: true;
 }
 
 /** The Gateway's own and those of its ListenerSets. */
@@ -52,16 +55,18 @@ export const allListeners = ({ listeners, sets }: GatewayPart): ServedListener[]
 
 /** Older Gateways first: they keep a port that a later one wants for another protocol. */
 export const checkGateways = (
-  inputs: readonly Input<GatewaySpec>[],
+  { gateways, without }: Addressed,
   listenerSets: readonly ListenerSetInput[],
   lookups: ListenerLookups,
 ): GatewayPart[] => {
   const shared: PortOwners = new Map();
   const byGateway = groupListenerSets(listenerSets);
-  return [...inputs].sort(byAge).map((input) => {
+  return [...gateways].sort(byAge).map((input) => {
     const accepted = acceptedOf(input);
+    const withoutAddress = without.has(input.key);
     const served =
-      accepted.reason === UNSUPPORTED_ADDRESS ? addressesOf(input.spec).length > 0 : accepted.status === 'True';
+      !withoutAddress &&
+      (accepted.reason === UNSUPPORTED_ADDRESS ? addressesOf(input.spec).length > 0 : accepted.status === 'True');
     const taken: PortOwners = served ? shared : new Map();
     const earlier: EarlierListeners = new Map();
     const own = checkListeners({ kind: 'Gateway', input, gateway: input }, earlier, taken, lookups);
@@ -70,7 +75,8 @@ export const checkGateways = (
     );
     const backend = backendOf(input, lookups);
     const listeners = own.map((checked) => ({ checked, attached: [] }));
-    return { input, accepted, served, listeners, sets, ...(backend && { backend }) };
+    const rest = { ...(backend && { backend }), ...(withoutAddress && { withoutAddress }) };
+    return { input, accepted, served, listeners, sets, ...rest };
   });
 };
 

@@ -13,7 +13,7 @@ import type { BackendTraffic, MeshGateway } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
 import type { Route } from '../model/route.ts';
-import { openAddressPool } from './address-pool.ts';
+import { NONE_LEFT, openAddressPool } from './address-pool.ts';
 import { type AttachedRoute, type ListenerGroup, type Parents, routeStatus } from './attach.ts';
 import { openAttachments } from './attachments.ts';
 import { openAuthorities } from './authorities.ts';
@@ -106,7 +106,7 @@ export const openRouting = (block?: Cidr) => {
     });
     const namespaceLabels = labelsStage([inputs.namespaces], () => openNamespaceLabels(inputs.namespaces));
     const lookups = { grants, certificate, authorities, clients, namespaceLabels };
-    const parts = checkGateways(addressed.gateways, inputs.listenerSets, lookups);
+    const parts = checkGateways(addressed, inputs.listenerSets, lookups);
     const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
     const texts = inputs.routeFilters.length > 0 ? inputs.configMaps : NO_INPUTS;
     const extensions = extensionsStage([inputs.routeFilters, texts], () => openExtensions(inputs.routeFilters, texts));
@@ -148,7 +148,6 @@ export const openRouting = (block?: Cidr) => {
       ],
       problems: [
         ...owned.problems,
-        ...addressed.without.map(withoutAddress),
         ...lostListenerSets(inputs),
         ...parts.flatMap(gatewayProblems),
         ...clients.problems,
@@ -209,12 +208,6 @@ const groupsOf = (parts: readonly GatewayPart[]): Map<string, ListenerGroup> => 
   return groups;
 };
 
-const withoutAddress = (input: Input): Problem =>
-  problemOf(input, 'GATEWAY_NOT_ACCEPTED', 'all addresses for Gateways are taken; it is served where gateways bind', {
-    path: 'spec.addresses',
-    hint: 'give it an address, or weft control a larger block with --gateway-addresses',
-  });
-
 const openNamespaceLabels = (namespaces: readonly Input[]): NamespaceLabels => {
   const labels = new Map(namespaces.map(({ name, resource }) => [name, resource.metadata.labels]));
   return (name) => ({ ...labels.get(name), 'kubernetes.io/metadata.name': name });
@@ -256,10 +249,11 @@ const meshGateways = (
 const sortServiceRoutes = (byPort: ReadonlyMap<string, readonly CompiledRoute[]>): Map<string, readonly Route[]> =>
   new Map([...byPort].map(([key, routes]) => [key, sortRoutes(routes.map((route) => route.routes))]));
 
-const gatewayProblems = ({ input, accepted, listeners, sets, backend }: GatewayPart): Problem[] => {
+const gatewayProblems = ({ input, accepted, withoutAddress, listeners, sets, backend }: GatewayPart): Problem[] => {
   const { defaultScope } = input.spec;
   const found: Problem[] = [];
   if (accepted.status !== 'True') found.push(problemOf(input, 'GATEWAY_NOT_ACCEPTED', accepted.message));
+  if (withoutAddress) found.push(problemOf(input, 'GATEWAY_NOT_ACCEPTED', NONE_LEFT));
   if (backend?.problem) {
     const path = 'spec.tls.backend.clientCertificateRef';
     found.push(problemOf(input, 'CERTIFICATE_NOT_FOUND', backend.problem.message, { path }));

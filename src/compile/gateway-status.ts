@@ -42,7 +42,7 @@ export const gatewayStatuses = (part: GatewayPart, { nowMs, addresses, settling 
     nowMs,
     refusals,
     overlaps: overlapsOf(all.map(({ checked }) => checked)),
-    ...(!served && { refused: accepted }),
+    ...(!served && { refused: part.withoutAddress ? no('Programmed', 'AddressNotAssigned', NONE_LEFT) : accepted }),
   };
   const verdicts = gatewayVerdicts(part, bound.length > 0 || last.length > 0, state);
   const attached = sets.filter(isAttached).length;

@@ -16,9 +16,9 @@ import { encodeEndpoints } from './endpoints.ts';
 import { chainKey } from './filters.ts';
 import { encodeListener, explicitHandlers, policiesOf } from './listener.ts';
 import { httpRbacOfRoutes } from './rbac.ts';
-import { openRouteContexts, type RouteContext } from './route-context.ts';
+import { type KeyedContext, openRouteContexts } from './route-context.ts';
 import { isAuthorizing, routesName } from './route-names.ts';
-import { encodeRouteTable, type RouteTableOptions } from './route-table.ts';
+import { openRouteTables, type RouteTableOptions } from './route-table.ts';
 import { encodeSecret } from './tls.ts';
 import { internalName } from './tunnels.ts';
 import { blendedClusters, blendedEndpoints } from './udp.ts';
@@ -125,8 +125,9 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
       tableOf: ({ routes }) => snapshot.routes.get(routes),
     }),
   );
-  const shared = rememberWith<RouteTable, RouteContext>((value, context) => [
-    encodeRouteTable(value, { name: value.name, context, authorization: [], encodePolicies: () => ({}) }),
+  const encodeRouteTable = openRouteTables();
+  const shared = rememberWith<RouteTable, KeyedContext>((value, { context, key }) => [
+    encodeRouteTable(value, { name: value.name, context, key, authorization: [], encodePolicies: () => ({}) }),
   ]);
   const ofChain = rememberByPair<FilterChain, RouteTable, RouteTableOptions>(encodeRouteTable);
   const routeContexts = openRouteContexts();
@@ -169,13 +170,16 @@ const openEncoders = ({ trustDomain }: EnvoyFormOptions) => {
         handlersOf(snapshot).flatMap(({ listener: value, chain, handler }) => {
           const table = snapshot.routes.get(handler.routes);
           if (!table) return [];
-          const { context, key } = contextOf(table);
-          if (!isAuthorizing(value)) return shared(table, key, context);
+          const keyed = contextOf(table);
+          const { context, key } = keyed;
+          if (!isAuthorizing(value)) return shared(table, key, keyed);
           const name = routesName(value, chain, handler);
           const port = policyPort(snapshot, value, chain);
           return ofChain(chain, table, `${name} ${port} ${key}`, () => ({
             name,
             context,
+            key: `${port} ${key}`,
+            chain,
             authorization: handler.authorization,
             encodePolicies: (policies) => httpRbacOfRoutes(policiesOf(chain, policies), port),
           }));

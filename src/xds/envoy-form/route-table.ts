@@ -1,15 +1,17 @@
 // RouteTables as Envoy's RouteConfigurations: virtual hosts, and the CONNECT routes of an explicit proxy among them.
+import { create, toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import type { RouteSchema, VirtualHostSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import { type RouteSchema, VirtualHostSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../gen/envoy/config/route/v3/route_pb.js';
+import { bytesField } from '../../lib/protobuf.ts';
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { AuthorizationPolicy } from '../../model/policy.ts';
 import type { Route } from '../../model/route.ts';
 import type { RouteTable, Tunnel, VirtualHost } from '../../model/snapshot.ts';
-import type { EncodedResource } from '../form.ts';
+import { type EncodedResource, encodeResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
 import { bestDomain, planDomains } from './domains.ts';
-import { escapeRegex, type Init, resourceOf } from './message.ts';
+import { escapeRegex, type Init } from './message.ts';
 import { envoyRoutes } from './route.ts';
 import type { RouteContext } from './route-context.ts';
 import { serviceMetadata } from './route-metadata.ts';
@@ -67,40 +69,71 @@ export interface RouteTableOptions {
   /** What Envoy calls it. */
   readonly name: string;
   readonly context: RouteContext;
+  /** Says with `chain` what the encoding of a virtual host depends on, besides itself. */
+  readonly key: string;
+  readonly chain?: object;
   /** As the filters of rbac.ts take them. */
   readonly encodePolicies: (policies: readonly AuthorizationPolicy[]) => Record<string, Any>;
   readonly authorization: readonly AuthorizationPolicy[];
 }
 
-export const encodeRouteTable = (
-  table: RouteTable,
-  { name, context, authorization, encodePolicies }: RouteTableOptions,
-): EncodedResource => {
-  const domains = table.virtualHosts.flatMap((host) => host.domains);
-  const plan = planDomains(
-    domains,
-    table.tunnels.flatMap((tunnel) => tunnel.authorities),
-    table.defaultPort,
-  );
-  const { within, hosts } = placeTunnels(table, domains);
-  return resourceOf(name, ENVOY.routes, RouteConfigurationSchema, {
-    name,
-    typedPerFilterConfig: encodePolicies(authorization),
-    ignorePortInHostMatching: plan.ignorePort,
-    // Said between proxies alone: programs can't, callers don't see it.
-    responseHeadersToRemove: [UNSENT_HEADER],
-    maxDirectResponseBodySizeBytes: MAX_DIRECT_BODY_BYTES,
-    virtualHosts: [
-      ...table.virtualHosts.map((host) => ({
-        name: host.name,
-        domains: host.domains.flatMap((domain) => plan.expand(domain)),
-        ...(host.authorization && { typedPerFilterConfig: encodePolicies(host.authorization) }),
-        routes: [
-          ...host.domains.flatMap((domain) => within.get(domain) ?? []),
-          ...host.routes.flatMap((route) => routesOf(route, host, context)),
-        ],
-      })),
-      ...hosts,
-    ],
-  });
+interface EncodedHost {
+  readonly chain: object | undefined;
+  readonly key: string;
+  readonly field: Buffer;
+}
+
+const VIRTUAL_HOSTS = RouteConfigurationSchema.field.virtualHosts.number;
+
+/** Encodes tables; of a large one mostly a single virtual host is new, and the bytes of the others are known. */
+export const openRouteTables = (): ((table: RouteTable, options: RouteTableOptions) => EncodedResource) => {
+  const known = new WeakMap<VirtualHost, EncodedHost>();
+  const encodeHost = (
+    host: VirtualHost,
+    domains: string[],
+    tunnels: EnvoyRoute[],
+    options: RouteTableOptions,
+  ): Buffer => {
+    const { context, chain, encodePolicies } = options;
+    const key = `${options.key} ${domains.join(' ')}`;
+    const before = tunnels.length === 0 ? known.get(host) : undefined;
+    if (before?.key === key && before.chain === chain) return before.field;
+    const field = hostField({
+      name: host.name,
+      domains,
+      ...(host.authorization && { typedPerFilterConfig: encodePolicies(host.authorization) }),
+      routes: [...tunnels, ...host.routes.flatMap((route) => routesOf(route, host, context))],
+    });
+    if (tunnels.length === 0) known.set(host, { chain, key, field });
+    return field;
+  };
+  return (table, options) => {
+    const { name, authorization, encodePolicies } = options;
+    const domains = table.virtualHosts.flatMap((host) => host.domains);
+    const authorities = table.tunnels.flatMap((tunnel) => tunnel.authorities);
+    const plan = planDomains(domains, authorities, table.defaultPort);
+    const { within, hosts } = placeTunnels(table, domains);
+    const rest = {
+      name,
+      typedPerFilterConfig: encodePolicies(authorization),
+      ignorePortInHostMatching: plan.ignorePort,
+      // Said between proxies alone: programs can't, callers don't see it.
+      responseHeadersToRemove: [UNSENT_HEADER],
+      maxDirectResponseBodySizeBytes: MAX_DIRECT_BODY_BYTES,
+    };
+    const own = table.virtualHosts.map((host) => {
+      const tunnels = host.domains.flatMap((domain) => within.get(domain) ?? []);
+      return encodeHost(
+        host,
+        host.domains.flatMap((domain) => plan.expand(domain)),
+        tunnels,
+        options,
+      );
+    });
+    const head = toBinary(RouteConfigurationSchema, create(RouteConfigurationSchema, rest));
+    return encodeResource(name, ENVOY.routes, Buffer.concat([head, ...own, ...hosts.map(hostField)]));
+  };
 };
+
+const hostField = (host: EnvoyHost): Buffer =>
+  bytesField(VIRTUAL_HOSTS, Buffer.from(toBinary(VirtualHostSchema, create(VirtualHostSchema, host))));

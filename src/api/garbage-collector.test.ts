@@ -139,6 +139,20 @@ test('what was left to do at a restart is done after it', async () => {
   await second.close();
 });
 
+test('what is strange in the store stops nobody', async () => {
+  const store = openMemoryStore();
+  const odd = (value: unknown) => value as Parameters<typeof store.put>[1];
+  await store.put('/core/configmaps/default/none', odd({ kind: 'ConfigMap' }));
+  const metadata = { name: 'odd', uid: 'u', managedFields: '{', ownerReferences: [null, { uid: 1 }], finalizers: 'x' };
+  await store.put('/core/configmaps/default/odd', odd({ apiVersion: 'v1', kind: 'ConfigMap', metadata }));
+  const api = await openThingApi({ store });
+  assert.deepEqual((await api.ask('/api/v1/namespaces/default/configmaps/odd')).json.metadata.managedFields, []);
+  const owner = await create({}, api);
+  const dependent = await create({ ownerReferences: [ownedBy({ ...owner, uid: 'gone' })] }, api);
+  await untilGone(dependent, api);
+  await api.close();
+});
+
 const storeParts = (store: ReturnType<typeof openMemoryStore>) => ({
   revision: () => store.revision(),
   compacted: () => store.compacted(),

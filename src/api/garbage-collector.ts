@@ -22,10 +22,14 @@ const PAGE = 500;
 const PARALLEL = 32;
 const RETRY_MS = 5000;
 
-const ownersOf = (resource: Resource): readonly OwnerReference[] => resource.metadata.ownerReferences ?? [];
+// What stands in the store may be from an earlier version, or from nobody knows where: it must not end the collector.
+const ownersOf = (resource: Resource): readonly OwnerReference[] => {
+  const owners = resource?.metadata?.ownerReferences;
+  return Array.isArray(owners) ? owners.filter((owner) => typeof owner?.apiVersion === 'string') : [];
+};
 
 const waitsFor = (resource: Resource, finalizer: string): boolean =>
-  resource.metadata.deletionTimestamp !== undefined && (resource.metadata.finalizers ?? []).includes(finalizer);
+  resource?.metadata?.deletionTimestamp !== undefined && (resource.metadata.finalizers ?? []).includes(finalizer);
 
 const isWaiting = (resource: Resource): boolean => waitsFor(resource, FOREGROUND) || waitsFor(resource, ORPHAN);
 
@@ -86,7 +90,7 @@ export class GarbageCollector {
 
   #gone(key: string, value: Resource): void {
     this.#index(key, []);
-    for (const owned of this.#owned.get(value.metadata.uid ?? '') ?? []) this.#enqueue(owned);
+    for (const owned of this.#owned.get(value?.metadata?.uid ?? '') ?? []) this.#enqueue(owned);
     for (const owner of ownersOf(value)) this.#enqueueOwner(key, owner);
   }
 

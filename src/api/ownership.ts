@@ -26,8 +26,7 @@ const writerOf = ({ kind, manager }: Incoming, part: Part, clock: Clock): Writer
   now: timestampOf(clock.now()),
 });
 
-const storedEntries = ({ metadata: { managedFields } }: Resource): ManagedEntry[] =>
-  loadManagedFields(typeof managedFields === 'string' ? managedFields : undefined);
+const storedEntries = ({ metadata: { managedFields } }: Resource): ManagedEntry[] => loadManagedFields(managedFields);
 
 const withEntries = (resource: Resource, entries: readonly ManagedEntry[]): Resource => {
   const { managedFields: _, ...metadata } = resource.metadata;

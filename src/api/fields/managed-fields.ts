@@ -1,6 +1,6 @@
 // Who manages which field of an object: how `metadata.managedFields` is read, kept and written.
 import { isObject } from '../body.ts';
-import { badRequest } from '../status.ts';
+import { badRequest, isApiError } from '../status.ts';
 import { decodeSet, encodeSet, type FieldSet, isEmptySet, union } from './field-set.ts';
 
 export interface ManagedEntry {
@@ -72,8 +72,16 @@ export const storeManagedFields = (entries: readonly ManagedEntry[]): string | u
   return JSON.stringify(sorted.map(encodeEntry));
 };
 
-export const loadManagedFields = (stored: string | undefined): ManagedEntry[] =>
-  stored === undefined ? [] : decodeManagedFields(JSON.parse(stored));
+/** What can't be read is as good as not there: the next apply finds owners anew. */
+export const loadManagedFields = (stored: unknown): ManagedEntry[] => {
+  if (typeof stored !== 'string') return [];
+  try {
+    return decodeManagedFields(JSON.parse(stored));
+  } catch (error) {
+    if (isApiError(error) || error instanceof SyntaxError) return [];
+    throw error;
+  }
+};
 
 /** Applies are one manager across versions, updates are not. */
 export const identityOf = ({ manager, operation, apiVersion, subresource }: ManagedEntry): string =>

@@ -1,7 +1,7 @@
 // core/v1 ServiceAccount: the name behind a workload's SPIFFE identity.
 import type { Resource } from '../../model/resource.ts';
 import type { Kind } from '../kind.ts';
-import { flag, keyed, list, object, text } from '../schema.ts';
+import { flag, keyed, object, text } from '../schema.ts';
 
 /** `true` on an account whose proxies may be gateways, which are sent the keys of certificates. */
 export const GATEWAY_LABEL = 'weft.dev/gateway';
@@ -25,7 +25,7 @@ export const serviceAccount: Kind = {
   statusSubresource: false,
   schema: object('An identity that workloads run as.', {
     automountServiceAccountToken: flag('Whether pods get a token; not used outside Kubernetes.'),
-    imagePullSecrets: list('Secrets to pull images with; not used outside Kubernetes.', reference),
+    imagePullSecrets: keyed('Secrets to pull images with; not used outside Kubernetes.', ['name'], reference),
     secrets: keyed(
       'Secrets that its workloads may use; not used outside Kubernetes.',
       ['name'],

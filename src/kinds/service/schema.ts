@@ -46,7 +46,7 @@ const spec = object('What is wanted of it.', {
     enum: ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'],
     default: 'ClusterIP',
   }),
-  selector: map('Labels of the workloads that it leads to.', item()),
+  selector: map('Labels of the workloads that it leads to.', item(), { 'x-kubernetes-map-type': 'atomic' }),
   ports: keyed(
     'The ports that it offers.',
     ['port', 'protocol'],

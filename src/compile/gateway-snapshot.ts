@@ -22,7 +22,7 @@ import {
   type WeightedCluster,
 } from '../model/snapshot.ts';
 import { baseCluster, isPassedOn, splitCluster, withoutTls } from './cluster-names.ts';
-import { bySpecificity, coversHostname } from './hostnames.ts';
+import { bySpecificity, coversHostname, mostSpecificOf } from './hostnames.ts';
 import { keepEqual, sameItems } from './keep.ts';
 import type { Outbound } from './outbound.ts';
 import { routeClusters } from './route-clusters.ts';
@@ -178,7 +178,8 @@ const tlsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
   }
   const chains: FilterChain[] = [];
   const tables: RouteTable[] = [];
-  for (const hostname of [...byHostname.keys()].sort(bySpecificity)) {
+  const names = new Set(byHostname.keys());
+  for (const hostname of [...names].sort(bySpecificity)) {
     const own = byHostname.get(hostname) ?? [];
     const [first] = own;
     const protocol = first?.listener.protocol;
@@ -193,7 +194,7 @@ const tlsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
     const tls = terminateTls([...new Set(secrets)], client);
     if (protocol === 'HTTPS') {
       const table = `${name}/${hostname}`;
-      const virtualHosts = withMisdirected(virtualHostsOf(same), hostname, [...byHostname.keys()]);
+      const virtualHosts = withMisdirected(virtualHostsOf(same), hostname, names);
       tables.push({ name: table, virtualHosts, tunnels: [] });
       const handler = handlerOf(table, authorize(same), client);
       chains.push({ name: table, match: matchName(hostname), ...limitOf(client), tls, handler });
@@ -315,7 +316,8 @@ const hostLists = new WeakMap<
 
 const mergeHosts = (listeners: Port['listeners'], authorize: Authorize | undefined): VirtualHost[] => {
   const names = [...new Set(listeners.map(({ listener }) => listener.hostname ?? '*'))].sort(bySpecificity);
-  const ownerOf = (hostname: string) => names.find((name) => coversHostname(name, hostname));
+  const known = new Set(names);
+  const ownerOf = (hostname: string) => mostSpecificOf(known, hostname);
   const hosts = new Map<string, VirtualHost>();
   for (const { listener } of listeners) {
     for (const { hostname, routes } of listener.hosts) {
@@ -335,6 +337,10 @@ const mergeHosts = (listeners: Port['listeners'], authorize: Authorize | undefin
   });
 };
 
+// With more, and no listener for every name, 421 is also said where no listener has the name: tables would grow with the
+// square of the listeners.
+const MAX_TOLD_APART = 64;
+
 /**
  * A client may reuse a connection for another name that the certificate has: what belongs to another listener by its host
  * name gets 421, and comes back by a connection of its own. `hostname` is that of the connection's listener.
@@ -342,14 +348,16 @@ const mergeHosts = (listeners: Port['listeners'], authorize: Authorize | undefin
 const withMisdirected = (
   hosts: readonly VirtualHost[],
   hostname: string,
-  all: readonly string[],
+  names: ReadonlySet<string>,
 ): readonly VirtualHost[] => {
-  const others = all.filter((name) => name !== hostname);
-  if (others.length === 0) return hosts;
-  const mostSpecific = [...all].sort(bySpecificity);
-  const own = hosts.filter(
-    ({ name }) => mostSpecific.find((candidate) => coversHostname(candidate, name)) === hostname,
-  );
+  if (names.size < 2) return hosts;
+  const own = hosts.filter(({ name }) => mostSpecificOf(names, name) === hostname);
+  const isOther = (name: string) => name !== hostname;
+  const isWide = hostname.startsWith('*');
+  const within = isWide ? [...names].filter((name) => isOther(name) && coversHostname(hostname, name)) : [];
+  const together = names.has('*') || names.size > MAX_TOLD_APART;
+  const around = together ? ['*'] : [...names].filter((name) => !coversHostname(hostname, name));
+  const others = [...within, ...around].filter(isOther);
   const misdirected = others.map((name) => ({ name, domains: [name], routes: [MISDIRECTED] }));
   return [...own, ...misdirected].sort((a, b) => bySpecificity(a.name, b.name));
 };

@@ -112,6 +112,7 @@ export const meshGatewayOf = (
   const { spec, resource, namespace, name } = input;
   const addresses = addressesOf(spec);
   const certificate = backend?.secret;
+  const last = new Map(before?.listeners.map((listener) => [listener.name, listener]));
   const partsOf = (parts: RouteParts) => (certificate ? ownClusters(parts, input.key) : parts);
   return {
     namespace,
@@ -123,8 +124,7 @@ export const meshGatewayOf = (
       .filter(({ checked }) => checked.programmed)
       .map(({ checked, attached }) => {
         const parts = attached.map(({ route }) => partsOf(apply(input.key, checked.id, route)));
-        const last = before?.listeners.find((listener) => listener.name === checked.id);
-        return listenerOf(checked, { attached, parts }, last);
+        return listenerOf(checked, { attached, parts }, last.get(checked.id));
       }),
   };
 };

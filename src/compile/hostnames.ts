@@ -49,3 +49,7 @@ export const widerNames = (hostname: string): string[] => {
   const labels = hostname.replace(/^\*\./, '').split('.');
   return [...labels.slice(1).map((_, i) => `*.${labels.slice(1 + i).join('.')}`), '*'];
 };
+
+/** The most specific of `names` that covers a name; undefined when none does. */
+export const mostSpecificOf = (names: ReadonlySet<string>, hostname: string): string | undefined =>
+  names.has(hostname) ? hostname : widerNames(hostname).find((wider) => names.has(wider));

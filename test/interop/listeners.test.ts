@@ -34,13 +34,15 @@ spec:
 interface Ports {
   readonly plain: number;
   readonly secure: number;
+  /** Without a listener for all names. */
+  readonly strict: number;
   readonly known: number;
   readonly unknown: number;
 }
 
 const TLS = 'tls: { certificateRefs: [{ name: server }] }';
 
-const gateways = ({ plain, secure, known, unknown }: Ports): string => `
+const gateways = ({ plain, secure, strict, known, unknown }: Ports): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: { name: edge, namespace: default }
@@ -54,6 +56,8 @@ spec:
     - { name: secure-any, port: ${secure}, protocol: HTTPS, ${TLS} }
     - { name: secure-wide, port: ${secure}, protocol: HTTPS, hostname: "*.example.test", ${TLS} }
     - { name: secure-exact, port: ${secure}, protocol: HTTPS, hostname: one.example.test, ${TLS} }
+    - { name: strict-one, port: ${strict}, protocol: HTTPS, hostname: one.strict.test, ${TLS} }
+    - { name: strict-two, port: ${strict}, protocol: HTTPS, hostname: "*.two.test", ${TLS} }
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: ListenerSet
@@ -136,8 +140,8 @@ for (const name of ENGINES) {
         ({ socket }, response) => response.end((socket as TLSSocket).getPeerX509Certificate()?.subject ?? 'nobody'),
       );
       await new Promise<void>((resolve) => checking.listen(0, LOOPBACK, resolve));
-      const [plain, secure, known, unknown] = await freePorts(4);
-      ports = { plain: plain!, secure: secure!, known: known!, unknown: unknown! };
+      const [plain, secure, strict, known, unknown] = await freePorts(5);
+      ports = { plain: plain!, secure: secure!, strict: strict!, known: known!, unknown: unknown! };
       engine = await startGateway(name, [
         gateways(ports),
         secret('server', authority.issue({ names: 'DNS:*.example.test' })),
@@ -228,6 +232,16 @@ data: { ca.crt: ${JSON.stringify(authority.rootPem)} }
         );
       });
     }
+
+    it('says of a name that no listener has that there is nothing', async () => {
+      const asked = [
+        ['one.strict.test', '/'],
+        ['a.two.test', '/'],
+        ['unknown.test', '/'],
+      ] as const;
+      assert.deepEqual(await statuses(ports.strict, 'one.strict.test', asked), [404, 421, 404]);
+      assert.deepEqual(await statuses(ports.strict, 'b.two.test', asked), [421, 404, 404]);
+    });
 
     it('shows a backend the certificate of the one Gateway that has one', async () => {
       assert.deepEqual(

@@ -1,5 +1,6 @@
 // Why a request goes to one endpoint rather than another: the hash that its route takes of it, or the session that it
 // belongs to. Prepared by routes/router.ts, used by exchange.ts.
+
 import { formatHostPort } from '../../lib/host-port.ts';
 import { bytesField, numberField, numberOf, readFields, textOf } from '../../lib/protobuf.ts';
 import type { Random } from '../../lib/random.ts';
@@ -7,7 +8,9 @@ import type { HashPolicy, SessionPersistence } from '../../model/balancing.ts';
 import { headerOf, type RequestHead } from '../../model/http.ts';
 import type { ForwardAction } from '../../model/route.ts';
 import type { Endpoint } from '../../model/snapshot.ts';
+import type { PreparedForward, PreparedTarget } from '../routes/router.ts';
 import { NO_HASH } from '../upstream/balancer.ts';
+import type { ClusterState } from '../upstream/clusters.ts';
 import { hashText, joinHashes } from '../upstream/hash.ts';
 
 export interface Affinity {
@@ -156,4 +159,16 @@ export const prepareAffinity = ({ hash = [], session }: ForwardAction, random: R
       },
     };
   };
+};
+
+/** The target that has the endpoint of the client's session, where there is one. */
+export const targetOf = (
+  { targets, pick }: PreparedForward,
+  place: string | undefined,
+  clusterOf: (name: string) => ClusterState | undefined,
+): PreparedTarget => {
+  if (place === undefined) return pick();
+  const hasPlace = ({ cluster, weight }: PreparedTarget) =>
+    weight > 0 && clusterOf(cluster)?.balancer.find(place) !== undefined;
+  return targets.find(hasPlace) ?? pick();
 };

@@ -1,4 +1,5 @@
 // When one exchange has to be over, by its route and by what calls give themselves. Kept by exchange.ts.
+import type { ClientLimits } from '../../model/snapshot.ts';
 import type { Deadlines } from '../deadlines.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -9,10 +10,27 @@ export class ExchangeTimes {
   requestDueAt = NEVER;
   attemptDueAt = NEVER;
   readonly #deadlines: Deadlines;
+  readonly #limits: ClientLimits | undefined;
+  readonly #stallMs: number;
 
-  constructor(deadlines: Deadlines) {
+  /** `stallMs`: how long nothing may move where `limits` says nothing of it. */
+  constructor(deadlines: Deadlines, limits: ClientLimits | undefined, stallMs: number) {
     this.#deadlines = deadlines;
+    this.#limits = limits;
+    this.#stallMs = stallMs;
     this.startedAt = deadlines.now();
+  }
+
+  /** For the whole of the request, while it is still coming. */
+  get receiveDueAt(): number {
+    return this.startedAt + (this.#limits?.requestTimeoutMs ?? NEVER);
+  }
+
+  /** The next of all, counted from the last move. `isSilent`: both sides may be silent as long as they like. */
+  dueAt(isReceiving: boolean, isSilent: boolean): number {
+    const idleMs = this.#limits?.streamIdleTimeoutMs ?? (isSilent ? NEVER : this.#stallMs);
+    const receive = isReceiving ? this.receiveDueAt : NEVER;
+    return Math.min(this.requestDueAt, this.attemptDueAt, receive, this.#deadlines.recent + idleMs);
   }
 
   /** From now on; without a limit where there is none, or it is 0. */

@@ -1,12 +1,10 @@
 // One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
 // knows its client and its upstream as streams, not by the version of HTTP that they speak.
 import { INVALID_CLUSTER } from '../../model/snapshot.ts';
-import type { Decision } from '../../policy/authorization.ts';
 import { normalizePath } from '../../policy/path.ts';
 import type { ProxyContext } from '../context.ts';
 import type { LimitCounts } from '../downstream/client-limits.ts';
 import type { ClientStream, LocalAnswer } from '../downstream/client-stream.ts';
-import { httpPart, makeEvent } from '../events.ts';
 import { type GrpcCall, openCall, translateWeb } from '../grpc/call.ts';
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
 import type { PreparedHttp } from '../listen/chain.ts';
@@ -20,13 +18,14 @@ import { takeEditedHost } from '../upstream/upstream-request.ts';
 import type { UpstreamEnd, UpstreamStream, UpstreamUser } from '../upstream/upstream-stream.ts';
 import { Tunnel } from '../wires/tunnel.ts';
 import type { Wire } from '../wires/wire.ts';
-import type { Affinity } from './affinity.ts';
+import { type Affinity, targetOf } from './affinity.ts';
 import { decide } from './decide.ts';
+import { ExchangeRecord } from './exchange-record.ts';
 import { ExchangeTimes } from './exchange-times.ts';
 import { ExchangeFilters } from './filter-run.ts';
 import { type Original, openMirrored } from './mirrored.ts';
 import { ReceivedRequest } from './received-request.ts';
-import { addRequestHeaders, type RequestIds } from './request-headers.ts';
+import { addRequestHeaders } from './request-headers.ts';
 import { Retries } from './retries.ts';
 import { answerHeaders, noRouteText } from './routed-answer.ts';
 import { type AnswerOwner, SentAnswer } from './sent-answer.ts';
@@ -42,12 +41,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   #down: ClientStream;
   readonly #http: PreparedHttp;
   readonly #message: RequestMessage;
-  readonly #startMs: number;
-  /** As asked, before rewrites. */
-  readonly #asked: { readonly path: string; readonly host: string };
-  #ids: RequestIds | undefined;
-  #decision: Decision | undefined;
-  #flags: string[] | undefined;
+  readonly #record: ExchangeRecord;
 
   #route: PreparedRoute | undefined;
   #forward: PreparedForward | undefined;
@@ -84,18 +78,13 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     this.#down = down;
     this.#http = http;
     this.#message = message;
-    this.#asked = { path: message.path, host: message.host };
     this.isHead = message.method === 'HEAD';
     this.#call = openCall(message);
     this.#received = new ReceivedRequest(hasBody);
     this.#answer = new SentAnswer(this);
     this.#close = message.close || message.old;
-    this.#startMs = context.clock.now();
-    this.#times = new ExchangeTimes(context.deadlines);
-  }
-
-  get over(): boolean {
-    return this.#over;
+    this.#record = new ExchangeRecord(context.clock.now(), message);
+    this.#times = new ExchangeTimes(context.deadlines, http.handler.limits, context.limits.stallTimeoutMs);
   }
 
   // --- the request
@@ -111,8 +100,11 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     }
     message.path = path;
     const { info } = this.#down;
-    this.#ids = addRequestHeaders(message, info, handler, this.#context.ids);
-    if (!this.#isAllowed(this.#ids)) {
+    const ids = addRequestHeaders(message, info, handler, this.#context.ids);
+    const decision = decide(this.#http, info, ids.remoteAddress, message);
+    this.#record.ids = ids;
+    this.#record.decision = decision;
+    if (decision && decision.verdict !== 'allow') {
       this.answer(403, 'RBAC: access denied', 'RBAC');
       return;
     }
@@ -142,7 +134,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       next();
       return;
     }
-    this.#filters = new ExchangeFilters(this.#ids!.remoteAddress, this.#context.log);
+    this.#filters = new ExchangeFilters(this.#record.ids!.remoteAddress, this.#context.log);
     this.#filters.open(open, this.#message, (answer) => {
       if (this.#over) return;
       if (answer) this.answer(answer.status, answer.body ?? '', answer.flag, answer.headers);
@@ -162,15 +154,10 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     return this.#down.info;
   }
 
-  #isAllowed(ids: RequestIds): boolean {
-    this.#decision = decide(this.#http, this.#down.info, ids.remoteAddress, this.#message);
-    return this.#decision === undefined || this.#decision.verdict === 'allow';
-  }
-
   #startForward(action: PreparedForward): void {
     const message = this.#message;
-    this.#affinity = action.affinity?.(message, this.#ids!.remoteAddress, this.#startMs);
-    const target = this.#targetOf(action, this.#affinity?.place);
+    this.#affinity = action.affinity?.(message, this.#record.ids!.remoteAddress, this.#record.startMs);
+    const target = targetOf(action, this.#affinity?.place, this.#http.cluster);
     this.#forward = action;
     this.#target = target;
     if (message.contentLength > this.#maxBytes) {
@@ -218,13 +205,6 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     this.#retries = new Retries(this.#attempts, action.config, message, this.#received, this.#times, this.#call);
     this.#armDeadline();
     this.#attempts.start();
-  }
-
-  /** The one that has the endpoint of the client's session, where there is one. */
-  #targetOf({ targets, pick }: PreparedForward, place: string | undefined): PreparedTarget {
-    const hasPlace = ({ cluster, weight }: PreparedTarget) =>
-      weight > 0 && this.#http.cluster(cluster)?.balancer.find(place!) !== undefined;
-    return (place !== undefined && targets.find(hasPlace)) || pick();
   }
 
   onRequestBody(buffer: Buffer, start: number, end: number): void {
@@ -302,16 +282,13 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   }
 
   #original(): Original {
-    const { info, self, version } = this.#down;
     return {
       message: this.#message,
       hasBody: this.#received.hasBody,
-      info,
-      self,
-      version,
+      down: this.#down,
       direction: this.#http.direction,
       route: this.#route!.route.name,
-      ids: this.#ids,
+      ids: this.#record.ids,
       timeoutMs: this.#forward!.config.timeoutMs,
     };
   }
@@ -329,7 +306,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   /** The client has gone: nobody wants the answer. */
   onClientGone(): void {
     if (this.#over) return;
-    this.#flag('DC');
+    this.#record.flag('DC');
     this.#finish();
   }
 
@@ -386,7 +363,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   onInterim(message: ResponseMessage): void {
     if (this.#over) return;
     if (++this.#interims > MAX_INTERIM) {
-      this.#badAnswer('there are too many interim answers');
+      this.onBadAnswer('there are too many interim answers');
       return;
     }
     if (this.#message.old || this.#answer.begun) return;
@@ -402,7 +379,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     if (unsent && status === 503 && this.#http.direction !== 'inbound' && this.#retries!.moveOn()) return;
     if (this.#message.upgrade !== '' && this.#down.needsSwitch && status < 300) {
       this.#attempts!.stream?.drop();
-      this.#badAnswer('it does not switch protocols, and its answer would be taken for that');
+      this.onBadAnswer('it does not switch protocols, and its answer would be taken for that');
       return;
     }
     if (this.#retries!.afterAnswer(message)) return;
@@ -471,10 +448,6 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   }
 
   onBadAnswer(reason: string): void {
-    this.#badAnswer(reason);
-  }
-
-  #badAnswer(reason: string): void {
     if (this.#over) return;
     const { cluster } = this.#attempts!;
     cluster.failures++;
@@ -507,7 +480,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     }
     if (this.#message.upgrade === '' || message.upgrade === '') {
       upstream.destroy();
-      this.#badAnswer('it switches protocols unasked');
+      this.onBadAnswer('it switches protocols unasked');
       return;
     }
     this.#answer.begun = true;
@@ -523,7 +496,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       onDone: ({ received, sent, end }) => {
         this.#received.bytes += received;
         this.#answer.bytes += sent;
-        if (end === 'idle') this.#flag('SI');
+        if (end === 'idle') this.#record.flag('SI');
         this.#attempts!.leave();
         this.#tell();
       },
@@ -535,7 +508,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   /** Answers by itself, where no answer has begun; else cuts the connection. */
   answer(status: number, body: string, flag?: string, headers: readonly string[] = []): void {
     if (this.#over) return;
-    if (flag) this.#flag(flag);
+    if (flag) this.#record.flag(flag);
     if (this.#answer.begun) {
       this.#abort(undefined);
       return;
@@ -567,7 +540,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   /** The answer can't be completed: the client must not take it for whole. */
   #abort(flag: string | undefined): void {
     if (this.#over) return;
-    if (flag) this.#flag(flag);
+    if (flag) this.#record.flag(flag);
     this.#answer.done = false;
     this.#finish();
   }
@@ -596,9 +569,9 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       if (this.#answer.begun || !this.#retries!.afterSilence()) this.answer(504, 'upstream request timeout', 'UT');
       return;
     }
-    if (now >= this.#receiveDeadline) this.#limitCounts.requestTimeouts++;
+    if (this.#isReceiving && now >= this.#times.receiveDueAt) this.#limitCounts.requestTimeouts++;
     else this.#limitCounts.stalledRequests++;
-    if (!this.#received.done && !this.#answer.begun) {
+    if (this.#isReceiving) {
       this.#close = true;
       this.answer(408, 'the request body did not come in time', 'SI');
       return;
@@ -606,55 +579,30 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     this.answer(504, 'stream timeout', 'SI');
   }
 
-  /** For the whole of the request, while nobody has answered it. */
-  get #receiveDeadline(): number {
-    if (this.#received.done || this.#answer.begun) return NEVER;
-    return this.#times.startedAt + (this.#http.handler.limits?.requestTimeoutMs ?? NEVER);
+  /** The request still comes, and nobody has answered it. */
+  get #isReceiving(): boolean {
+    return !this.#received.done && !this.#answer.begun;
   }
 
   /** After anything moved. */
   #armDeadline(): void {
     if (this.#over) return;
-    const { deadlines, limits } = this.#context;
     // Streams of calls may be silent as long as both sides like, once they have met.
     const isSilent = this.#call !== undefined && this.#wasSent && !this.#down.blocked;
-    const idleMs = this.#http.handler.limits?.streamIdleTimeoutMs ?? (isSilent ? NEVER : limits.stallTimeoutMs);
-    const stall = deadlines.recent + idleMs;
-    const { requestDueAt, attemptDueAt } = this.#times;
-    const due = Math.min(requestDueAt, attemptDueAt, this.#receiveDeadline, stall);
-    this.#down.setExchangeDeadline(due);
-  }
-
-  #flag(flag: string): void {
-    this.#flags ??= [];
-    this.#flags.push(flag);
+    this.#down.setExchangeDeadline(this.#times.dueAt(this.#isReceiving, isSilent));
   }
 
   #tell(): void {
-    const context = this.#context;
-    const decision = this.#decision;
-    const cluster = this.#attempts?.cluster.cluster;
-    this.#attempts?.ended(this.#answer.status, this.#flags ?? NO_FLAGS);
     this.#filters?.ended();
-    context.onEvent(
-      makeEvent(context, this.#down.self.get(context), {
-        startMs: this.#startMs,
-        durationMs: context.deadlines.now() - this.#times.startedAt,
-        direction: this.#http.direction,
-        info: this.#down.info,
-        service: cluster?.service ?? this.#http.handler.service ?? this.#route?.virtualHost.service,
-        endpoint: this.#attempts?.endpoint?.endpoint,
-        cluster: cluster?.name,
-        route: this.#route?.route.name,
-        bytesReceived: this.#received.bytes,
-        bytesSent: this.#answer.bytes,
-        flags: this.#flags ?? NO_FLAGS,
-        attempts: this.#attempts?.count ?? 0,
-        policy: decision && { verdict: decision.verdict, names: decision.names, reason: decision.reason },
-        http: httpPart(this.#asked, this.#message.method, this.#answer.status, this.#ids, this.#call?.status),
-      }),
-    );
+    this.#record.tell(this.#context, {
+      durationMs: this.#context.deadlines.now() - this.#times.startedAt,
+      down: this.#down,
+      http: this.#http,
+      route: this.#route,
+      attempts: this.#attempts,
+      received: this.#received,
+      answer: this.#answer,
+      grpcStatus: this.#call?.status,
+    });
   }
 }
-
-const NO_FLAGS: readonly string[] = [];

@@ -4,8 +4,9 @@ import type { RequestTap } from '../../filters/filter.ts';
 import type { Listener } from '../../model/snapshot.ts';
 import type { ProxyContext } from '../context.ts';
 import { Deadline } from '../deadlines.ts';
+import type { ClientStream } from '../downstream/client-stream.ts';
 import type { ConnectionInfo } from '../downstream/connection-info.ts';
-import { httpPart, makeEvent, type SelfPeer } from '../events.ts';
+import { httpPart, makeEvent } from '../events.ts';
 import { RequestMessage, type ResponseMessage } from '../http1/head.ts';
 import { type AttemptOwner, Attempts } from '../upstream/attempts.ts';
 import type { ClusterState } from '../upstream/clusters.ts';
@@ -29,9 +30,7 @@ export class MirrorCounts {
 export interface Original {
   readonly message: RequestMessage;
   readonly hasBody: boolean;
-  readonly info: ConnectionInfo;
-  readonly self: SelfPeer;
-  readonly version: 'http1' | 'http2';
+  readonly down: Pick<ClientStream, 'info' | 'self' | 'version'>;
   readonly direction: Listener['direction'];
   readonly route: string;
   readonly ids: RequestIds | undefined;
@@ -154,15 +153,15 @@ class MirroredRequest implements RequestTap, UpstreamUser, AttemptOwner {
   // --- the attempt
 
   get origin(): ConnectionInfo {
-    return this.#original.info;
+    return this.#original.down.info;
   }
 
   get version(): 'http1' | 'http2' {
-    return this.#original.version;
+    return this.#original.down.version;
   }
 
   onReady(stream: UpstreamStream): void {
-    this.#message.scheme ||= this.#original.info.tls === 'none' ? 'http' : 'https';
+    this.#message.scheme ||= this.#original.down.info.tls === 'none' ? 'http' : 'https';
     stream.begin(this, this.#message, !this.#original.hasBody);
     this.#writeHeld(stream);
   }
@@ -226,14 +225,14 @@ class MirroredRequest implements RequestTap, UpstreamUser, AttemptOwner {
     context.deadlines.remove(this.#deadline);
     attempts.stop(this.#answerDone && this.#requestDone);
     attempts.ended(this.#status, this.#flags);
-    const { info, direction, route, ids, self } = this.#original;
+    const { down, direction, route, ids } = this.#original;
     const { cluster } = attempts.cluster;
     context.onEvent(
-      makeEvent(context, self.get(context), {
+      makeEvent(context, down.self.get(context), {
         startMs: this.#startMs,
         durationMs: context.deadlines.now() - this.#startedAt,
         direction,
-        info,
+        info: down.info,
         service: cluster.service,
         endpoint: attempts.endpoint?.endpoint,
         cluster: cluster.name,

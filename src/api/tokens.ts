@@ -1,5 +1,5 @@
 // Bearer tokens: signed JWTs, made and checked with one key on disk. Opened by the control plane; also tells join tokens apart.
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
@@ -23,6 +23,7 @@ const ISSUER = 'weft';
 const DAY_MS = 24 * 60 * 60 * 1000;
 const ADMIN_TTL_MS = 365 * DAY_MS;
 const ADMIN_RENEW_MS = 30 * DAY_MS;
+const MAX_KNOWN = 256;
 const MAX_TOKEN_LENGTH = 8192;
 
 export const openTokens = async ({ dir, clock }: TokensOptions): Promise<Tokens> => {
@@ -33,7 +34,7 @@ export const openTokens = async ({ dir, clock }: TokensOptions): Promise<Tokens>
   const tokens: Tokens = {
     adminTokenFile,
     issue: (request) => issue(key, clock, request),
-    verify: (token, audience) => verify(publicKey, clock, token, audience),
+    verify: openVerify(publicKey, clock),
   };
   await keepAdminToken(tokens, clock);
   return tokens;
@@ -59,8 +60,33 @@ const issue = async (
   return { token, expiresAt: expiresAt * 1000 };
 };
 
-const verify = async (key: KeyObject, clock: Clock, token: string, audience: string | undefined): Promise<User> => {
-  if (token.length > MAX_TOKEN_LENGTH) throw malformed('it is too long');
+interface Verified {
+  readonly user: User;
+  readonly expiresMs: number;
+}
+
+/** Clients show one token with every request; a signature that held is not computed again while the token lives. */
+const openVerify = (key: KeyObject, clock: Clock) => {
+  const known = new Map<string, Verified>();
+  return async (token: string, audience?: string): Promise<User> => {
+    if (token.length > MAX_TOKEN_LENGTH) throw malformed('it is too long');
+    const id = hash('sha256', token);
+    let verified = known.get(id);
+    if (!verified || verified.expiresMs <= clock.now()) {
+      known.delete(id);
+      verified = await verify(key, clock, token);
+      if (known.size >= MAX_KNOWN) known.delete(known.keys().next().value!);
+      known.set(id, verified);
+    }
+    const { user } = verified;
+    if (audience === undefined || user.audiences.includes(audience)) return user;
+    throw new WeftError('TOKEN_AUDIENCE', `the token is for ${user.audiences.join(', ')}, not for ${audience}`, {
+      hint: 'use a token that was made for this purpose',
+    });
+  };
+};
+
+const verify = async (key: KeyObject, clock: Clock, token: string): Promise<Verified> => {
   let payload: JWTPayload;
   try {
     const options = { issuer: ISSUER, algorithms: ['ES256'], currentDate: new Date(clock.now()) };
@@ -74,12 +100,7 @@ const verify = async (key: KeyObject, clock: Clock, token: string, audience: str
     groups: Array.isArray(payload.groups) ? payload.groups.map(String) : [],
     audiences: [payload.aud ?? []].flat(),
   };
-  if (audience !== undefined && !user.audiences.includes(audience)) {
-    throw new WeftError('TOKEN_AUDIENCE', `the token is for ${user.audiences.join(', ')}, not for ${audience}`, {
-      hint: 'use a token that was made for this purpose',
-    });
-  }
-  return user;
+  return { user, expiresMs: Number(payload.exp) * 1000 };
 };
 
 const verifyError = (error: unknown): WeftError => {

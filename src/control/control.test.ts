@@ -143,6 +143,24 @@ describe('the loop', () => {
     assert.equal((await store.get(key))?.revision, written.revision);
   });
 
+  it('compiles nothing soon because of a status that it wrote itself, but because of one that another wrote', async () => {
+    const { store, clock, control } = await open();
+    await until(clock, () => store.revision() === control.mesh().revision);
+    const key = '/gateway.networking.k8s.io/gatewayclasses//weft';
+    const present = (await store.get(key))!;
+    const { status: _, ...bare } = present.value;
+    await store.put(key, bare);
+    await until(clock, async () => (await store.get(key))?.value.status !== undefined);
+    let published = 0;
+    control.feed.watch(() => published++);
+    clock.advance(2 * HOLD_OFF_MS);
+    assert.equal(published, 0);
+    await store.put(key, { ...bare, status: { conditions: [] } });
+    clock.advance(HOLD_OFF_MS);
+    assert.equal(published, 1);
+    await until(clock, async () => JSON.stringify((await store.get(key))?.value.status).includes('Accepted'));
+  });
+
   it('takes a resource of an unknown kind as a problem, and goes on', async () => {
     const { store, clock, control } = await open();
     await store.put('/example.dev/things/default/x', {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Cluster, Endpoint } from '../../model/snapshot.ts';
 import { prepareBalancer } from './balancer.ts';
 import type { EndpointState } from './endpoint-state.ts';
+import { observeTime } from './peak-ewma.ts';
 import { prepareWeightedPick } from './weighted-choice.ts';
 
 const seeded = (start: number) => {
@@ -192,4 +193,113 @@ test('targets are picked in proportion to their weights', () => {
   near(counts.b, 2000, 300);
   assert.equal(counts.c, undefined);
   assert.equal(prepareWeightedPick([{ weight: 0 }], seeded(1))(), undefined);
+});
+
+const portsOf = (balancer: ReturnType<typeof open>, times = 1000) => countPicks(() => balancer.pick(), times);
+
+test('the next priority takes what the first one is too sick for', () => {
+  const far = [5, 6].map((port) => endpoint(port, { priority: 1 }));
+  const balancer = open('random', ...[1, 2, 3, 4].map((port) => endpoint(port)), ...far);
+  assert.deepEqual(Object.keys(portsOf(balancer)), ['1', '2', '3', '4']);
+  for (const state of balancer.endpoints.slice(0, 2)) state.ejected = true;
+  balancer.changed();
+  const counts = portsOf(balancer, 10_000);
+  near((counts[3] ?? 0) + (counts[4] ?? 0), 7000, 250);
+  near((counts[5] ?? 0) + (counts[6] ?? 0), 3000, 250);
+  assert.equal(counts[1], undefined);
+});
+
+test('with fewer healthy endpoints than the threshold all of them are used', () => {
+  const balancer = prepareBalancer(
+    { loadBalancing: 'random', panicThreshold: 50 },
+    { random: seeded(7), now: () => 0 },
+  );
+  balancer.update([1, 2, 3, 4].map((port) => endpoint(port)));
+  const [first, second, third] = balancer.endpoints;
+  first!.check = 'failed';
+  second!.check = 'failed';
+  balancer.changed();
+  assert.deepEqual(Object.keys(portsOf(balancer)), ['3', '4'], 'half is enough');
+  third!.check = 'failed';
+  balancer.changed();
+  assert.deepEqual(Object.keys(portsOf(balancer)), ['1', '2', '3', '4']);
+});
+
+test('endpoints that are not checked yet wait until one is, and serve where none is', () => {
+  const balancer = open('random', endpoint(1), endpoint(2));
+  const [first, second] = balancer.endpoints;
+  first!.check = second!.check = 'pending';
+  balancer.changed();
+  assert.deepEqual(Object.keys(portsOf(balancer)), ['1', '2']);
+  first!.check = 'passed';
+  balancer.changed();
+  assert.deepEqual(Object.keys(portsOf(balancer)), ['1']);
+});
+
+test('a new endpoint gets its share bit by bit', () => {
+  for (const loadBalancing of ['round-robin', 'least-request'] as const) {
+    let now = 1000;
+    const balancer = prepareBalancer({ loadBalancing, slowStartMs: 10_000 }, { random: seeded(7), now: () => now });
+    balancer.update([endpoint(1), endpoint(2)]);
+    balancer.update([endpoint(1), endpoint(2), endpoint(3)]);
+    const shares = [0, 5000, 10_000].map((ms) => {
+      now = 1000 + ms;
+      return (portsOf(balancer, 9000)[3] ?? 0) / 9000;
+    });
+    near(shares[0], 0.05, 0.03);
+    near(shares[1], 0.2, 0.04);
+    near(shares[2], 1 / 3, 0.03);
+  }
+});
+
+test('peak-ewma goes to the one that answers soonest, and forgets a peak slowly', () => {
+  let now = 1000;
+  const balancer = prepareBalancer({ loadBalancing: 'peak-ewma' }, { random: seeded(7), now: () => now });
+  balancer.update([endpoint(1), endpoint(2)]);
+  const [fast, slow] = balancer.endpoints;
+  for (let i = 0; i < 20; i++) {
+    observeTime(fast!, 2, false, now);
+    observeTime(slow!, 5, false, now);
+  }
+  assert.deepEqual(portsOf(balancer, 50), { 1: 50 });
+  observeTime(fast!, 400, false, now);
+  assert.deepEqual(portsOf(balancer, 50), { 2: 50 });
+  for (let i = 0; i < 100; i++) {
+    now += 1000;
+    observeTime(fast!, 2, false, now);
+    observeTime(slow!, 5, false, now);
+  }
+  assert.deepEqual(portsOf(balancer, 50), { 1: 50 });
+  observeTime(fast!, 1, true, now);
+  assert.deepEqual(portsOf(balancer, 50), { 2: 50 }, 'to fail quickly is no merit');
+});
+
+test('one hash goes to one endpoint, and to another while that one is excluded', () => {
+  for (const kind of ['maglev', 'ring-hash'] as const) {
+    const balancer = open(kind, ...Array.from({ length: 10 }, (_, i) => endpoint(i + 1)));
+    for (let hash = 0; hash < 2 ** 32; hash += 2 ** 27) {
+      const home = balancer.pick(undefined, hash)!;
+      assert.equal(balancer.pick(undefined, hash), home);
+      const other = balancer.pick(new Set([home]), hash)!;
+      assert.notEqual(other, home);
+      assert.equal(balancer.pick(new Set([home]), hash), other);
+    }
+    assert.equal(Object.keys(portsOf(balancer)).length, 10, 'without a hash any will do');
+  }
+});
+
+test('other settings hold from the next pick on, for the same endpoints', () => {
+  const balancer = open('round-robin', endpoint(1), endpoint(2));
+  const [first] = balancer.endpoints;
+  balancer.configure({ loadBalancing: 'maglev' });
+  assert.equal(balancer.endpoints[0], first);
+  assert.equal(new Set(Array.from({ length: 20 }, () => balancer.pick(undefined, 5))).size, 1);
+});
+
+test('an endpoint is found by its place while it is available', () => {
+  const balancer = open('random', endpoint(1), endpoint(2, { health: 'unhealthy' }), endpoint(3, { address: '::1' }));
+  assert.equal(balancer.find('127.0.0.1:1'), balancer.endpoints[0]);
+  assert.equal(balancer.find('127.0.0.1:2'), undefined);
+  assert.equal(balancer.find('[::1]:3'), balancer.endpoints[2]);
+  assert.equal(balancer.find('127.0.0.1:9'), undefined);
 });

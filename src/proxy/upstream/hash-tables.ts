@@ -1,5 +1,5 @@
 // Tables from hashes to endpoints that change little when the endpoints do: Maglev's, and a ring. Called by tier.ts.
-import { hashText } from './hash.ts';
+import { hashText, mixHash } from './hash.ts';
 
 export interface Hashed {
   /** What stays the same about it: address and port. */
@@ -27,8 +27,8 @@ const orderOf = (items: readonly Hashed[]): number[] =>
 export const prepareMaglev = (items: readonly Hashed[], size: number): HashChoice => {
   const table = new Int32Array(size).fill(-1);
   const order = orderOf(items);
-  const at = Float64Array.from(order, (i) => hashText(items[i]!.key, OFFSET_SEED) % size);
-  const skip = Float64Array.from(order, (i) => (hashText(items[i]!.key, SKIP_SEED) % (size - 1)) + 1);
+  const at = Int32Array.from(order, (i) => hashText(items[i]!.key, OFFSET_SEED) % size);
+  const skip = Int32Array.from(order, (i) => (hashText(items[i]!.key, SKIP_SEED) % (size - 1)) + 1);
   const heaviest = items.reduce((most, { weight }) => Math.max(most, weight), 1);
   const share = Float64Array.from(order, (i) => items[i]!.weight / heaviest);
   const credit = new Float64Array(items.length);
@@ -37,10 +37,15 @@ export const prepareMaglev = (items: readonly Hashed[], size: number): HashChoic
       credit[turn]! += share[turn]!;
       if (credit[turn]! < 1) continue;
       credit[turn]! -= 1;
+      const step = skip[turn]!;
       let slot = at[turn]!;
-      while (table[slot]! >= 0) slot = (slot + skip[turn]!) % size;
+      // Without a division, which would take most of the time.
+      while (table[slot]! >= 0) {
+        slot += step;
+        if (slot >= size) slot -= size;
+      }
       table[slot] = order[turn]!;
-      at[turn] = (slot + skip[turn]!) % size;
+      at[turn] = slot;
       filled++;
     }
   }
@@ -48,21 +53,22 @@ export const prepareMaglev = (items: readonly Hashed[], size: number): HashChoic
 };
 
 /** Of all items together, whatever their weights are. */
-const MAX_POINTS = 1_000_000;
+const MAX_POINTS = 500_000;
 /** A point's owner stands below its place on the ring; both fit into a number's 53 bits. */
 const OWNERS = 2 ** 20;
 
-/** Points of items on a ring of 32 bits; a hash is for the next one. `size`: about how many points there are. */
+/** Points of items on a ring of 32 bits; a hash is for the next one. `size`: how many points there are at least. */
 export const prepareRing = (items: readonly Hashed[], size: number): HashChoice => {
   const total = items.reduce((sum, { weight }) => sum + weight, 0);
   const points = Math.min(MAX_POINTS, Math.max(size, items.length));
-  const counts = items.map(({ weight }) => Math.max(1, Math.round((points * weight) / total)));
+  // A power of two, so that what each has hardly ever depends on how many others there are.
+  const each = 2 ** Math.ceil(Math.log2(points / total));
+  const counts = items.map(({ weight }) => Math.max(1, Math.round(weight * each)));
   const ring = new Float64Array(counts.reduce((sum, count) => sum + count, 0));
   let filled = 0;
   items.forEach(({ key }, i) => {
-    const base = hashText(key, OFFSET_SEED);
-    const name = `${key}_${base}_`;
-    for (let k = 0; k < counts[i]!; k++) ring[filled++] = hashText(name + k, SKIP_SEED) * OWNERS + i;
+    const [first, step] = [hashText(key, OFFSET_SEED), hashText(key, SKIP_SEED) | 1];
+    for (let k = 0; k < counts[i]!; k++) ring[filled++] = mixHash(first + Math.imul(k, step)) * OWNERS + i;
   });
   ring.sort();
   return (hash) => {

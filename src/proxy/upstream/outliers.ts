@@ -15,6 +15,8 @@ const MAX_EJECTION_MS = 300_000;
 const LEAST_REQUESTS = 50;
 const LEAST_ENDPOINTS = 5;
 
+type OutlierContext = Pick<ProxyContext, 'clock' | 'deadlines' | 'log'>;
+
 class Record {
   errors = 0;
   gatewayErrors = 0;
@@ -29,7 +31,7 @@ class Record {
 }
 
 export class Outliers<Pool = unknown> {
-  readonly #context: ProxyContext;
+  readonly #context: OutlierContext;
   readonly #cluster: string;
   readonly #balancer: Balancer<Pool>;
   readonly #onEjected: (state: EndpointState<Pool>) => void;
@@ -40,7 +42,7 @@ export class Outliers<Pool = unknown> {
   ejections = 0;
 
   constructor(
-    context: ProxyContext,
+    context: OutlierContext,
     cluster: string,
     balancer: Balancer<Pool>,
     settings: OutlierDetection,

@@ -112,19 +112,35 @@ export interface ClusterStatus {
   readonly added_via_api?: boolean;
   readonly host_statuses: readonly {
     readonly address: unknown;
-    readonly health_status: { readonly eds_health_status: string };
+    readonly health_status: {
+      readonly eds_health_status: string;
+      readonly failed_active_health_check?: boolean;
+      readonly failed_outlier_check?: boolean;
+    };
     readonly stats: readonly { readonly name: string; readonly value?: string }[];
     readonly weight?: number;
   }[];
 }
+
+/** What the proxy found out itself comes before what it was told. */
+const statusOf = (health: ClusterStatus['host_statuses'][number]['health_status']): string => {
+  if (health.failed_outlier_check) return 'EJECTED';
+  return health.failed_active_health_check ? 'FAILS CHECKS' : health.eds_health_status;
+};
 
 export const endpointRows = (statuses: readonly ClusterStatus[]): Rows => ({
   columns: columnsOf('Endpoint', 'Status', 'Weight', 'Active', 'Total', 'Cluster'),
   rows: statuses.flatMap(({ name, host_statuses }) =>
     host_statuses.map(({ address, health_status, stats, weight }) => {
       const count = (wanted: string) => stats.find((stat) => stat.name === wanted)?.value ?? '0';
-      const health = health_status.eds_health_status;
-      return [formatAddress(address), health, weight ?? 1, count('rq_active'), count('rq_total'), name];
+      return [
+        formatAddress(address),
+        statusOf(health_status),
+        weight ?? 1,
+        count('rq_active'),
+        count('rq_total'),
+        name,
+      ];
     }),
   ),
 });

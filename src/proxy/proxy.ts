@@ -283,6 +283,7 @@ class LiveProxy implements Proxy {
       clusters: [...this.#clusters.values()].map((state) => ({
         cluster: state.cluster,
         endpoints: state.balancer.endpoints.map((one) => this.#inspectEndpoint(one)),
+        ejections: state.ejections,
         attempts: state.attempts,
         active: state.active,
         counts: { ...this.#counts.cluster(state.cluster.name) },
@@ -319,10 +320,17 @@ class LiveProxy implements Proxy {
     for (const state of this.#clusters.values()) state.resetCounters();
   }
 
-  #inspectEndpoint({ endpoint, pool, ...counts }: PoolEndpoint): EndpointInspection {
-    const { active, total, successes, errors, timeouts } = counts;
+  #inspectEndpoint({ endpoint, pool, ...state }: PoolEndpoint): EndpointInspection {
+    const { active, total, successes, errors, timeouts, ejected, check } = state;
     const requests = { active, total, successes, errors, timeouts, pending: pool?.waiting ?? 0 };
-    return { endpoint, ...requests, ...this.#counts.host(endpoint), connections: pool ? pool.open : active };
+    return {
+      endpoint,
+      ejected,
+      ...(check && { check }),
+      ...requests,
+      ...this.#counts.host(endpoint),
+      connections: pool ? pool.open : active,
+    };
   }
 
   async drain(timeoutMs: number): Promise<void> {

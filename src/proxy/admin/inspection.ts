@@ -33,10 +33,16 @@ export interface EndpointInspection {
   readonly timeouts: number;
   readonly dials: number;
   readonly failedDials: number;
+  /** Left out for its bad answers. */
+  readonly ejected: boolean;
+  /** By the proxy's own checks; absent: there are none. */
+  readonly check?: 'pending' | 'passed' | 'failed';
 }
 
 export interface ClusterInspection {
   readonly cluster: Cluster;
+  /** How often an endpoint was left out. */
+  readonly ejections: number;
   readonly endpoints: readonly EndpointInspection[];
   /** Requests and connections given to endpoints, repeated ones too. */
   readonly attempts: number;

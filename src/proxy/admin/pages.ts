@@ -17,6 +17,17 @@ export const listenersJson = (listeners: readonly ListenerInspection[]): unknown
   listener_statuses: listeners.map((one) => ({ name: one.name, local_address: socketAddress(one) })),
 });
 
+/** What speaks against an endpoint, in Envoy's words; `healthy` where nothing does. */
+const healthFlags = ({ endpoint, ejected, check }: EndpointInspection): string => {
+  const found = [
+    ...(check === 'failed' || check === 'pending' ? ['/failed_active_hc'] : []),
+    ...(ejected ? ['/failed_outlier_check'] : []),
+    ...(endpoint.health === 'healthy' ? [] : [HEALTH[endpoint.health][0]]),
+    ...(check === 'pending' ? ['/pending_active_hc'] : []),
+  ];
+  return found.join('') || 'healthy';
+};
+
 /** EDS's words for our degrees of health. */
 const HEALTH = {
   healthy: ['healthy', 'HEALTHY'],
@@ -52,13 +63,13 @@ const clusterLines = ({ cluster, endpoints }: ClusterInspection): string[] => {
     for (const [count, , value] of hostCounts(one)) lines.push(`${host}::${count}::${value}`);
     lines.push(
       `${host}::hostname::`,
-      `${host}::health_flags::${HEALTH[endpoint.health][0]}`,
+      `${host}::health_flags::${healthFlags(one)}`,
       `${host}::weight::${endpoint.weight}`,
       `${host}::region::${endpoint.locality?.region ?? ''}`,
       `${host}::zone::${endpoint.locality?.zone ?? ''}`,
       `${host}::sub_zone::${endpoint.locality?.subzone ?? ''}`,
       `${host}::canary::false`,
-      `${host}::priority::0`,
+      `${host}::priority::${endpoint.priority ?? 0}`,
       // Measured only where outliers are looked for.
       `${host}::success_rate::-1`,
       `${host}::local_origin_success_rate::-1`,
@@ -86,8 +97,12 @@ const hostStatus = (one: EndpointInspection): unknown => {
     health_status: {
       eds_health_status: HEALTH[endpoint.health][1],
       ...(endpoint.health === 'unhealthy' && { failed_eds_health: true }),
+      ...((one.check === 'failed' || one.check === 'pending') && { failed_active_health_check: true }),
+      ...(one.check === 'pending' && { pending_active_hc: true }),
+      ...(one.ejected && { failed_outlier_check: true }),
     },
     weight: endpoint.weight,
+    ...(endpoint.priority && { priority: endpoint.priority }),
     locality: endpoint.locality
       ? { region: endpoint.locality.region, zone: endpoint.locality.zone, sub_zone: endpoint.locality.subzone }
       : {},

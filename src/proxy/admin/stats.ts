@@ -1,6 +1,12 @@
 // The counts of a proxy under Envoy's names, as text, JSON and for Prometheus. Shown by the admin's /stats pages.
 import { countOf, countUpTo, type HistogramData, percentilesOf } from '../histogram.ts';
-import type { ClusterInspection, DirectionInspection, ListenerInspection, ProxyInspection } from './inspection.ts';
+import type {
+  ClusterInspection,
+  DirectionInspection,
+  EndpointInspection,
+  ListenerInspection,
+  ProxyInspection,
+} from './inspection.ts';
 
 export interface Stat {
   /** `cluster.<name>.upstream_rq_total`. */
@@ -99,11 +105,24 @@ const directionStats = (inspection: DirectionInspection): Stat[] => {
   ];
 };
 
-const clusterStats = ({ cluster, endpoints, attempts, active, counts, times }: ClusterInspection): Stat[] => [
+const isHealthy = ({ endpoint, ejected, check }: EndpointInspection): boolean =>
+  endpoint.health === 'healthy' && !ejected && (check === undefined || check === 'passed');
+
+const clusterStats = ({
+  cluster,
+  ejections,
+  endpoints,
+  attempts,
+  active,
+  counts,
+  times,
+}: ClusterInspection): Stat[] => [
   timesUnder(`cluster.${cluster.name}`, 'cluster', { envoy_cluster_name: cluster.name }, 'upstream_rq_time', times),
   ...under(`cluster.${cluster.name}`, 'cluster', { envoy_cluster_name: cluster.name }, [
-    ['membership_healthy', 'gauge', endpoints.filter(({ endpoint }) => endpoint.health === 'healthy').length],
+    ['membership_healthy', 'gauge', endpoints.filter(isHealthy).length],
     ['membership_total', 'gauge', endpoints.length],
+    ['outlier_detection.ejections_active', 'gauge', endpoints.filter(({ ejected }) => ejected).length],
+    ['outlier_detection.ejections_enforced_total', 'counter', ejections],
     ['upstream_cx_active', 'gauge', endpoints.reduce((sum, { connections }) => sum + connections, 0)],
     ['upstream_cx_connect_fail', 'counter', counts.failedDials + counts.timedOutDials],
     ['upstream_cx_connect_timeout', 'counter', counts.timedOutDials],

@@ -48,6 +48,7 @@ const endpointKey = ({ endpoint }: EndpointInspection): string => `${endpoint.ad
 const addClusters = (a: ClusterInspection, b: ClusterInspection): ClusterInspection => ({
   ...a,
   endpoints: mergeLists([a.endpoints, b.endpoints], endpointKey, addEndpoints),
+  ejections: a.ejections + b.ejections,
   attempts: a.attempts + b.attempts,
   active: a.active + b.active,
   counts: addUp(a.counts, b.counts) as ClusterInspection['counts'],

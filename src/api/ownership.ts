@@ -3,7 +3,7 @@ import { type Clock, timestampOf } from '../lib/clock.ts';
 import type { Resource } from '../model/resource.ts';
 import type { StoreEntry } from '../store/store.ts';
 import type { Incoming, Part } from './admission.ts';
-import { isObject } from './body.ts';
+import { isObject, MAX_BODY_BYTES } from './body.ts';
 import {
   decodeManagedFields,
   isReset,
@@ -31,6 +31,11 @@ const storedEntries = ({ metadata: { managedFields } }: Resource): ManagedEntry[
 const withEntries = (resource: Resource, entries: readonly ManagedEntry[]): Resource => {
   const { managedFields: _, ...metadata } = resource.metadata;
   const managedFields = storeManagedFields(entries);
+  if (managedFields !== undefined && managedFields.length > MAX_BODY_BYTES) {
+    throw badRequest(
+      'the managers of its fields take more room than an object may have: too many manage too much of it',
+    );
+  }
   return { ...resource, metadata: managedFields === undefined ? metadata : { ...metadata, managedFields } };
 };
 

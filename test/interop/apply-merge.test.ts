@@ -11,6 +11,7 @@ import { isApiError } from '../../src/api/status.ts';
 import type { Kind } from '../../src/kinds/kind.ts';
 import { flag, integer, item, keyed, list, map, object, text } from '../../src/kinds/schema.ts';
 import { buildKubernetesClients } from '../fakes/kubernetes-clients.ts';
+import { type Draw, makeRandom } from '../fuzz/budget.ts';
 
 type Json = Record<string, unknown>;
 
@@ -126,16 +127,7 @@ const peer = async (write: Json): Promise<Answer> => {
   return JSON.parse((await answers.next()).value);
 };
 
-/** The same numbers in each run. */
-const sequence = (seed: number) => {
-  let state = seed;
-  return (below: number): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-};
-
-const randomSpec = (dice: (below: number) => number): Json => {
+const randomSpec = (dice: Draw): Json => {
   const maybe = <T>(make: () => T): T | undefined => (dice(5) < 2 ? make() : undefined);
   const some = (names: readonly string[]) => names.filter(() => dice(2) === 0);
   const shuffled = (names: readonly string[]) => {
@@ -193,7 +185,7 @@ const WRITES_PER_SEED = 40;
 
 for (let seed = 1; seed <= 25; seed++) {
   test(`writes of sequence ${seed} give what Kubernetes gives`, async () => {
-    const dice = sequence(seed);
+    const dice = makeRandom(seed);
     let content: Json = {};
     let entries: ManagedEntry[] = [];
     for (let i = 0; i < WRITES_PER_SEED; i++) {

@@ -1,22 +1,13 @@
 // `weft apply` and `kubectl apply` taking turns on the same files: neither undoes nor repeats what the other did.
 import { deepEqual, equal, match } from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openTestApi, type TestApi } from '../fakes/api.ts';
+import { KUBECTL, kubectlMissing } from '../fakes/kubectl.ts';
 import { runWeft } from '../fakes/weft-process.ts';
 
-const KUBECTL = process.env.KUBECTL ?? 'kubectl';
-
-const missing = (): string | false => {
-  try {
-    execFileSync(KUBECTL, ['version', '--client'], { stdio: 'ignore' });
-    return false;
-  } catch {
-    return 'kubectl is not installed: install it, or set KUBECTL to where it is';
-  }
-};
-const skip = missing();
+const skip = kubectlMissing();
 
 let api: TestApi;
 before(async () => {

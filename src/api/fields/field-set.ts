@@ -23,7 +23,18 @@ const LEAF: FieldSet = { member: true, children: NONE };
 
 // As deep as bodies may be, which is checked where they are read.
 const MAX_DEPTH = 200;
-const ELEMENT = /^([fkvi]):/;
+
+const isElement = (element: string): boolean => {
+  const text = element.slice(2);
+  if (element.startsWith('f:')) return true;
+  if (element.startsWith('i:')) return /^\d{1,9}$/.test(text);
+  try {
+    const value: unknown = JSON.parse(text);
+    return element.startsWith('k:') ? isObject(value) : element.startsWith('v:');
+  } catch {
+    return false;
+  }
+};
 
 /** The set written as JSON; throws BadRequest for what is none. */
 export const decodeSet = (value: unknown, depth = 0): FieldSet => {
@@ -32,7 +43,7 @@ export const decodeSet = (value: unknown, depth = 0): FieldSet => {
   const entries = Object.entries(value);
   for (const [element, child] of entries) {
     if (element === '.') continue;
-    if (!ELEMENT.test(element)) throw badRequest(`fieldsV1: "${element}" is not a path element`);
+    if (!isElement(element)) throw badRequest(`fieldsV1: "${element.slice(0, 100)}" is not a path element`);
     children.set(element, decodeSet(child, depth + 1));
   }
   if (depth === 0) return { member: false, children };

@@ -13,7 +13,7 @@ export interface ManagedEntry {
   readonly fields: FieldSet;
 }
 
-const MAX_ENTRIES = 100;
+export const MAX_ENTRIES = 100;
 const MAX_MANAGER = 128;
 // Kubernetes' bounds: beyond this the oldest updates are taken together.
 const MAX_UPDATERS = 10;

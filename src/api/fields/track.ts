@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Kind } from '../../kinds/kind.ts';
 import { isObject } from '../body.ts';
-import { ApiError } from '../status.ts';
+import { ApiError, badRequest } from '../status.ts';
 import {
   difference,
   emptySet,
@@ -16,7 +16,7 @@ import {
   withChild,
   withoutPaths,
 } from './field-set.ts';
-import { capUpdaters, identityOf, type ManagedEntry, putEntry } from './managed-fields.ts';
+import { capUpdaters, identityOf, MAX_ENTRIES, type ManagedEntry, putEntry } from './managed-fields.ts';
 import { type MaybeSchema, rootSchemaOf } from './shape.ts';
 import { type Comparison, compareFields, fieldSetOf, mergeFields, removeFields, withNamedFields } from './walks.ts';
 
@@ -146,6 +146,11 @@ export const applyFields = (
   const self = identityOf(entry);
   const last = findEntry(entries, self);
   const managers = [...entries.filter((other) => identityOf(other) !== self), entry];
+  if (managers.length > MAX_ENTRIES) {
+    throw badRequest(
+      `${MAX_ENTRIES} managers have fields of this object, which is the most: apply with the name of one of them`,
+    );
+  }
   const merged = mergeFields(schema, before, wanted);
   const after = (last ? prune(schema, merged, last.fields, managers) : merged) as Json;
   const comparison = compareParts(kind, writer, before, after);

@@ -6,10 +6,11 @@ import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { addressesOf, type GatewayAddress } from './gateway-addresses.ts';
 import { allListeners, type GatewayPart, type ServedListener } from './gateways.ts';
 import type { Input } from './input.ts';
+import { sameItems } from './keep.ts';
 import { isAttached, type ListenerSetPart } from './listener-sets.ts';
 import { overlapsOf } from './listeners.ts';
 import { type Refusals, refusedListeners } from './refusals.ts';
-import type { Status } from './statuses.ts';
+import { changedOnly, type Status } from './statuses.ts';
 
 /** Which gateways are connected now. */
 export interface Presence {
@@ -19,8 +20,45 @@ export interface Presence {
   readonly settling: boolean;
 }
 
-/** Of the Gateway, and of each of its ListenerSets. */
-export const gatewayStatuses = (part: GatewayPart, { nowMs, addresses, settling }: Presence): Status[] => {
+/** What the status of a ListenerSet was made of, and it, where it differs from what is stored. */
+interface Memo {
+  readonly key: string;
+  readonly parts: readonly unknown[];
+  readonly changed: readonly Status[];
+}
+
+/** Of the Gateway, and of each of its ListenerSets: those that change. */
+export const openGatewayStatuses = () => {
+  const memos = new WeakMap<ListenerSetPart['input'], Memo>();
+  return (part: GatewayPart, presence: Presence): Status[] => {
+    const { own, programmed, state } = gatewayStatus(part, presence);
+    const changed = part.sets.flatMap((set) => {
+      const { input, accepted, listeners } = set;
+      const key = keyOf(listeners, programmed, state);
+      const parts = [accepted, state.refused, ...listeners.map(({ checked }) => checked)];
+      let memo = memos.get(input);
+      if (memo?.key !== key || !sameItems(memo.parts, parts)) {
+        const status = listenerSetStatus(set, programmed, state);
+        memo = { key, parts, changed: changedOnly([{ input, status }]) };
+        memos.set(input, memo);
+      }
+      return memo.changed;
+    });
+    return [...changedOnly([{ input: part.input, status: own }]), ...changed];
+  };
+};
+
+/** What changes of a ListenerSet's listeners while they are the same. */
+const keyOf = (listeners: readonly ServedListener[], programmed: Verdict | undefined, state: State): string =>
+  listeners
+    .map(({ checked: { id }, attached }) => {
+      const refusal = state.refusals.byListener.get(id) ?? '';
+      return `${attached.length} ${state.overlaps.has(id)} ${refusal}`;
+    })
+    .concat(programmed?.reason ?? '', programmed?.message ?? '')
+    .join('\n');
+
+const gatewayStatus = (part: GatewayPart, { nowMs, addresses, settling }: Presence) => {
   const { input, accepted, served, listeners, sets } = part;
   const { stored, key, spec } = input;
   const before = (stored.status ?? {}) as GatewayStatus;
@@ -53,10 +91,7 @@ export const gatewayStatuses = (part: GatewayPart, { nowMs, addresses, settling 
     listeners: listenerStatuses(input, listeners, state),
   };
   const programmed = verdicts.find(({ type }) => type === 'Programmed');
-  return [
-    { input, status: own },
-    ...sets.map((set) => ({ input: set.input, status: listenerSetStatus(set, programmed, state) })),
-  ];
+  return { own, programmed, state };
 };
 
 interface State {

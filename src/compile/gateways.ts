@@ -53,6 +53,15 @@ export const allListeners = ({ listeners, sets }: GatewayPart): ServedListener[]
   ...sets.flatMap((set) => set.listeners),
 ];
 
+const unattached = ({ checked }: ServedListener): ServedListener => ({ checked, attached: [] });
+
+/** The same without routes. */
+export const withoutRoutes = (part: GatewayPart): GatewayPart => ({
+  ...part,
+  listeners: part.listeners.map(unattached),
+  sets: part.sets.map((set) => ({ ...set, listeners: set.listeners.map(unattached) })),
+});
+
 /** Older Gateways first: they keep a port that a later one wants for another protocol. */
 export const checkGateways = (
   { gateways, without }: Addressed,

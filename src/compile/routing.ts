@@ -22,8 +22,15 @@ import { type Backends, openBackends } from './backends.ts';
 import { openClientPolicies } from './client-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
 import { type Extensions, openExtensions } from './extensions.ts';
-import { gatewayStatuses, type Presence } from './gateway-status.ts';
-import { checkGateways, type GatewayPart, keepGateway, meshGatewayOf, type ServedListener } from './gateways.ts';
+import { openGatewayStatuses, type Presence } from './gateway-status.ts';
+import {
+  checkGateways,
+  type GatewayPart,
+  keepGateway,
+  meshGatewayOf,
+  type ServedListener,
+  withoutRoutes,
+} from './gateways.ts';
 import { byAge, type Input } from './input.ts';
 import { keepEqual, keepMap, openStage } from './keep.ts';
 import { type ListenerSetInput, parentOf } from './listener-sets.ts';
@@ -75,6 +82,8 @@ export const openRouting = (block?: Cidr) => {
   const servicesStage = openStage<ReadonlyMap<string, ServiceShape>>();
   const extensionsStage = openStage<Extensions>();
   const labelsStage = openStage<NamespaceLabels>();
+  const partsStage = openStage<readonly GatewayPart[]>();
+  const statusesOf = openGatewayStatuses();
   const sortByAge = openSorted<CompiledRoute>(
     (a, b) => byAge(a.input, b.input) || routeKinds.indexOf(a.kind) - routeKinds.indexOf(b.kind),
   );
@@ -106,7 +115,20 @@ export const openRouting = (block?: Cidr) => {
     });
     const namespaceLabels = labelsStage([inputs.namespaces], () => openNamespaceLabels(inputs.namespaces));
     const lookups = { grants, certificate, authorities, clients, namespaceLabels };
-    const parts = checkGateways(addressed, inputs.listenerSets, lookups);
+    const { classes, listenerSets, clientPolicies, namespaces } = inputs;
+    const checkedBy = [
+      classes,
+      listenerSets,
+      inputs.grants,
+      inputs.secrets,
+      inputs.configMaps,
+      clientPolicies,
+      namespaces,
+    ];
+    const checked = partsStage([addressed.gateways, [...addressed.without], ...checkedBy], () =>
+      checkGateways(addressed, listenerSets, lookups),
+    );
+    const parts = checked.map(withoutRoutes);
     const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
     const texts = inputs.routeFilters.length > 0 ? inputs.configMaps : NO_INPUTS;
     const extensions = extensionsStage([inputs.routeFilters, texts], () => openExtensions(inputs.routeFilters, texts));
@@ -140,10 +162,10 @@ export const openRouting = (block?: Cidr) => {
       statuses: [
         ...changedOnly([
           ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
-          ...parts.flatMap((part) => gatewayStatuses(part, time)),
           ...clients.statuses(time.nowMs),
           ...backendPolicies.statuses(time.nowMs),
         ]),
+        ...parts.flatMap((part) => statusesOf(part, time)),
         ...told.flatMap(({ statuses }) => statuses),
       ],
       problems: [

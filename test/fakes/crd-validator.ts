@@ -47,7 +47,9 @@ export const officialVerdicts = (asked: readonly { readonly object: Json; readon
   const program = join(folder, 'crd-validator');
   go(['build', '-o', program, '.']);
   const input = asked.map((one) => `${JSON.stringify(one)}\n`).join('');
-  const output = execFileSync(program, crdFiles(), { input, encoding: 'utf8', maxBuffer: 1 << 30 });
+  // It runs for seconds and leaves much behind: collecting it seldom takes off a third of the time.
+  const env = { ...process.env, GOGC: '800' };
+  const output = execFileSync(program, crdFiles(), { input, env, encoding: 'utf8', maxBuffer: 1 << 30 });
   return output
     .trimEnd()
     .split('\n')

@@ -66,6 +66,19 @@ test('it waits for the status of this very spec, and says what is wrong', async 
   deepEqual(done.flatMap(statusWarnings), ['parent Gateway/shop: ResolvedRefs=False (BackendNotFound): no x']);
 });
 
+test('the conditions with which a Gateway begins are no status yet', async () => {
+  const gateway = (status: string, reason: string): Resource => ({
+    ...route({ conditions: [{ type: 'Accepted', status, reason, message: '', lastTransitionTime: '' }] }),
+    kind: 'Gateway',
+  });
+  const began = { kind: requireKind('gateway'), resource: gateway('Unknown', 'Pending') };
+  const { client, calls } = clientWith([began.resource, gateway('False', 'Invalid')]);
+  deepEqual(statusWarnings(began), ['has no status yet; "weft describe" shows it later']);
+  const done = await awaitStatus(client, [began], pausingClock());
+  equal(calls(), 2);
+  deepEqual(done.flatMap(statusWarnings), ['Accepted=False (Invalid)']);
+});
+
 test('it gives up after a while', async () => {
   const { client } = clientWith([route()]);
   const done = await awaitStatus(client, [{ kind, resource: route() }], pausingClock());

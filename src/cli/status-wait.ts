@@ -15,6 +15,7 @@ export interface WrittenResource {
 const WITH_STATUS = new Set([
   'GatewayClass',
   'Gateway',
+  'ListenerSet',
   'HTTPRoute',
   'GRPCRoute',
   'TLSRoute',
@@ -23,6 +24,7 @@ const WITH_STATUS = new Set([
   'BackendTLSPolicy',
   'ClientTrafficPolicy',
   'BackendTrafficPolicy',
+  'XBackendTrafficPolicy',
   'ServiceEntry',
   'AuthorizationPolicy',
   'PeerAuthentication',
@@ -33,8 +35,15 @@ const FIRST_PAUSE_MS = 15;
 const isSettled = (resource: Resource): boolean => {
   const conditions = conditionsOf(resource);
   if (conditions.length === 0) return false;
-  return !conditions.some((one) => isStale(resource, one) || (isBad(one) && one.condition.reason === 'Pending'));
+  return !conditions.some((one) => isStale(resource, one) || isPending(one));
 };
+
+/** Nobody has looked at it yet, or what is missing may come at any moment. */
+const isPending = ({ condition }: PlacedCondition): boolean =>
+  condition.reason === 'Pending' && condition.status !== 'True';
+
+const isUntouched = ({ condition }: PlacedCondition): boolean =>
+  condition.reason === 'Pending' && condition.status === 'Unknown';
 
 // Istio's kinds have nothing to say in a condition that is True, unless a part of the resource does not count.
 const hasRemark = (kind: Kind, { condition }: PlacedCondition): boolean =>
@@ -43,7 +52,7 @@ const hasRemark = (kind: Kind, { condition }: PlacedCondition): boolean =>
 /** What people should know of a resource's state, one line each; none when all is well. */
 export const statusWarnings = ({ kind, resource }: WrittenResource): string[] => {
   const conditions = conditionsOf(resource);
-  if (conditions.length === 0) {
+  if (conditions.every(isUntouched)) {
     return WITH_STATUS.has(kind.kind) ? ['has no status yet; "weft describe" shows it later'] : [];
   }
   return conditions.filter((one) => (isBad(one) || hasRemark(kind, one)) && !isStale(resource, one)).map(conditionText);

@@ -149,7 +149,8 @@ export const gatewayCases: Record<string, (f: Features) => Promise<void>> = {
     );
     const listenerCondition = async () => {
       const { status } = await f.get('gateway.networking.k8s.io/v1', 'Gateway', 'granted');
-      return conditionOf((status as { listeners: { conditions: unknown }[] }).listeners[0]!.conditions, 'ResolvedRefs');
+      const { listeners } = status as { listeners?: { conditions: unknown }[] };
+      return conditionOf(listeners?.[0]?.conditions ?? [], 'ResolvedRefs');
     };
     await until('the refusal', async () => (await listenerCondition())?.reason === 'RefNotPermitted');
     await f.apply(grant('secret', 'Gateway', 'Secret', 'other'));
@@ -213,9 +214,11 @@ export const gatewayCases: Record<string, (f: Features) => Promise<void>> = {
       async () => (await nameAt(port, '/', 'in.test')) === 'other-web',
     );
     assert.equal(await nameAt(port, '/', 'out.test'), 'status 404');
-    const { status } = await f.get('gateway.networking.k8s.io/v1', 'HTTPRoute', 'unlabelled');
-    const [parent] = (status as { parents: { conditions: unknown }[] }).parents;
-    assert.equal(conditionOf(parent!.conditions, 'Accepted')?.reason, 'NotAllowedByListeners');
+    await until('the refusal of the other', async () => {
+      const { status } = await f.get('gateway.networking.k8s.io/v1', 'HTTPRoute', 'unlabelled');
+      const [parent] = (status as { parents: { conditions: unknown }[] } | undefined)?.parents ?? [];
+      return parent && conditionOf(parent.conditions, 'Accepted')?.reason === 'NotAllowedByListeners';
+    });
   },
 
   'matches by path, header, query and method, the most specific first': async (f) => {

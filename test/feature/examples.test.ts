@@ -150,8 +150,9 @@ const sets: Record<string, { resources: Resource[]; routes: number }> = {
       ...system,
       ...certificates(),
       ...read('protocols/https.yaml', 'protocols/grpc.yaml', 'protocols/streams.yaml', 'protocols/backends.yaml'),
+      ...read('protocols/listener-set.yaml'),
     ],
-    routes: 5,
+    routes: 6,
   },
   'the gateway that runs alone': {
     resources: read('gateway/gateway.yaml', 'gateway/backends.yaml', 'gateway/traffic.yaml'),
@@ -180,6 +181,7 @@ test('no example file is left out of these tests', () => {
     'protocols/backends.yaml',
     'protocols/grpc.yaml',
     'protocols/https.yaml',
+    'protocols/listener-set.yaml',
     'protocols/streams.yaml',
     'shop/mesh.yaml',
     'tour/allow.yaml',

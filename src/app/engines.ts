@@ -20,6 +20,7 @@ import { openEventSender } from '../telemetry/sender.ts';
 import { encodeNode } from '../xds/node-metadata.ts';
 import type { Drainable } from './drain.ts';
 import { openEnvoyAdmin } from './envoy-admin.ts';
+import { reopenOnSignal } from './log-files.ts';
 import type { Membership } from './membership.ts';
 import { type Concurrency, coresOf, drainableOf, openOwnProxy } from './own-proxy.ts';
 import { type AdminSettings, openProxyAdmin } from './proxy-admin.ts';
@@ -93,7 +94,7 @@ export const openWeftDataPlane = async ({
   };
   const rateLimits = openRateLimitClient(membership.control, tls, systemClock);
   const tell = problemTeller(log);
-  const { proxy, logLevel } = await openOwnProxy({
+  const { proxy, logLevel, closeLogs } = await openOwnProxy({
     node,
     svid,
     events: sender,
@@ -105,6 +106,7 @@ export const openWeftDataPlane = async ({
   });
   const close = async () => {
     await proxy.close();
+    await closeLogs();
     rateLimits.close();
     await sender.close(500);
   };
@@ -154,6 +156,7 @@ export const openEnvoyDataPlane = async (options: EngineOptions): Promise<Engine
   const control = parseHostPort(membership.control);
   if (!control) throw new WeftError('USAGE', `"${membership.control}" is not host:port`, { at: '--control' });
   const envoy = await startEnvoy(node, { ...control, tls: true }, svid, options);
+  const stopReopening = reopenOnSignal(() => void envoy.reopenLogs());
   const admin = await openEnvoyAdmin(() => envoy, options.adminPort, log).catch(async (error: unknown) => {
     await envoy.close();
     throw error;
@@ -165,6 +168,7 @@ export const openEnvoyDataPlane = async (options: EngineOptions): Promise<Engine
     setHealthy: (isHealthy) => envoy.setHealthy(isHealthy),
     drain: (timeoutMs) => envoy.drain(timeoutMs),
     close: async () => {
+      stopReopening();
       await envoy.close();
       await admin.close();
     },

@@ -10,6 +10,7 @@ import type { ProxyNode } from '../model/node.ts';
 import type { AskRateLimit } from '../model/rate-limit.ts';
 import { openProxy, type RunningProxy } from '../proxy/proxy.ts';
 import type { Drainable } from './drain.ts';
+import { type LogFiles, openLogFiles, reopenOnSignal } from './log-files.ts';
 
 /** How many cores: so many, or all that this process may use. */
 export type Concurrency = number | 'auto';
@@ -44,6 +45,8 @@ export interface OwnProxy {
   readonly proxy: RunningProxy;
   /** The switch for the log of all threads. */
   readonly logLevel: LevelSwitch | undefined;
+  /** Once the proxy is closed: writes what is left of its access logs. */
+  closeLogs(): Promise<void>;
 }
 
 /** Its end, as both engines have it. */
@@ -53,20 +56,39 @@ export const drainableOf = (proxy: RunningProxy): Drainable => ({
   drain: (timeoutMs) => proxy.drain(timeoutMs),
 });
 
-const inThisThread = ({ events, onUnreachable, logLevel, ...common }: OwnProxyOptions): OwnProxy => {
+const LOGS_CLOSE_MS = 2_000;
+
+type Opened = Omit<OwnProxy, 'closeLogs'>;
+type OnLogLine = LogFiles['write'];
+
+const inThisThread = (
+  { events, onUnreachable, logLevel, ...common }: OwnProxyOptions,
+  onLogLine: OnLogLine,
+): Opened => {
   const onEvent = (event: TrafficEvent) => {
     events?.add(event);
     if (event.direction === 'inbound' && event.flags.includes('UF')) onUnreachable?.();
   };
-  return { proxy: openProxy({ ...common, onEvent, clock: systemClock, random: systemRandom }), logLevel };
+  return { proxy: openProxy({ ...common, onEvent, onLogLine, clock: systemClock, random: systemRandom }), logLevel };
 };
 
 const lowestOf = ({ level, loggers }: LevelSwitch): Level =>
   levels.find((one) => one === level || loggers?.().some(([, own]) => own === one)) ?? level;
 
 export const openOwnProxy = async (options: OwnProxyOptions): Promise<OwnProxy> => {
+  const logs = openLogFiles(systemClock, options.log);
+  const opened = await openThreads(options, logs.write);
+  const stopReopening = reopenOnSignal(logs.reopen);
+  const closeLogs = () => {
+    stopReopening();
+    return logs.close(LOGS_CLOSE_MS);
+  };
+  return { ...opened, closeLogs };
+};
+
+const openThreads = async (options: OwnProxyOptions, onLogLine: OnLogLine): Promise<Opened> => {
   const count = coresOf(options.concurrency);
-  if (count === 1) return inThisThread(options);
+  if (count === 1) return inThisThread(options, onLogLine);
   if (!SHARES_PORTS.has(process.platform)) {
     throw new WeftError('USAGE', `on ${process.platform} workers can not share a port`, {
       at: '--concurrency',
@@ -78,6 +100,7 @@ export const openOwnProxy = async (options: OwnProxyOptions): Promise<OwnProxy> 
   const group = openProxyGroup({
     ...common,
     count,
+    onLogLine,
     ...(events && { onEvents: (lines) => events.addEncoded(lines) }),
     ...(onUnreachable && { onUnreachable }),
     clock: systemClock,

@@ -22,6 +22,7 @@ import { encodeNode } from '../xds/node-metadata.ts';
 import { openXdsServer, type XdsServer } from '../xds/server.ts';
 import { ENVOY } from '../xds/type-urls.ts';
 import { openEnvoyAdmin } from './envoy-admin.ts';
+import { reopenOnSignal } from './log-files.ts';
 import { coresOf } from './own-proxy.ts';
 import { requireFreePort } from './ports.ts';
 import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
@@ -116,6 +117,7 @@ class EnvoyGateway implements StandaloneEngine {
   #envoy: Envoy | undefined;
   #revision = 0;
   #served: ReadonlyMap<string, Listener> = new Map();
+  readonly #stopReopening = reopenOnSignal(() => void this.#envoy?.reopenLogs());
   #closed = false;
 
   constructor(parts: {
@@ -234,6 +236,7 @@ class EnvoyGateway implements StandaloneEngine {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#stopReopening();
     await this.#envoy?.close();
     this.#xds.close();
     await this.#server.close();

@@ -12,7 +12,7 @@ export const openStandaloneWeft = async ({
   ...settings
 }: StandaloneEngineOptions): Promise<StandaloneEngine> => {
   const { logLevel: ownLevel } = settings;
-  const { proxy, logLevel } = await openOwnProxy({
+  const { proxy, logLevel, closeLogs } = await openOwnProxy({
     node,
     events,
     askRateLimit,
@@ -30,6 +30,7 @@ export const openStandaloneWeft = async ({
     ...drainableOf(proxy),
     close: async () => {
       await proxy.close();
+      await closeLogs();
       await admin.close();
     },
   };

@@ -1,14 +1,16 @@
 // A gateway without a control plane: compiles the manifests of a folder by itself and follows their changes. Run by
 // `weft proxy --resources`.
+import { resolve } from 'node:path';
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { openLimits } from '../limits/decide.ts';
 import { openMemoryCounts } from '../limits/memory.ts';
+import type { AccessLogConfig } from '../model/access-log.ts';
 import { nodeId, type ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { AskRateLimit } from '../model/rate-limit.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { Listener, Snapshot } from '../model/snapshot.ts';
 import { type AccessLog, openAccessLog } from './access-log.ts';
 import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
 import { endStart } from './end-of-start.ts';
@@ -31,6 +33,8 @@ export interface StandaloneOptions extends AdminSettings {
   readonly locality?: string;
   /** A file, or `-` for standard output. */
   readonly accessLog?: string;
+  /** In place of events as JSON: lines of this format string of Envoy. */
+  readonly accessLogFormat?: string;
   readonly concurrency?: Concurrency;
   readonly drain?: DrainSettings;
   /** Of `/healthz/ready`. Absent: 15021, or any free one where that is taken. */
@@ -142,6 +146,28 @@ class Publisher {
   }
 }
 
+/** Every listener for HTTP writes the log of the command line too. Equal listeners stay the same. */
+const addsLog = ({ accessLog, accessLogFormat }: StandaloneOptions): ((snapshot: Snapshot) => Snapshot) => {
+  if (accessLog === undefined || accessLogFormat === undefined) return (snapshot) => snapshot;
+  const path = accessLog === '-' ? '/dev/stdout' : resolve(accessLog);
+  const log: AccessLogConfig = { path, format: { type: 'text', text: accessLogFormat } };
+  const known = new WeakMap<Listener, Listener>();
+  const logged = (listener: Listener): Listener => {
+    const chains = listener.chains.map((chain) =>
+      chain.handler.type === 'http'
+        ? { ...chain, handler: { ...chain.handler, accessLogs: [...(chain.handler.accessLogs ?? []), log] } }
+        : chain,
+    );
+    const found = known.get(listener) ?? { ...listener, chains };
+    known.set(listener, found);
+    return found;
+  };
+  return (snapshot) => {
+    const listeners = new Map([...snapshot.listeners].map(([name, listener]) => [name, logged(listener)]));
+    return { ...snapshot, listeners };
+  };
+};
+
 /** From the folder to the engine: compiles each change and publishes it. */
 const openPipeline = async (
   options: StandaloneOptions,
@@ -151,10 +177,11 @@ const openPipeline = async (
 ) => {
   const node = nodeOf(options);
   const compile = openFolderCompiler(node, TRUST_DOMAIN, systemClock, log);
+  const withLog = addsLog(options);
   let publisher: Publisher | undefined;
   let hadListeners = true;
   const next = (folder: ResourceFolder): Snapshot => {
-    const snapshot = compile(folder);
+    const snapshot = withLog(compile(folder));
     const hasListeners = snapshot.listeners.size > 0;
     if (!hasListeners && hadListeners) {
       const serves = options.gateway ? `no usable Gateway ${options.gateway}` : 'no usable Gateway of class weft';
@@ -228,7 +255,7 @@ const openLog = async (path: string | undefined, log: Log): Promise<AccessLog | 
 export const runStandalone = async (options: StandaloneOptions, log: Log): Promise<number> => {
   const ended = Promise.withResolvers<void>();
   onEnd(() => ended.resolve());
-  const accessLog = await openLog(options.accessLog, log);
+  const accessLog = options.accessLogFormat === undefined ? await openLog(options.accessLog, log) : undefined;
   const counts = openMemoryCounts(systemClock);
   const pipeline = await openPipeline(options, accessLog, openLimits(counts, systemClock), log);
   try {

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { type Command, Option } from 'commander';
 import { WeftError } from '../lib/errors.ts';
 import { switchedLog } from '../lib/log.ts';
+import { parseLogFormat } from '../lib/log-format.ts';
 import type { LocalPort, SocketAddress } from '../model/node.ts';
 import { newCommand } from './command.ts';
 import { addDnsOptions, checkDnsFlags, type DnsFlags } from './dns-options.ts';
@@ -27,6 +28,7 @@ interface ProxyFlags extends DnsFlags, JoinOptions, DrainFlags {
   readonly envoy?: string;
   readonly resources?: string;
   readonly accessLog?: string;
+  readonly accessLogFormat?: string;
   readonly name: string;
   readonly namespace: string;
   readonly serviceAccount?: string;
@@ -48,6 +50,9 @@ interface ProxyFlags extends DnsFlags, JoinOptions, DrainFlags {
 const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
   terminal.endsWithReader = false;
   const { log, logLevel } = switchedLog('proxy', flags.quiet ? 'warn' : 'info');
+  if (flags.accessLogFormat !== undefined && flags.accessLog === undefined) {
+    throw new WeftError('USAGE', '--access-log-format needs --access-log', { hint: 'weft proxy … --access-log -' });
+  }
   if (flags.resources !== undefined) {
     if (flags.role !== 'gateway') {
       throw new WeftError('USAGE', '--resources is for gateways', {
@@ -61,7 +66,7 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
     );
     return;
   }
-  if (flags.accessLog !== undefined) {
+  if (flags.accessLog !== undefined || flags.accessLogFormat !== undefined) {
     throw new WeftError('USAGE', '--access-log is for gateways with --resources', {
       hint: 'weft flows (it shows the traffic of a network)',
     });
@@ -91,6 +96,11 @@ const gatewayFlag = (value: string): string => {
   throw new WeftError('USAGE', `--gateway "${value}" is not a namespace and a name, as default/edge`);
 };
 
+const formatFlag = (value: string): string => {
+  parseLogFormat(value);
+  return value;
+};
+
 const addressFlag = (value: string): string => {
   if (isIP(value) !== 0) return value;
   throw new WeftError('USAGE', `--bind-address "${value}" is not an IP address, as 127.0.0.1 or 0.0.0.0`);
@@ -111,6 +121,10 @@ const sidecarOptions = (): Option[] => [
 const gatewayOptions = (): Option[] => [
   new Option('--resources DIR', 'Serve the YAML files of a folder, without a control plane; changes are followed.'),
   new Option('--access-log FILE', 'With --resources: a line of JSON per finished request; - is standard output.'),
+  new Option(
+    '--access-log-format FORMAT',
+    "With --access-log: lines of Envoy's format string instead, for requests of HTTP.",
+  ).argParser(formatFlag),
   new Option('--gateway NAMESPACE/NAME', 'Serve this Gateway alone; else every one of class weft.').argParser(
     gatewayFlag,
   ),

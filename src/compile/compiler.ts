@@ -3,6 +3,7 @@
 import type { BackendTlsPolicySpec } from '../kinds/backend-tls-policy/schema.ts';
 import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/types.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
+import type { EnvoyProxySpec } from '../kinds/envoy-proxy/schema.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
 import type { HttpRouteFilterSpec } from '../kinds/http-route-filter/types.ts';
@@ -100,6 +101,7 @@ export const openCompiler = ({
         secrets: inputs.of('Secret'),
         configMaps: inputs.of('ConfigMap'),
         clientPolicies: inputs.of<ClientTrafficPolicySpec>('gateway.envoyproxy.io/ClientTrafficPolicy'),
+        envoyProxies: inputs.of<EnvoyProxySpec>('gateway.envoyproxy.io/EnvoyProxy'),
         backendPolicies: inputs.of<BackendTrafficPolicySpec>('gateway.envoyproxy.io/BackendTrafficPolicy'),
         routeFilters: inputs.of<HttpRouteFilterSpec>('gateway.envoyproxy.io/HTTPRouteFilter'),
         namespaces: inputs.of('Namespace'),

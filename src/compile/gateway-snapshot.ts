@@ -139,6 +139,7 @@ const handlerOf = (
   // The head is a part of the request.
   headTimeoutMs: Math.min(HEAD_TIMEOUT_MS, client?.limits?.requestTimeoutMs ?? HEAD_TIMEOUT_MS),
   ...(client?.limits && { limits: client.limits }),
+  ...(client?.accessLogs && { accessLogs: client.accessLogs }),
 });
 
 const limitOf = (client: ClientSettings | undefined): Pick<FilterChain, 'maxConnections'> =>

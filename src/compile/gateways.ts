@@ -1,11 +1,13 @@
 // Gateways of Weft's class: checks their listeners and those of their ListenerSets, and makes gateways of the mesh of them. Used by routing.ts.
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
+import type { AccessLogConfig } from '../model/access-log.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
 import type { Route } from '../model/route.ts';
 import type { Addressed } from './address-pool.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';
 import { withGateway } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
+import type { ProxyParameters } from './envoy-proxies.ts';
 import { addressesOf, isSupportedAddress } from './gateway-addresses.ts';
 import { type AttachedNames, bySpecificity, coversHostname } from './hostnames.ts';
 import { byAge, type Input } from './input.ts';
@@ -38,6 +40,7 @@ export interface GatewayPart {
   readonly accepted: Verdict;
   /** True too where it is not accepted for a part without which the rest can be served. */
   readonly served: boolean;
+  readonly accessLogs: readonly AccessLogConfig[];
   /** Its own. */
   readonly listeners: readonly ServedListener[];
   /** Those that name it, in order of precedence. */
@@ -71,7 +74,8 @@ export const checkGateways = (
   const shared: PortOwners = new Map();
   const byGateway = groupListenerSets(listenerSets);
   return [...gateways].sort(byAge).map((input) => {
-    const accepted = acceptedOf(input);
+    const parameters = lookups.parameters.ofGateway(input);
+    const accepted = acceptedOf(input, parameters);
     const withoutAddress = without.has(input.key);
     const served =
       !withoutAddress &&
@@ -85,15 +89,14 @@ export const checkGateways = (
     const backend = backendOf(input, lookups);
     const listeners = own.map((checked) => ({ checked, attached: [] }));
     const rest = { ...(backend && { backend }), ...(withoutAddress && { withoutAddress }) };
-    return { input, accepted, served, listeners, sets, ...rest };
+    const accessLogs = parameters?.accessLogs ?? [];
+    return { input, accepted, served, accessLogs, listeners, sets, ...rest };
   });
 };
 
-const acceptedOf = ({ spec }: Input<GatewaySpec>): Verdict => {
-  const parameters = spec.infrastructure?.parametersRef;
-  if (parameters) {
-    const message = `spec.infrastructure.parametersRef: ${parameters.kind} ${parameters.name} is nothing that Weft knows`;
-    return no('Accepted', 'InvalidParameters', message);
+const acceptedOf = ({ spec }: Input<GatewaySpec>, parameters: ProxyParameters | undefined): Verdict => {
+  if (parameters?.refusal !== undefined) {
+    return no('Accepted', 'InvalidParameters', `spec.infrastructure.parametersRef: ${parameters.refusal}`);
   }
   const bad = spec.addresses?.find((address) => !isSupportedAddress(address));
   if (!bad) return yes('Accepted', 'Accepted');
@@ -133,7 +136,7 @@ export const meshGatewayOf = (
       .filter(({ checked }) => checked.programmed)
       .map(({ checked, attached }) => {
         const parts = attached.map(({ route }) => partsOf(apply(input.key, checked.id, route)));
-        return listenerOf(checked, { attached, parts }, last.get(checked.id));
+        return listenerOf(withLogs(checked, part.accessLogs), { attached, parts }, last.get(checked.id));
       }),
   };
 };
@@ -160,6 +163,9 @@ const keepListener = (before: GatewayListener | undefined, next: GatewayListener
   const rest = keepEqual(lastRest, nextRest);
   return rest === lastRest && hosts === lastHosts ? before : { ...rest, hosts };
 };
+
+const withLogs = (checked: CheckedListener, accessLogs: readonly AccessLogConfig[]): CheckedListener =>
+  accessLogs.length > 0 ? { ...checked, client: { ...checked.client, accessLogs } } : checked;
 
 /** With clusters of the Gateway's own, which is told from others by its certificate. */
 const ownClusters = ({ routes, targets }: RouteParts, gateway: string): RouteParts => {

@@ -7,6 +7,7 @@ import type { Authorities } from './authorities.ts';
 import type { ClientPolicies } from './client-policies.ts';
 import { type ClientResult, clientSettings } from './client-settings.ts';
 import { no, type Verdict, yes } from './conditions.ts';
+import type { Parameters } from './envoy-proxies.ts';
 import { addressesOf } from './gateway-addresses.ts';
 import { widerNames } from './hostnames.ts';
 import type { Input } from './input.ts';
@@ -57,6 +58,7 @@ export interface ListenerLookups {
   readonly authorities: Authorities;
   readonly clients: ClientPolicies;
   readonly namespaceLabels: NamespaceLabels;
+  readonly parameters: Parameters;
 }
 
 /** `earlier` and `taken` grow by those that are accepted. */

@@ -2,6 +2,7 @@
 
 import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/types.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
+import type { EnvoyProxySpec } from '../kinds/envoy-proxy/schema.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import { SUPPORTED_FEATURES } from '../kinds/gateway-class/features.ts';
 import { CONTROLLER_NAME, type GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
@@ -21,6 +22,7 @@ import { type BackendPolicies, openBackendPolicies } from './backend-policies.ts
 import { type Backends, openBackends } from './backends.ts';
 import { openClientPolicies } from './client-policies.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
+import { openParameters, type Parameters } from './envoy-proxies.ts';
 import { type Extensions, openExtensions } from './extensions.ts';
 import { openGatewayStatuses, type Presence } from './gateway-status.ts';
 import {
@@ -55,6 +57,7 @@ export interface RoutingInputs {
   readonly configMaps: readonly Input[];
   readonly clientPolicies: readonly Input<ClientTrafficPolicySpec>[];
   readonly backendPolicies: readonly Input<BackendTrafficPolicySpec>[];
+  readonly envoyProxies: readonly Input<EnvoyProxySpec>[];
   readonly routeFilters: readonly Input<HttpRouteFilterSpec>[];
   readonly namespaces: readonly Input[];
   /** Of Services, not of ServiceEntries. */
@@ -104,7 +107,8 @@ export const openRouting = (block?: Cidr) => {
       const secret = secrets.get(key);
       return secret && readCertificate(secret);
     };
-    const owned = ownGateways(inputs);
+    const parameters = openParameters(inputs.envoyProxies, inputs.classes);
+    const owned = ownGateways(inputs, parameters);
     const addressed = pool(owned.own);
     const authorities = openAuthorities(inputs.configMaps, inputs.secrets, grants);
     const clients = openClientPolicies({
@@ -114,7 +118,7 @@ export const openRouting = (block?: Cidr) => {
       authorities,
     });
     const namespaceLabels = labelsStage([inputs.namespaces], () => openNamespaceLabels(inputs.namespaces));
-    const lookups = { grants, certificate, authorities, clients, namespaceLabels };
+    const lookups = { parameters, grants, certificate, authorities, clients, namespaceLabels };
     const { classes, listenerSets, clientPolicies, namespaces } = inputs;
     const checkedBy = [
       classes,
@@ -124,6 +128,7 @@ export const openRouting = (block?: Cidr) => {
       inputs.configMaps,
       clientPolicies,
       namespaces,
+      inputs.envoyProxies,
     ];
     const checked = partsStage([addressed.gateways, [...addressed.without], ...checkedBy], () =>
       checkGateways(addressed, listenerSets, lookups),
@@ -161,7 +166,9 @@ export const openRouting = (block?: Cidr) => {
       serviceRoutes,
       statuses: [
         ...changedOnly([
-          ...inputs.classes.filter(isOwnClass).map((input) => ({ input, status: classStatus(input, time.nowMs) })),
+          ...inputs.classes
+            .filter(isOwnClass)
+            .map((input) => ({ input, status: classStatus(input, parameters, time.nowMs) })),
           ...clients.statuses(time.nowMs),
           ...backendPolicies.statuses(time.nowMs),
         ]),
@@ -182,10 +189,13 @@ export const openRouting = (block?: Cidr) => {
 
 const isOwnClass = ({ spec }: Input<GatewayClassSpec>): boolean => spec.controllerName === CONTROLLER_NAME;
 
-const classStatus = ({ spec, resource, stored }: Input<GatewayClassSpec>, nowMs: number): unknown => {
-  const verdict = spec.parametersRef
-    ? no('Accepted', 'InvalidParameters', 'spec.parametersRef is not supported')
-    : yes('Accepted', 'Accepted');
+const classStatus = (input: Input<GatewayClassSpec>, parameters: Parameters, nowMs: number): unknown => {
+  const { resource, stored } = input;
+  const refusal = parameters.ofClass(input)?.refusal;
+  const verdict =
+    refusal === undefined
+      ? yes('Accepted', 'Accepted')
+      : no('Accepted', 'InvalidParameters', `spec.parametersRef: ${refusal}`);
   const before = (stored.status ?? {}) as { conditions?: readonly Condition[] };
   return {
     conditions: conditionsOf([verdict], before.conditions, resource, nowMs),
@@ -193,14 +203,14 @@ const classStatus = ({ spec, resource, stored }: Input<GatewayClassSpec>, nowMs:
   };
 };
 
-const ownGateways = ({ classes, gateways }: RoutingInputs) => {
+const ownGateways = ({ classes, gateways }: RoutingInputs, parameters: Parameters) => {
   const byName = new Map(classes.map((input) => [input.name, input]));
   const own: Input<GatewaySpec>[] = [];
   const foreign = new Set<string>();
   const problems: Problem[] = [];
   for (const input of gateways) {
     const found = byName.get(input.spec.gatewayClassName);
-    if (found && isOwnClass(found) && !found.spec.parametersRef) own.push(input);
+    if (found && isOwnClass(found) && parameters.ofClass(found)?.refusal === undefined) own.push(input);
     else foreign.add(input.key);
     if (!found) {
       const message = `GatewayClass ${input.spec.gatewayClassName} does not exist`;

@@ -62,6 +62,7 @@ export const openEnvoyEngine = async (options: EnvoyEngineOptions): Promise<Envo
     },
     isReady: () => envoy.isReady(),
     setHealthy: (isHealthy) => envoy.setHealthy(isHealthy),
+    reopenLogs: () => envoy.reopenLogs(),
     drain: (timeoutMs) => envoy.drain(timeoutMs),
     async close() {
       await envoy.close();

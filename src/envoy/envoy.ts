@@ -35,11 +35,15 @@ export interface Envoy {
   isReady(): Promise<boolean>;
   /** While it is not healthy it is not ready, goes on to serve, and its answers close their connections. */
   setHealthy(isHealthy: boolean): Promise<void>;
+  /** Goes on in new access logs of the same names, for programs that rename them. */
+  reopenLogs(): Promise<void>;
   /** Takes no new connections and waits until the requests under way are done, at most this long. */
   drain(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
+/** Until a line of an access log is in its file. */
+const LOGS_FLUSH_MS = '1000';
 const POLL_MS = 50;
 const FIRST_BACKOFF_MS = 100;
 const LAST_BACKOFF_MS = 10_000;
@@ -98,6 +102,12 @@ class SupervisedEnvoy implements Envoy {
     }
   }
 
+  async reopenLogs(): Promise<void> {
+    await callAdmin(this.adminAddress, 'POST', '/reopen_logs').catch((error: unknown) => {
+      this.#options.log.warn('Envoy goes on in the old files of its access logs', { reason: messageOf(error) });
+    });
+  }
+
   async drain(timeoutMs: number): Promise<void> {
     const { clock, log } = this.#options;
     const end = clock.monotonic() + timeoutMs;
@@ -146,9 +156,9 @@ class SupervisedEnvoy implements Envoy {
       '--log-level',
       'warn',
     ];
-    args.push('--log-format', LOG_FORMAT, '--drain-strategy', 'immediate');
+    args.push('--log-format', LOG_FORMAT, '--drain-strategy', 'immediate', '--file-flush-interval-msec', LOGS_FLUSH_MS);
     // Its own session: Ctrl-C on the terminal is for us, who drain it before it ends.
-    const child = spawn(path, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true, cwd: dir });
+    const child = spawn(path, args, { stdio: ['ignore', 'inherit', 'pipe'], detached: true, cwd: dir });
     this.#watchdog.guard(child.pid);
     this.#child = child;
     this.#output = readOutput(child.stderr, clock, log);

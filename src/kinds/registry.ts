@@ -9,6 +9,7 @@ import { clientTrafficPolicy } from './client-traffic-policy/schema.ts';
 import { configMap } from './config-map/schema.ts';
 import { deployment } from './deployment/schema.ts';
 import { endpointSlice } from './endpoint-slice/schema.ts';
+import { envoyProxy } from './envoy-proxy/schema.ts';
 import { gateway } from './gateway/schema.ts';
 import { gatewayClass } from './gateway-class/schema.ts';
 import { grpcRoute } from './grpc-route/schema.ts';
@@ -57,6 +58,7 @@ export const kinds: readonly Kind[] = [
   backendTlsPolicy,
   clientTrafficPolicy,
   backendTrafficPolicy,
+  envoyProxy,
   xBackendTrafficPolicy,
   peerAuthentication,
   authorizationPolicy,

@@ -1,5 +1,7 @@
 // Snapshot: what one proxy must do, cut out of the Mesh for one node. Immutable; equal parts keep their identity.
 // The own form sends these objects as they are (JSON); the Envoy form is translated from them in xds/.
+
+import type { AccessLogConfig } from './access-log.ts';
 import type { HealthCheck, LoadBalancing, OutlierDetection } from './balancing.ts';
 import type { NameRecord } from './name-record.ts';
 import type { ProxyNode, SocketAddress } from './node.ts';
@@ -112,6 +114,8 @@ export interface HttpHandler {
   /** From a request's first byte to the end of its head. */
   readonly headTimeoutMs: number;
   readonly limits?: ClientLimits;
+  /** Written by the proxy itself, beside the events that it sends. */
+  readonly accessLogs?: readonly AccessLogConfig[];
   /** Who is called here, for events: the service that inbound and gateway chains stand for. */
   readonly service?: ServiceRef;
 }

@@ -126,6 +126,8 @@ export interface ProxyContext {
   readonly onEvent: (event: TrafficEvent) => void;
   readonly clock: Clock;
   readonly random: Random;
+  /** Takes lines of access logs; absent: nobody does. */
+  readonly onLogLine: ((path: string, line: string) => void) | undefined;
   readonly log: Log;
   readonly limits: ProxyLimits;
   readonly names: FieldNames;

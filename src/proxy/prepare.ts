@@ -5,6 +5,7 @@ import type { Problem } from '../model/problem.ts';
 import {
   type FilterChain,
   type HboneHandler,
+  type HttpHandler,
   isTlsSecret,
   type Listener,
   type RouteTable,
@@ -15,6 +16,7 @@ import {
   type VirtualHost,
 } from '../model/snapshot.ts';
 import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
+import { prepareLogLine, type RequestFacts } from './access-log/format.ts';
 import type { ProxyContext } from './context.ts';
 import { ChainRef, type LiveChain, type Prepared, type PreparedHbone, type PreparedTunnel } from './listen/chain.ts';
 import { prepareRoutes, type Router } from './routes/router.ts';
@@ -171,8 +173,18 @@ export class Preparation {
     const policyPort = this.#workloadPort(direction, firstCluster(table)) ?? port;
     const tunnels = found?.tunnels ?? new Map();
     const authorizeHost = byHost(router, authorize);
-    const rest = { tunnels, policyPort, listenerPort: port, cluster };
+    const writeLogs = this.#prepareLogs(handler);
+    const rest = { tunnels, policyPort, listenerPort: port, cluster, writeLogs };
     return { type: 'http', handler, direction, router, authorize: authorizeHost, ...rest };
+  }
+
+  #prepareLogs({ accessLogs }: HttpHandler): ((facts: RequestFacts) => void) | undefined {
+    const { onLogLine } = this.#context;
+    if (!accessLogs || !onLogLine) return undefined;
+    const logs = accessLogs.map(({ path, format }) => ({ path, line: prepareLogLine(format) }));
+    return (facts) => {
+      for (const { path, line } of logs) onLogLine(path, line(facts));
+    };
   }
 
   #innerChains(listener: Listener, handler: HboneHandler, old: Prepared | undefined): PreparedHbone['ports'] {

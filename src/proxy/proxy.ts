@@ -43,6 +43,8 @@ export interface ProxyOptions {
   readonly svid?: SvidSource;
   /** Called for every finished request and connection; must be quick and must not throw. */
   onEvent(event: TrafficEvent): void;
+  /** Called for every line of an access log of the configuration; must be quick and must not throw. */
+  readonly onLogLine?: ((path: string, line: string) => void) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -151,6 +153,7 @@ class LiveProxy implements Proxy {
       stats: new ProxyStats(),
       kept: openKept(),
       askRateLimit: options.askRateLimit,
+      onLogLine: options.onLogLine,
       claimPort: options.claimPort,
       draining: false,
     };

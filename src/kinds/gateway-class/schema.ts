@@ -19,7 +19,12 @@ export const CONTROLLER_NAME = 'weft.dev/gateway-controller';
 export interface GatewayClassSpec {
   readonly controllerName: string;
   readonly description?: string;
-  readonly parametersRef?: { readonly group: string; readonly kind: string; readonly name: string };
+  readonly parametersRef?: {
+    readonly group: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly namespace?: string;
+  };
 }
 
 export const gatewayClass: Kind = {
@@ -36,7 +41,7 @@ export const gatewayClass: Kind = {
     'spec!': object('What is wanted of it.', {
       'controllerName!': controllerName(`The controller; ${CONTROLLER_NAME} is Weft's own.`),
       description: text('What the class is for.', { maxLength: 64 }),
-      parametersRef: object('Parameters of the class; not supported.', {
+      parametersRef: object('Parameters of its Gateways that have none: an EnvoyProxy.', {
         'group!': groupField(),
         'kind!': kindField(),
         'name!': nameField(),

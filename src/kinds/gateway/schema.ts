@@ -80,7 +80,7 @@ const spec = object('What is wanted of it.', {
       rules: [validKeys],
     }),
     annotations: map('Annotations.', item({ maxLength: 4096 }), { maxProperties: 16, rules: [validKeys] }),
-    parametersRef: object('Parameters; not supported.', {
+    parametersRef: object('Parameters: an EnvoyProxy of its namespace.', {
       'group!': groupField(),
       'kind!': kindField(),
       'name!': nameField(),

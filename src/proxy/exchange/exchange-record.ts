@@ -23,7 +23,7 @@ export interface ExchangeEnd {
   readonly grpcStatus: number | undefined;
 }
 
-const NO_FLAGS: readonly string[] = [];
+const NONE: readonly string[] = [];
 
 export class ExchangeRecord {
   readonly startMs: number;
@@ -52,9 +52,28 @@ export class ExchangeRecord {
     { durationMs, down, http, route, attempts, received, answer, grpcStatus }: ExchangeEnd,
   ): void {
     const { decision, ids } = this;
-    const flags = this.#flags ?? NO_FLAGS;
+    const flags = this.#flags ?? NONE;
     const cluster = attempts?.cluster.cluster;
     attempts?.ended(answer.status, flags);
+    http.writeLogs?.({
+      startMs: this.startMs,
+      durationMs,
+      request: this.#message,
+      version: down.version,
+      status: answer.status,
+      answerHeaders: answer.headers,
+      trailers: answer.trailers ?? NONE,
+      info: down.info,
+      remoteAddress: ids?.remoteAddress,
+      endpoint: attempts?.endpoint?.endpoint,
+      cluster: cluster?.name,
+      route: route?.route.name,
+      bytesReceived: received.bytes,
+      bytesSent: answer.bytes,
+      flags,
+      attempts: attempts?.count ?? 0,
+      grpcStatus,
+    });
     context.onEvent(
       makeEvent(context, down.self.get(context), {
         startMs: this.startMs,

@@ -531,6 +531,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     };
     const answer = this.#call?.localAnswer(plain, flag === 'UT') ?? plain;
     this.#answer.status = answer.status;
+    this.#answer.headers = answer.headers;
     this.#answer.bytes = isHead ? 0 : Buffer.byteLength(answer.body);
     this.#down.answerLocally(answer);
     this.#answer.done = true;

@@ -14,9 +14,12 @@ export interface AnswerOwner {
   onFilterFailed(): void;
 }
 
+const NONE: readonly string[] = [];
+
 export class SentAnswer implements BodyOut {
   status = 0;
   bytes = 0;
+  headers: readonly string[] = NONE;
   /** The client was told a status. */
   begun = false;
   /** All of it has come. */
@@ -49,6 +52,7 @@ export class SentAnswer implements BodyOut {
       this.#filter = filters.openBody(message, this);
     }
     if (this.#filter) message.contentLength = -1;
+    this.headers = message.headers;
     down.answer(message, request, this.#filter ? CHUNKED : bodyMode, close);
   }
 

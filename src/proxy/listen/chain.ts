@@ -10,6 +10,7 @@ import type {
   WeightedCluster,
 } from '../../model/snapshot.ts';
 import type { Authorization } from '../../policy/authorization.ts';
+import type { RequestFacts } from '../access-log/format.ts';
 import type { Router } from '../routes/router.ts';
 import type { MeshTerminator, ServerTerminator } from '../tls/terminate.ts';
 import type { ClusterState } from '../upstream/clusters.ts';
@@ -30,6 +31,8 @@ export interface PreparedHttp {
   /** As policies name it: the port that the workload listens on; the listener's own elsewhere. */
   readonly policyPort: number;
   readonly listenerPort: number;
+  /** Undefined: nobody wants lines. */
+  readonly writeLogs: ((facts: RequestFacts) => void) | undefined;
   readonly cluster: (name: string) => ClusterState | undefined;
 }
 

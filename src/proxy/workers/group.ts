@@ -14,7 +14,7 @@ import { type BoundAddress, bindProblem } from '../listen/bound.ts';
 import type { RunningProxy } from '../proxy.ts';
 import { withoutKey } from '../tls/shown-svid.ts';
 import { mergeInspections } from './merge.ts';
-import type { Applied, EventBatch, LogLine, WorkerInspection, WorkerStart } from './messages.ts';
+import type { Applied, EventBatch, LogLine, LogLines, WorkerInspection, WorkerStart } from './messages.ts';
 import { SharedPorts } from './shared-ports.ts';
 import { type OpenThread, Slot } from './slot.ts';
 
@@ -23,6 +23,7 @@ export interface ProxyGroupOptions {
   readonly node: ProxyNode;
   readonly svid?: SvidSource;
   /** Gets events as JSON, one text each. Absent: nobody wants to know of the traffic. */
+  readonly onLogLine?: ((path: string, line: string) => void) | undefined;
   readonly askRateLimit?: AskRateLimit | undefined;
   readonly onEvents?: (events: readonly string[]) => void;
   /** Inbound requests could not be passed on to the workload's program. */
@@ -73,6 +74,10 @@ class WorkerGroup implements ProxyGroup {
     });
     const handlers = {
       claimPort: (listener: Listener) => this.#ports.claim(listener),
+      logLines: ({ lines, dropped }: LogLines) => {
+        for (const [path, line] of lines) options.onLogLine?.(path, line);
+        if (dropped > 0) options.log.warn('lines of access logs were left out', { lines: dropped });
+      },
       askRateLimit: ({ questions, timeoutMs }: { questions: readonly RateLimitQuestion[]; timeoutMs: number }) => {
         if (!options.askRateLimit) throw new Error('there is no rate limit server');
         return options.askRateLimit(questions, timeoutMs);

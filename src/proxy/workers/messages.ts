@@ -36,6 +36,13 @@ export interface EventBatch {
   readonly dropped: number;
 }
 
+/** Of access logs. */
+export interface LogLines {
+  readonly lines: readonly (readonly [path: string, line: string])[];
+  /** Left out before these, for want of room. */
+  readonly dropped: number;
+}
+
 export interface LogLine {
   readonly components: readonly string[];
   readonly level: Level;

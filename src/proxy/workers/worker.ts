@@ -10,7 +10,7 @@ import type { Listener, Snapshot } from '../../model/snapshot.ts';
 import type { Direction } from '../admin/inspection.ts';
 import { openProxy } from '../proxy.ts';
 import { Calls, type Handlers } from './calls.ts';
-import type { Applied, EventBatch, LogLine, WorkerInspection, WorkerStart } from './messages.ts';
+import type { Applied, EventBatch, LogLine, LogLines, WorkerInspection, WorkerStart } from './messages.ts';
 import { applyChange, type SnapshotChange } from './snapshot-change.ts';
 
 const EVENTS_MS = 20;
@@ -90,6 +90,42 @@ class EventOutlet {
   }
 }
 
+/** As events: gathered, so that a line costs no message of its own. */
+class LineOutlet {
+  readonly #main: () => Calls;
+  #lines: (readonly [string, string])[] = [];
+  #waiting = 0;
+  #dropped = 0;
+  #timer: Timer | undefined;
+
+  constructor(main: () => Calls) {
+    this.#main = main;
+  }
+
+  add(path: string, line: string): void {
+    if (this.#waiting + this.#lines.length >= MAX_WAITING) {
+      this.#dropped++;
+      return;
+    }
+    this.#lines.push([path, line]);
+    if (this.#lines.length >= BATCH) void this.flush();
+    else this.#timer ??= systemClock.after(EVENTS_MS, () => void this.flush());
+  }
+
+  async flush(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const lines = this.#lines;
+    if (lines.length === 0) return;
+    this.#lines = [];
+    this.#waiting += lines.length;
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    await this.#main().call('logLines', { lines, dropped } satisfies LogLines);
+    this.#waiting -= lines.length;
+  }
+}
+
 class ToldSvid implements SvidSource {
   readonly #listeners = new Set<(svid: Svid) => void>();
   #svid: Svid;
@@ -116,11 +152,13 @@ class ToldSvid implements SvidSource {
 const run = (channel: NonNullable<typeof parentPort>): void => {
   const main = () => calls;
   const events = start.tellsEvents ? new EventOutlet(main) : undefined;
+  const lines = new LineOutlet(main);
   const svid = start.svid && new ToldSvid(start.svid);
   const proxy = openProxy({
     node: start.node,
     ...(svid && { svid }),
     onEvent: events ? (event) => events.add(event) : () => {},
+    onLogLine: (path, line) => lines.add(path, line),
     clock: systemClock,
     random: systemRandom,
     log: logTo(main, []),
@@ -149,10 +187,12 @@ const run = (channel: NonNullable<typeof parentPort>): void => {
     async drain(timeoutMs: number): Promise<void> {
       await proxy.drain(timeoutMs);
       await events?.flush();
+      await lines.flush();
     },
     async close(): Promise<void> {
       await proxy.close();
       await events?.flush();
+      await lines.flush();
     },
   } satisfies Handlers;
   const calls = new Calls(channel, handlers as Handlers);

@@ -13,7 +13,7 @@ import type { AuthorizationPolicy } from '../../model/policy.ts';
 import type { FilterChain, HttpHandler, Listener, RouteTable } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
-import { explicitProxyAccessLog, httpAccessLog, tcpAccessLog } from './access-log.ts';
+import { explicitProxyAccessLog, httpAccessLog, tcpAccessLog, writtenLogs } from './access-log.ts';
 import { socketAddress } from './endpoints.ts';
 import { httpManager } from './http.ts';
 import { configured, duration, type Init, resourceOf } from './message.ts';
@@ -74,7 +74,8 @@ const filtersOf = (listener: Listener, chain: FilterChain, context: ListenerCont
   const { direction } = listener;
   const log = { direction, ...(handler.service && { service: handler.service }) };
   if (handler.type === 'http') {
-    const accessLog = handler.explicitProxy ? explicitProxyAccessLog(log) : httpAccessLog(log);
+    const events = handler.explicitProxy ? explicitProxyAccessLog(log) : httpAccessLog(log);
+    const accessLog = [...events, ...writtenLogs(handler)];
     const mesh = chain.tls?.mode === 'mesh';
     const routes = routesName(listener, chain, handler);
     const authorizes = isAuthorizing(listener);

@@ -48,7 +48,7 @@ export class ExchangeFilters implements FilterRun {
     done: (answer: FilterAnswer | undefined) => void,
   ): void {
     for (let i = first; i < filters.length; i++) {
-      const found = filters[i]!(message, this);
+      const found = this.#ask(filters[i]!, message);
       if (found === undefined) continue;
       if (!(found instanceof Promise)) {
         done(found);
@@ -56,14 +56,25 @@ export class ExchangeFilters implements FilterRun {
       }
       void found.then(
         (answer) => (answer ? done(answer) : this.#openFrom(i + 1, filters, message, done)),
-        (error) => {
-          this.#log.error('a filter failed', { reason: messageOf(error) });
-          done({ status: 500, body: 'a filter of this route failed' });
-        },
+        (error) => done(this.#failed(error)),
       );
       return;
     }
     done(undefined);
+  }
+
+  #ask(filter: OpenFilter, message: RequestMessage): ReturnType<OpenFilter> {
+    try {
+      return filter(message, this);
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  /** One request alone fails: it must not pass a filter that could not look at it. */
+  #failed(error: unknown): FilterAnswer {
+    this.#log.error('a filter failed', { reason: messageOf(error) });
+    return { status: 500, body: 'a filter of this route failed' };
   }
 
   editAnswer(answer: ResponseHead): void {

@@ -9,8 +9,8 @@ import type { ResourceFolder } from './resource-folder.ts';
 
 type Named = Pick<Resource, 'apiVersion' | 'kind' | 'metadata'>;
 
-/** Conditions that are in order when they are False. */
-const NEGATIVE = new Set(['Conflicted', 'OverlappingTLSConfig']);
+/** Conditions that are in order when they are False. OverlappingTLSConfig may be true: gateways tell such requests apart. */
+const NEGATIVE = new Set(['Conflicted']);
 
 /** Conditions that say no: without an API nobody could read them elsewhere. */
 const refusalsIn = (status: unknown): Condition[] => {

@@ -42,10 +42,9 @@ export const conditionsOf = (resource: Resource): PlacedCondition[] => {
   ];
 };
 
-// Conditions whose True is the bad news.
+// Conditions whose True is the bad news. OverlappingTLSConfig is none: gateways tell such requests apart.
 const BAD_WHEN_TRUE = new Set([
   'Conflicted',
-  'OverlappingTLSConfig',
   'PartiallyInvalid',
   'Degraded',
   'Stalled',

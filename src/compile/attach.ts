@@ -148,7 +148,10 @@ const fitListeners = (
   const id = groupId(ref, route);
   if (foreign.has(id)) return undefined;
   const group = groups.get(id);
-  if (!group) return no('Accepted', 'NoMatchingParent', `${id} does not exist`);
+  if (!group) {
+    const or = ref.kind === 'ListenerSet' ? ', or its Gateway does not' : '';
+    return no('Accepted', 'NoMatchingParent', `${id} does not exist${or}`);
+  }
   const named = group.listeners.filter(({ checked }) => matchesSection(ref, checked.spec.name, checked.spec.port));
   if (named.length === 0) {
     const what = ref.sectionName ? ` named ${ref.sectionName}` : ref.port ? ` on port ${ref.port}` : ' in use';

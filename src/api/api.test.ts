@@ -301,6 +301,18 @@ const mistakes: Record<string, Mistake> = {
     path: `${THINGS}?dryRun=Some`,
     want: [400, 'BadRequest', /dryRun must be All/],
   },
+  'a page with a version of its own': {
+    path: `${THINGS}?continue=x&resourceVersion=3`,
+    want: [400, 'BadRequest', /not allowed with continue/],
+  },
+  'a list that asks for initial events': {
+    path: `${THINGS}?sendInitialEvents=true`,
+    want: [400, 'BadRequest', /is for watches/],
+  },
+  'a watch that asks how to match': {
+    path: `${THINGS}?watch=true&resourceVersion=1&resourceVersionMatch=NotOlderThan`,
+    want: [400, 'BadRequest', /forbidden for a watch unless sendInitialEvents/],
+  },
   'a strange limit': { path: `${THINGS}?limit=many`, want: [400, 'BadRequest', /limit must be a whole number/] },
   'a broken label selector': {
     path: `${THINGS}?labelSelector=a%3D%3D%3Db`,

@@ -77,7 +77,13 @@ const startOf = (store: Store, query: Query, prefix: string): Start => {
   if (match !== undefined && match !== 'Exact' && match !== 'NotOlderThan') {
     throw badRequest(`resourceVersionMatch must be Exact or NotOlderThan, not "${match}"`);
   }
-  if (continueToken !== undefined) return decodeContinue(continueToken, prefix);
+  if (query.sendInitialEvents) throw badRequest('sendInitialEvents is for watches; a list has what is there anyway');
+  if (continueToken !== undefined) {
+    if (resourceVersion !== undefined && resourceVersion !== '0') {
+      throw badRequest('resourceVersion is not allowed with continue, which has its own');
+    }
+    return decodeContinue(continueToken, prefix);
+  }
   if (resourceVersion === undefined) {
     if (match !== undefined) throw badRequest('resourceVersionMatch is forbidden unless resourceVersion is provided');
     return { revision: undefined };

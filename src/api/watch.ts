@@ -70,6 +70,9 @@ class Watch {
     if (sendInitialEvents && (resourceVersionMatch !== 'NotOlderThan' || !allowWatchBookmarks)) {
       throw badRequest('sendInitialEvents needs resourceVersionMatch=NotOlderThan and allowWatchBookmarks=true');
     }
+    if (!sendInitialEvents && resourceVersionMatch !== undefined) {
+      throw badRequest('resourceVersionMatch is forbidden for a watch unless sendInitialEvents is true');
+    }
     const from = resourceVersion === undefined ? 0 : parseRevision(resourceVersion);
     const initial = sendInitialEvents || from === 0 ? await this.#list() : undefined;
     this.#res.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
@@ -85,7 +88,13 @@ class Watch {
 
   async #list(): Promise<{ entries: readonly StoreEntry[]; revision: number }> {
     const { resourceVersionMatch: _, ...query } = this.#query;
-    const unpaged = { ...query, resourceVersionMatch: undefined, limit: undefined, continueToken: undefined };
+    const unpaged = {
+      ...query,
+      resourceVersionMatch: undefined,
+      sendInitialEvents: false,
+      limit: undefined,
+      continueToken: undefined,
+    };
     return listObjects(this.#context.store, this.#scope, unpaged);
   }
 

@@ -58,7 +58,7 @@ const GATEWAY_API_VERSION = 'v1.7.0';
 const isGatewayApi = (group: string): boolean => /^gateway\.networking\.(x-)?k8s\.io$/.test(group);
 
 /** Kubernetes serves these without a definition. */
-const isBuiltIn = (group: string): boolean =>
+export const isBuiltIn = (group: string): boolean =>
   !group.includes('.') || (group.endsWith('.k8s.io') && !isGatewayApi(group));
 
 const uidOf = (name: string): string => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Schema } from '../kinds/kind.ts';
 import { metadataSchema } from '../kinds/metadata.ts';
 import { schemaOf } from '../kinds/validate.ts';
+import { isBuiltIn } from './crds.ts';
 import type { GroupVersion, KindIndex, ServedKind } from './kind-index.ts';
 import { mergeKeyOf } from './patch.ts';
 
@@ -89,9 +90,7 @@ const schemasOf = (kinds: readonly ServedKind[], refs: string): Json => {
 const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
 // Only where Kubernetes' own kind merges lists by key; for the others clients send merge patches.
 const patchTypesOf = ({ group }: ServedKind): string[] =>
-  group === '' || group === 'discovery.k8s.io'
-    ? [...PATCH_TYPES, 'application/strategic-merge-patch+json']
-    : PATCH_TYPES;
+  isBuiltIn(group) ? [...PATCH_TYPES, 'application/strategic-merge-patch+json'] : PATCH_TYPES;
 
 const parameter = (name: string, where: 'query' | 'path', type: string, v3: boolean): Json => ({
   name,

@@ -50,6 +50,31 @@ test('a Service, with ports by number and by name', () => {
   });
 });
 
+test('a Lease, its times to the microsecond', () => {
+  const time = (at: number, seconds: number, nanos: number) => field(at, join(number(1, seconds), number(2, nanos)));
+  const lease = (renewed: Buffer) =>
+    body('Lease', metadata('l'), field(2, join(field(1, 'me'), number(2, 15), renewed)));
+  assert.deepEqual(decodeKubernetes(lease(time(4, 1_700_000_000, 5000))).spec, {
+    holderIdentity: 'me',
+    leaseDurationSeconds: 15,
+    renewTime: '2023-11-14T22:13:20.000005Z',
+  });
+  assert.throws(() => decodeKubernetes(lease(time(4, 1_700_000_000, 1_000_000_000))), ApiError);
+});
+
+test('an EndpointSlice, with conditions that were set to false', () => {
+  const endpoint = field(2, join(field(1, '10.0.0.1'), field(2, number(1, 0)), field(6, 'node')));
+  const port = field(3, join(field(1, 'http'), field(2, 'TCP'), number(3, 80)));
+  assert.deepEqual(decodeKubernetes(body('EndpointSlice', metadata('e'), endpoint, port, field(4, 'IPv4'))), {
+    apiVersion: 'v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'e' },
+    endpoints: [{ addresses: ['10.0.0.1'], conditions: { ready: false }, nodeName: 'node' }],
+    ports: [{ name: 'http', protocol: 'TCP', port: 80 }],
+    addressType: 'IPv4',
+  });
+});
+
 test('a Secret, its data in base64', () => {
   const decoded = decodeKubernetes(
     body('Secret', metadata('s'), field(2, entry('a', 'b')), field(3, 'Opaque'), number(5, 0)),

@@ -1,148 +1,8 @@
-// Decodes the bodies that kubectl's typed commands (create token, create namespace, auth can-i …) send as protobuf only.
+// Decodes the bodies that typed clients send as protobuf: kubectl's (create token, create namespace, auth can-i …) and controllers'.
+import { type FieldType, MESSAGES, type Message } from './protobuf-messages.ts';
 import { type ApiError, badRequest, unsupportedMediaType } from './status.ts';
 
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
-
-/**
- * What a field holds. Kubernetes writes fields at their zero value unless they are pointers, so zero values are left
- * out, but for `pointer` types, which are sent only when they were set.
- */
-type FieldType =
-  | 'string'
-  | 'int'
-  | 'bool'
-  | 'boolPointer'
-  | 'intPointer'
-  | 'intOrString'
-  | 'stringMap'
-  | 'bytesMap'
-  | Message;
-type Field = readonly [name: string, type: FieldType, repeated?: 'repeated'];
-type Message = { readonly [number: number]: Field };
-
-// Field numbers as in the published .proto files of k8s.io/api and k8s.io/apimachinery (Kubernetes 1.32).
-const ownerReference: Message = {
-  1: ['kind', 'string'],
-  3: ['name', 'string'],
-  4: ['uid', 'string'],
-  5: ['apiVersion', 'string'],
-  6: ['controller', 'boolPointer'],
-  7: ['blockOwnerDeletion', 'boolPointer'],
-};
-const metadata: Message = {
-  1: ['name', 'string'],
-  2: ['generateName', 'string'],
-  3: ['namespace', 'string'],
-  5: ['uid', 'string'],
-  6: ['resourceVersion', 'string'],
-  11: ['labels', 'stringMap'],
-  12: ['annotations', 'stringMap'],
-  13: ['ownerReferences', ownerReference, 'repeated'],
-  14: ['finalizers', 'string', 'repeated'],
-};
-const servicePort: Message = {
-  1: ['name', 'string'],
-  2: ['protocol', 'string'],
-  3: ['port', 'int'],
-  4: ['targetPort', 'intOrString'],
-  5: ['nodePort', 'int'],
-  6: ['appProtocol', 'string'],
-};
-const serviceSpec: Message = {
-  1: ['ports', servicePort, 'repeated'],
-  2: ['selector', 'stringMap'],
-  3: ['clusterIP', 'string'],
-  4: ['type', 'string'],
-  5: ['externalIPs', 'string', 'repeated'],
-  7: ['sessionAffinity', 'string'],
-  8: ['loadBalancerIP', 'string'],
-  9: ['loadBalancerSourceRanges', 'string', 'repeated'],
-  10: ['externalName', 'string'],
-  11: ['externalTrafficPolicy', 'string'],
-  12: ['healthCheckNodePort', 'int'],
-  13: ['publishNotReadyAddresses', 'bool'],
-  14: ['sessionAffinityConfig', { 1: ['clientIP', { 1: ['timeoutSeconds', 'intPointer'] }] }],
-  17: ['ipFamilyPolicy', 'string'],
-  18: ['clusterIPs', 'string', 'repeated'],
-  19: ['ipFamilies', 'string', 'repeated'],
-  20: ['allocateLoadBalancerNodePorts', 'boolPointer'],
-  21: ['loadBalancerClass', 'string'],
-  22: ['internalTrafficPolicy', 'string'],
-  23: ['trafficDistribution', 'string'],
-};
-const objectReference: Message = {
-  1: ['kind', 'string'],
-  2: ['namespace', 'string'],
-  3: ['name', 'string'],
-  4: ['uid', 'string'],
-  5: ['apiVersion', 'string'],
-  6: ['resourceVersion', 'string'],
-  7: ['fieldPath', 'string'],
-};
-const boundObject: Message = {
-  1: ['kind', 'string'],
-  2: ['apiVersion', 'string'],
-  3: ['name', 'string'],
-  4: ['uid', 'string'],
-};
-const resourceAttributes: Message = {
-  1: ['namespace', 'string'],
-  2: ['verb', 'string'],
-  3: ['group', 'string'],
-  4: ['version', 'string'],
-  5: ['resource', 'string'],
-  6: ['subresource', 'string'],
-  7: ['name', 'string'],
-};
-const nonResourceAttributes: Message = { 1: ['path', 'string'], 2: ['verb', 'string'] };
-
-const MESSAGES: Readonly<Record<string, Message>> = {
-  Namespace: { 1: ['metadata', metadata], 2: ['spec', { 1: ['finalizers', 'string', 'repeated'] }] },
-  Service: { 1: ['metadata', metadata], 2: ['spec', serviceSpec] },
-  ServiceAccount: {
-    1: ['metadata', metadata],
-    2: ['secrets', objectReference, 'repeated'],
-    3: ['imagePullSecrets', { 1: ['name', 'string'] }, 'repeated'],
-    4: ['automountServiceAccountToken', 'boolPointer'],
-  },
-  Secret: {
-    1: ['metadata', metadata],
-    2: ['data', 'bytesMap'],
-    3: ['type', 'string'],
-    4: ['stringData', 'stringMap'],
-    5: ['immutable', 'boolPointer'],
-  },
-  ConfigMap: {
-    1: ['metadata', metadata],
-    2: ['data', 'stringMap'],
-    3: ['binaryData', 'bytesMap'],
-    4: ['immutable', 'boolPointer'],
-  },
-  TokenRequest: {
-    1: ['metadata', metadata],
-    2: [
-      'spec',
-      {
-        1: ['audiences', 'string', 'repeated'],
-        3: ['boundObjectRef', boundObject],
-        4: ['expirationSeconds', 'intPointer'],
-      },
-    ],
-  },
-  SelfSubjectReview: { 1: ['metadata', metadata] },
-  SelfSubjectRulesReview: { 1: ['metadata', metadata], 2: ['spec', { 1: ['namespace', 'string'] }] },
-  SelfSubjectAccessReview: {
-    1: ['metadata', metadata],
-    2: ['spec', { 1: ['resourceAttributes', resourceAttributes], 2: ['nonResourceAttributes', nonResourceAttributes] }],
-  },
-  DeleteOptions: {
-    1: ['gracePeriodSeconds', 'intPointer'],
-    2: ['preconditions', { 1: ['uid', 'string'], 2: ['resourceVersion', 'string'] }],
-    3: ['orphanDependents', 'boolPointer'],
-    4: ['propagationPolicy', 'string'],
-    5: ['dryRun', 'string', 'repeated'],
-  },
-};
 
 const broken = (): ApiError => badRequest('the body is not protobuf as Kubernetes writes it');
 
@@ -237,6 +97,18 @@ const intOrString = (bytes: Buffer): number | string | undefined => {
 
 const signed = (value: bigint): number => Number(BigInt.asIntN(64, value));
 
+/** Seconds and nanoseconds since 1970, as Kubernetes writes them in JSON: with six digits behind the point. */
+const microTime = (bytes: Buffer): string => {
+  const part = (wanted: number) => signed([...fieldsOf(bytes)].find(({ number }) => number === wanted)?.value ?? 0n);
+  const seconds = part(1);
+  const micros = Math.floor(part(2) / 1000);
+  if (seconds < 0 || seconds > MAX_SECONDS || micros < 0 || micros > 999_999) throw broken();
+  return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, `.${String(micros).padStart(6, '0')}Z`);
+};
+
+// The year 9999, as far as RFC 3339 goes.
+const MAX_SECONDS = 253_402_300_799;
+
 /** Undefined for a zero value that need not have been set. */
 const scalarOf = (type: FieldType, { bytes, value }: RawField): unknown => {
   if (type === 'string') return textOf(bytes) || undefined;
@@ -246,6 +118,7 @@ const scalarOf = (type: FieldType, { bytes, value }: RawField): unknown => {
   if (type === 'intPointer') return signed(value);
   if (!bytes) throw broken();
   if (type === 'intOrString') return intOrString(bytes);
+  if (type === 'microTime') return microTime(bytes);
   if (typeof type === 'string') return undefined;
   const inner = decode(bytes, type);
   return Object.keys(inner).length > 0 ? inner : undefined;

@@ -16,6 +16,7 @@ import { grpcRoute } from './grpc-route/schema.ts';
 import { httpRoute } from './http-route/schema.ts';
 import { httpRouteFilter } from './http-route-filter/schema.ts';
 import type { Kind } from './kind.ts';
+import { lease } from './lease/schema.ts';
 import { listenerSet } from './listener-set/schema.ts';
 import { namespace } from './namespace/schema.ts';
 import { node } from './node/schema.ts';
@@ -43,6 +44,7 @@ export const kinds: readonly Kind[] = [
   pod,
   service,
   endpointSlice,
+  lease,
   workloadEntry,
   serviceEntry,
   gatewayClass,

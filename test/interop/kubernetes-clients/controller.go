@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,7 +25,7 @@ import (
 
 var controllerChecks = []check{
 	{"controller-runtime's client lists the definitions of kinds", definitions},
-	{"a controller of controller-runtime owns, restores, reports, finalizes and applies", controller},
+	{"a controller of controller-runtime leads, owns, restores, reports, finalizes and applies", controller},
 }
 
 func newScheme() (*runtime.Scheme, error) {
@@ -108,8 +109,9 @@ func controller(ctx context.Context, restConfig *rest.Config) error {
 		return err
 	}
 	manager, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme:     scheme,
-		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Scheme:         scheme,
+		Metrics:        metricsserver.Options{BindAddress: "0"},
+		LeaderElection: true, LeaderElectionID: "reconciler", LeaderElectionNamespace: namespace, LeaderElectionReleaseOnCancel: true,
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	if err != nil {
@@ -143,6 +145,13 @@ func owning(ctx context.Context, reader client.Reader, c client.Client, cleaned 
 	}
 	if err := until(ctx, "what it owns is there", exists); err != nil {
 		return err
+	}
+	var leader coordinationv1.Lease
+	if err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "reconciler"}, &leader); err != nil {
+		return err
+	}
+	if ptr.Deref(leader.Spec.HolderIdentity, "") == "" {
+		return fmt.Errorf("nobody leads")
 	}
 	uid := found.UID
 	if err := c.Delete(ctx, &found); err != nil {

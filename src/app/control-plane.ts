@@ -29,6 +29,7 @@ import { telemetryServices } from '../telemetry/ingest.ts';
 import { knownWorkloads } from '../telemetry/known-workloads.ts';
 import { openXdsServer } from '../xds/server.ts';
 import { openDataDir, writeControlInfo } from './data-dir.ts';
+import { endStart } from './end-of-start.ts';
 import { GATEWAYS_PATH, gatewayListHandler } from './gateway-list.ts';
 import { kubeconfigOf } from './kubeconfig.ts';
 import { announceFailure, announceReady, onEnd } from './process.ts';
@@ -234,6 +235,7 @@ export const runControlPlane = async (
     throw error;
   }
   const { api, browserLink } = plane;
+  endStart();
   announceReady({ api, browserLink });
   print(`api      ${api}`);
   print(`console  ${browserLink}`);

@@ -4,7 +4,7 @@ import { openSync } from 'node:fs';
 import type { Clock } from '../lib/clock.ts';
 import { WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { START_FLAGS } from './end-of-start.ts';
+import { startFlags } from './end-of-start.ts';
 
 /** What a child sends when it serves: whatever its parent needs to know. */
 export interface ReadyMessage {
@@ -25,7 +25,7 @@ export interface FailedMessage {
 export const weftCommand = (...args: string[]): string[] => [
   process.execPath,
   ...process.execArgv,
-  ...(args[0] === 'proxy' ? START_FLAGS : []),
+  ...startFlags(args[0]),
   process.argv[1] ?? '',
   ...args,
 ];

@@ -1,8 +1,10 @@
-// Certificates of authorities and revocation lists that resources refer to, in ConfigMaps and Secrets. Used where client
+// Certificates of authorities and revocation lists that resources refer to, in ConfigMaps, Secrets and ClusterTrustBundles. Used where client
 // and server certificates are to be checked.
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { CERTIFICATES_GROUP, type ClusterTrustBundleSpec } from '../kinds/cluster-trust-bundle/schema.ts';
 import type { ConfigMapResource } from '../kinds/config-map/schema.ts';
+import { specOf } from '../kinds/schema.ts';
 import type { SecretResource } from '../kinds/secret/schema.ts';
 import type { ValidationSecret } from '../model/snapshot.ts';
 import type { Input } from './input.ts';
@@ -37,42 +39,39 @@ export interface ReadAuthorities {
 /** The authorities of `refs` with the lists of `crls`: those that can be read. */
 export type Authorities = (refs: readonly Ref[], crls: readonly Ref[], from: Referrer) => ReadAuthorities;
 
+const ROOTS = 'ca.crt';
+
 type Content = { readonly name: string; readonly pem: string } | { readonly problem: RefProblem };
 
-export const openAuthorities = (
-  configMaps: readonly Input[],
-  secrets: readonly Input[],
-  grants: Grants,
-): Authorities => {
-  const holders = new Map<string, Input>([
-    ...configMaps.map((input) => [`ConfigMap ${input.key}`, input] as const),
-    ...secrets.map((input) => [`Secret ${input.key}`, input] as const),
-  ]);
+export const openAuthorities = (sources: readonly Input[], grants: Grants): Authorities => {
+  const holders = new Map(sources.map((input) => [`${input.resource.kind} ${input.key}`, input]));
   const read = (ref: Ref, from: Referrer, field: string, check: (pem: string) => string): Content => {
     const { group, kind, name, namespace = from.namespace } = ref;
-    if (group !== '' || (kind !== 'ConfigMap' && kind !== 'Secret')) {
+    const isBundle = group === CERTIFICATES_GROUP && kind === 'ClusterTrustBundle' && field === ROOTS;
+    if (!isBundle && (group !== '' || (kind !== 'ConfigMap' && kind !== 'Secret'))) {
       const what = `${group ? `${group}/` : ''}${kind}`;
-      const message = `${what} is not supported for certificates of authorities; use a ConfigMap or a Secret`;
+      const message = `${what} is not supported here; use a ConfigMap or a Secret`;
       return { problem: { reason: 'InvalidCACertificateKind', message } };
     }
-    if (!grants.allows({ from, to: { group, kind, namespace, name } })) {
+    if (!isBundle && !grants.allows({ from, to: { group, kind, namespace, name } })) {
       const message = `no ReferenceGrant in namespace ${namespace} lets a ${from.kind} of ${from.namespace} refer to ${kind} ${name}`;
       return { problem: { reason: 'RefNotPermitted', message } };
     }
     const invalid = (message: string): Content => ({ problem: { reason: 'InvalidCACertificateRef', message } });
-    const place = `${kind} ${namespace}/${name}`;
+    const key = isBundle ? name : `${namespace}/${name}`;
+    const place = `${kind} ${key}`;
     const holder = holders.get(place);
     if (!holder) return invalid(`${place} does not exist`);
     const text = textIn(holder, field);
     if (text === undefined) return invalid(`${place} has no ${field}`);
     try {
-      return { name: `${kind}/${namespace}/${name}`, pem: check(text) };
+      return { name: `${kind}/${key}`, pem: check(text) };
     } catch {
       return invalid(`${field} of ${place} is not in PEM form, or has nothing that can be used`);
     }
   };
   return (refs, crls, from) => {
-    const roots = refs.map((ref) => read(ref, from, 'ca.crt', certificatesIn));
+    const roots = refs.map((ref) => read(ref, from, ROOTS, certificatesIn));
     const lists = crls.map((ref) => read(ref, from, 'ca.crl', listsIn));
     const problems = [...roots, ...lists].flatMap((content) => ('problem' in content ? [content.problem] : []));
     const good = roots.flatMap((content) => ('pem' in content ? [content] : []));
@@ -93,6 +92,7 @@ export const openAuthorities = (
 };
 
 const textIn = ({ resource }: Input, field: string): string | undefined => {
+  if (resource.kind === 'ClusterTrustBundle') return specOf<ClusterTrustBundleSpec>(resource).trustBundle;
   if (resource.kind === 'ConfigMap') return (resource as ConfigMapResource).data?.[field];
   const value = (resource as SecretResource).data?.[field];
   return value === undefined ? undefined : Buffer.from(value, 'base64').toString();

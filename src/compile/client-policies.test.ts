@@ -114,6 +114,53 @@ test('authorities and lists come together in one secret, and names of suites bec
   assert.deepEqual(secrets.get(name), { name, caPem: authority.rootPem, crlPem: listPem });
 });
 
+const bundle = (name: string, spec: object): Resource => ({
+  apiVersion: 'certificates.k8s.io/v1',
+  kind: 'ClusterTrustBundle',
+  metadata: { name },
+  spec: { trustBundle: authority.rootPem, ...spec },
+});
+
+const byBundle = (name: string) => {
+  const caCertificateRefs = [{ group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', name }];
+  return gateway('edge', { tls: { frontend: { default: { validation: { caCertificateRefs } } } } });
+};
+
+test('authorities come from a bundle of the cluster too, for clients and for backends', () => {
+  const name = 'example.com:ca:v1';
+  const compiler = openCompiler({ trustDomain: 'cluster.local' });
+  const ports = [{ name: 'https', port: 443 }];
+  const validation = {
+    hostname: 'backend.test',
+    caCertificateRefs: [{ group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', name }],
+  };
+  const backendPolicy = resource(API, 'BackendTLSPolicy', 'backend', {
+    spec: { targetRefs: [{ group: '', kind: 'Service', name: 'backend' }], validation },
+  });
+  const resources = [
+    ...shared,
+    bundle(name, { signerName: 'example.com/ca' }),
+    byBundle(name),
+    resource('v1', 'Service', 'backend', { spec: { ports } }),
+    backendPolicy,
+  ];
+  const { mesh, problems } = compiler.compile(resources, { revision: 1, nowMs: 0 });
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    [],
+  );
+  const wanted = { name: `ClusterTrustBundle/${name}`, caPem: authority.rootPem };
+  const [listener] = mesh.gateways.get('default/edge')?.listeners ?? [];
+  assert.deepEqual(listener?.client?.validation?.secret, wanted);
+  const [tls] = mesh.backendTls.values();
+  assert.deepEqual(tls && !tls.refused && tls.ca, wanted);
+});
+
+test('a bundle that does not exist lets nobody in', () => {
+  const { problems } = compiled(byBundle('nowhere'));
+  assert.match(problems.join(), /ClusterTrustBundle nowhere does not exist/);
+});
+
 test("the Gateway's own check holds where no policy has one", () => {
   const { tls } = compiled(gateway('edge', frontend('AllowInsecureFallback')));
   const [terminate] = tls;

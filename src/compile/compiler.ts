@@ -3,6 +3,7 @@
 import type { BackendTlsPolicySpec } from '../kinds/backend-tls-policy/schema.ts';
 import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/types.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
+import { CERTIFICATES_GROUP } from '../kinds/cluster-trust-bundle/schema.ts';
 import type { EnvoyProxySpec } from '../kinds/envoy-proxy/schema.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
@@ -100,6 +101,7 @@ export const openCompiler = ({
         grants: inputs.of<ReferenceGrantSpec>('gateway.networking.k8s.io/ReferenceGrant'),
         secrets: inputs.of('Secret'),
         configMaps: inputs.of('ConfigMap'),
+        trustBundles: inputs.of(`${CERTIFICATES_GROUP}/ClusterTrustBundle`),
         clientPolicies: inputs.of<ClientTrafficPolicySpec>('gateway.envoyproxy.io/ClientTrafficPolicy'),
         envoyProxies: inputs.of<EnvoyProxySpec>('gateway.envoyproxy.io/EnvoyProxy'),
         backendPolicies: inputs.of<BackendTrafficPolicySpec>('gateway.envoyproxy.io/BackendTrafficPolicy'),
@@ -121,15 +123,15 @@ export const openCompiler = ({
       });
       const all = services.assemble(found.all, routed.serviceRoutes, retries.budgets);
       const tlsPolicies = inputs.of<BackendTlsPolicySpec>('gateway.networking.k8s.io/BackendTLSPolicy');
-      const { secrets, configMaps, grants } = routingInputs;
+      const { secrets, configMaps, trustBundles, grants } = routingInputs;
       const tls = backendTlsStage(
-        [tlsPolicies, secrets, configMaps, grants, [routed.gateways, tlsPolicies.length > 0 && all]],
+        [tlsPolicies, secrets, configMaps, trustBundles, grants, [routed.gateways, tlsPolicies.length > 0 && all]],
         () =>
           compileBackendTls({
             policies: tlsPolicies,
             services: all,
             gateways: routed.gateways,
-            authorities: openAuthorities(configMaps, secrets, openGrants(grants)),
+            authorities: openAuthorities([...configMaps, ...secrets, ...trustBundles], openGrants(grants)),
             nowMs,
           }),
       );

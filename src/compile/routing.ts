@@ -55,6 +55,7 @@ export interface RoutingInputs {
   readonly grants: readonly Input<ReferenceGrantSpec>[];
   readonly secrets: readonly Input[];
   readonly configMaps: readonly Input[];
+  readonly trustBundles: readonly Input[];
   readonly clientPolicies: readonly Input<ClientTrafficPolicySpec>[];
   readonly backendPolicies: readonly Input<BackendTrafficPolicySpec>[];
   readonly envoyProxies: readonly Input<EnvoyProxySpec>[];
@@ -110,7 +111,7 @@ export const openRouting = (block?: Cidr) => {
     const parameters = openParameters(inputs.envoyProxies, inputs.classes);
     const owned = ownGateways(inputs, parameters);
     const addressed = pool(owned.own);
-    const authorities = openAuthorities(inputs.configMaps, inputs.secrets, grants);
+    const authorities = openAuthorities([...inputs.configMaps, ...inputs.secrets, ...inputs.trustBundles], grants);
     const clients = openClientPolicies({
       policies: inputs.clientPolicies,
       gateways: addressed.gateways,
@@ -126,6 +127,7 @@ export const openRouting = (block?: Cidr) => {
       inputs.grants,
       inputs.secrets,
       inputs.configMaps,
+      inputs.trustBundles,
       clientPolicies,
       namespaces,
       inputs.envoyProxies,

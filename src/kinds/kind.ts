@@ -57,6 +57,8 @@ export interface Kind {
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly namespaced: boolean;
+  /** Its names may have several parts, each a name by itself. */
+  readonly nameSeparator?: ':';
   /** Of the whole resource below metadata: `spec`, `status`, or top-level fields such as `data`. */
   readonly schema: Schema;
   /** A served version that takes more than `schema`. What is stored may have come through it. */

@@ -51,7 +51,9 @@ const checkName = (kind: Kind, resource: Resource): Problem[] => {
     found.push(missingField(resource, 'metadata.name', 'a name is required'));
   }
   const dnsLabel = kind.group === '' && (kind.kind === 'Namespace' || kind.kind === 'Service');
-  if (name && !(dnsLabel ? LABEL.test(name) : SUBDOMAIN.test(name) && name.length <= 253)) {
+  const parts = name && kind.nameSeparator ? name.split(kind.nameSeparator) : [name ?? ''];
+  const isName = (part: string) => (dnsLabel ? LABEL.test(part) : SUBDOMAIN.test(part));
+  if (name && !(parts.every(isName) && name.length <= 253)) {
     const what = dnsLabel
       ? 'at most 63 lower-case letters, digits and "-"'
       : 'at most 253 lower-case letters, digits, "-" and "."';

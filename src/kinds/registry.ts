@@ -6,6 +6,7 @@ import { authorizationPolicy } from './authorization-policy/schema.ts';
 import { backendTlsPolicy } from './backend-tls-policy/schema.ts';
 import { backendTrafficPolicy } from './backend-traffic-policy/schema.ts';
 import { clientTrafficPolicy } from './client-traffic-policy/schema.ts';
+import { clusterTrustBundle } from './cluster-trust-bundle/schema.ts';
 import { configMap } from './config-map/schema.ts';
 import { deployment } from './deployment/schema.ts';
 import { endpointSlice } from './endpoint-slice/schema.ts';
@@ -39,6 +40,7 @@ export const kinds: readonly Kind[] = [
   serviceAccount,
   secret,
   configMap,
+  clusterTrustBundle,
   node,
   deployment,
   pod,

@@ -19,8 +19,6 @@ import { isWeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { Secret } from '../lib/secret.ts';
 import { programVersion } from '../lib/version.ts';
-import { openLimits } from '../limits/decide.ts';
-import { openMemoryCounts } from '../limits/memory.ts';
 import { rateLimitService } from '../limits/service.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { flowsHandler } from '../telemetry/flows.ts';
@@ -33,9 +31,10 @@ import { endStart } from './end-of-start.ts';
 import { GATEWAYS_PATH, gatewayListHandler } from './gateway-list.ts';
 import { kubeconfigOf } from './kubeconfig.ts';
 import { announceFailure, announceReady, onEnd } from './process.ts';
+import { openRateLimits, type RateLimitSettings } from './rate-limits.ts';
 import { gatewayCheck, joinVerifier } from './service-accounts.ts';
 
-export interface ControlPlaneOptions {
+export interface ControlPlaneOptions extends RateLimitSettings {
   readonly dataDir: string;
   /** Where the TLS ports listen. */
   readonly bindAddress: string;
@@ -123,6 +122,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       store,
       trustDomain: TRUST_DOMAIN,
       rootNamespace: ROOT_NAMESPACE,
+      rateLimitFailClosed: options.rateLimitFailClosed,
       ...(options.gatewayAddresses && { gatewayAddresses: options.gatewayAddresses }),
       clock,
       log: log.child('control'),
@@ -146,7 +146,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       log: log.child('xds'),
     }),
   );
-  const counts = opened.add(openMemoryCounts(clock));
+  const rateLimits = opened.add(await openRateLimits(options, log.child('rate-limit')));
   const { bundlePem } = authority;
   const { chainPem, keyPem } = certificates.current();
   const plain = opened.add(await openGrpcServer(`${LOOPBACK}:${options.xdsPort}`, [xds.plaintext]));
@@ -157,7 +157,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
         xds.authenticated,
         caService({ authority, joins: joinVerifier(store, tokens), clock, log: log.child('ca') }),
         rateLimitService({
-          ask: openLimits(counts, clock),
+          ask: rateLimits.ask,
           mayAsk: (call) => peerOf(call) !== undefined,
           log: log.child('rate-limit'),
         }),

@@ -1,5 +1,5 @@
 // Compiles what a folder of manifests says, for one gateway; tells what of it could not be used. Used by standalone.ts.
-import { openCompiler } from '../compile/compiler.ts';
+import { type CompilerOptions, openCompiler } from '../compile/compiler.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Fields, Log } from '../lib/log.ts';
 import type { ProxyNode } from '../model/node.ts';
@@ -30,8 +30,8 @@ interface Remark {
 }
 
 /** Compiles what the folder says now. Each remark is told once, for as long as it holds. */
-export const openFolderCompiler = (node: ProxyNode, trustDomain: string, clock: Clock, log: Log) => {
-  const compiler = openCompiler({ trustDomain });
+export const openFolderCompiler = (node: ProxyNode, settings: CompilerOptions, clock: Clock, log: Log) => {
+  const compiler = openCompiler(settings);
   const gatewayAddresses = [{ ...(node.gateway && { gateway: node.gateway }), address: node.bindAddress ?? '' }];
   let told = new Set<string>();
   let revision = 0;

@@ -4,8 +4,6 @@ import { resolve } from 'node:path';
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { openLimits } from '../limits/decide.ts';
-import { openMemoryCounts } from '../limits/memory.ts';
 import type { AccessLogConfig } from '../model/access-log.ts';
 import { nodeId, type ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
@@ -18,11 +16,12 @@ import { openFolderCompiler } from './folder-compiler.ts';
 import type { Concurrency } from './own-proxy.ts';
 import { announceReady, onEnd } from './process.ts';
 import type { AdminSettings } from './proxy-admin.ts';
+import { openRateLimits, type RateLimitSettings } from './rate-limits.ts';
 import { openReadiness } from './readiness.ts';
 import { openResourceFolder, type ResourceFolder } from './resource-folder.ts';
 import type { StandaloneEngine, StandaloneEngineOptions } from './standalone-engine.ts';
 
-export interface StandaloneOptions extends AdminSettings {
+export interface StandaloneOptions extends AdminSettings, RateLimitSettings {
   readonly resources: string;
   readonly engine: 'weft' | 'envoy';
   readonly envoy?: string;
@@ -176,7 +175,8 @@ const openPipeline = async (
   log: Log,
 ) => {
   const node = nodeOf(options);
-  const compile = openFolderCompiler(node, TRUST_DOMAIN, systemClock, log);
+  const { rateLimitFailClosed } = options;
+  const compile = openFolderCompiler(node, { trustDomain: TRUST_DOMAIN, rateLimitFailClosed }, systemClock, log);
   const withLog = addsLog(options);
   let publisher: Publisher | undefined;
   let hadListeners = true;
@@ -256,8 +256,8 @@ export const runStandalone = async (options: StandaloneOptions, log: Log): Promi
   const ended = Promise.withResolvers<void>();
   onEnd(() => ended.resolve());
   const accessLog = options.accessLogFormat === undefined ? await openLog(options.accessLog, log) : undefined;
-  const counts = openMemoryCounts(systemClock);
-  const pipeline = await openPipeline(options, accessLog, openLimits(counts, systemClock), log);
+  const rateLimits = await openRateLimits(options, log.child('rate-limit'));
+  const pipeline = await openPipeline(options, accessLog, rateLimits.ask, log);
   try {
     await Promise.race([pipeline.start(), ended.promise]);
     endStart();
@@ -265,7 +265,7 @@ export const runStandalone = async (options: StandaloneOptions, log: Log): Promi
     await ended.promise;
   } finally {
     await pipeline.end();
-    await counts.close();
+    await rateLimits.close();
     await accessLog?.close(LOG_CLOSE_MS);
   }
   return 0;

@@ -7,6 +7,7 @@ import { WeftError } from '../lib/errors.ts';
 import { systemLog } from '../lib/log.ts';
 import { newCommand } from './command.ts';
 import { portFlag, spanFlag } from './flag-values.ts';
+import { rateLimitOptions } from './rate-limit-options.ts';
 import type { Terminal } from './terminal.ts';
 
 const PORTS: readonly (readonly [name: string, what: string, port: number])[] = [
@@ -80,5 +81,6 @@ export const command = (terminal: Terminal): Command => {
     .option('--bind-address IP', 'Where the TLS ports listen; the others stay on loopback.', '127.0.0.1');
   addGatewayAddressesOption(command);
   addSvidTtlOption(command);
+  for (const option of rateLimitOptions()) command.addOption(option);
   return addPortOptions(command).action((options: ControlFlags) => run(options, terminal));
 };

@@ -20,6 +20,7 @@ import {
 } from './engine-options.ts';
 import { labelFlag, localPortFlag, namedPortFlag, nameFlag, portFlag, socketFlag } from './flag-values.ts';
 import { addJoinOptions, type JoinOptions } from './join-options.ts';
+import { rateLimitOptions } from './rate-limit-options.ts';
 import type { Terminal } from './terminal.ts';
 
 interface ProxyFlags extends DnsFlags, JoinOptions, DrainFlags {
@@ -29,6 +30,8 @@ interface ProxyFlags extends DnsFlags, JoinOptions, DrainFlags {
   readonly resources?: string;
   readonly accessLog?: string;
   readonly accessLogFormat?: string;
+  readonly rateLimitRedis?: string;
+  readonly rateLimitFailClosed?: boolean;
   readonly name: string;
   readonly namespace: string;
   readonly serviceAccount?: string;
@@ -69,6 +72,11 @@ const run = async (flags: ProxyFlags, terminal: Terminal): Promise<void> => {
   if (flags.accessLog !== undefined || flags.accessLogFormat !== undefined) {
     throw new WeftError('USAGE', '--access-log is for gateways with --resources', {
       hint: 'weft flows (it shows the traffic of a network)',
+    });
+  }
+  if (flags.rateLimitFailClosed) {
+    throw new WeftError('USAGE', '--rate-limit-fail-closed is for gateways with --resources', {
+      hint: 'give it to weft control',
     });
   }
   checkDnsFlags(flags);
@@ -170,6 +178,7 @@ export const command = (terminal: Terminal): Command => {
       ),
     );
   for (const option of drainOptions()) command.addOption(option);
+  for (const option of rateLimitOptions()) command.addOption(option.helpGroup('Gateway:'));
   for (const option of gatewayOptions()) command.addOption(option.helpGroup('Gateway:'));
   for (const option of sidecarOptions()) command.addOption(option.helpGroup('Sidecar:'));
   addDnsOptions(command);

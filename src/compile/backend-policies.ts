@@ -5,6 +5,7 @@ import type { AncestorRef } from '../kinds/policy-parts.ts';
 import { GATEWAY_GROUP } from '../kinds/route-parts.ts';
 import type { BackendTraffic } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
+import type { RateLimitRule } from '../model/rate-limit.ts';
 import type { RouteFilter } from '../model/route.ts';
 import { INVALID_CLUSTER, type WeightedCluster } from '../model/snapshot.ts';
 import { type BackendSettings, backendSettings, type Refused, refusedParts } from './backend-settings.ts';
@@ -57,6 +58,7 @@ export interface BackendPolicyInputs {
   /** Keys of Gateways of other classes: none of ours. */
   readonly foreign: ReadonlySet<string>;
   readonly routes: readonly CompiledRoute[];
+  readonly rateLimitFailClosed: boolean;
 }
 
 const NONE: BackendPolicies = {
@@ -95,7 +97,7 @@ export const openBackendPolicies = (inputs: BackendPolicyInputs): BackendPolicie
         owners.get(`${own} `) ?? owners.get(`Gateway ${gateway} ${section}`) ?? owners.get(`Gateway ${gateway} `);
       const rules = (route.input.spec.rules ?? []).map(({ name }) => (name && owners.get(`${own} ${name}`)) || all);
       const id = `${own}\n${rules.map((policy) => policy?.input.key ?? '').join('\n')}`;
-      const parts = applied.get(id) ?? applyTo(route, rules);
+      const parts = applied.get(id) ?? applyTo(route, rules, inputs.rateLimitFailClosed);
       applied.set(id, parts);
       return parts;
     },
@@ -242,17 +244,24 @@ const distinct = (all: readonly AncestorVerdicts[]): AncestorVerdicts[] => {
   return [...found.values()];
 };
 
+const globalLimit = (rules: readonly RateLimitRule[], failClosed: boolean): RouteFilter => ({
+  type: 'global-rate-limit',
+  rules,
+  ...(failClosed && { failClosed: true }),
+});
+
 /** For the route of this name. */
 const policyFilters = (
   { rateLimits: { local, global }, compression }: BackendSettings,
   route: string,
+  failClosed: boolean,
 ): RouteFilter[] => [
   ...(local.length > 0 ? [{ type: 'local-rate-limit', rules: rateLimitsOf(local, route) } as const] : []),
-  ...(global.length > 0 ? [{ type: 'global-rate-limit', rules: rateLimitsOf(global, route) } as const] : []),
+  ...(global.length > 0 ? [globalLimit(rateLimitsOf(global, route), failClosed)] : []),
   ...(compression ? [compression] : []),
 ];
 
-const applyTo = (route: CompiledRoute, rules: readonly (Compiled | undefined)[]): RouteParts => {
+const applyTo = (route: CompiledRoute, rules: readonly (Compiled | undefined)[], failClosed: boolean): RouteParts => {
   const clustered = <T extends WeightedCluster>(target: T, policy: Compiled): T =>
     target.cluster === INVALID_CLUSTER || Object.keys(policy.settings.cluster).length === 0
       ? target
@@ -266,7 +275,7 @@ const applyTo = (route: CompiledRoute, rules: readonly (Compiled | undefined)[])
       if (!policy || action.type !== 'forward') return ordered;
       const targets = action.targets.map((target) => clustered(target, policy));
       // What the route says itself comes before the policy.
-      const filters = [...policyFilters(policy.settings, name), ...ordered.route.filters];
+      const filters = [...policyFilters(policy.settings, name, failClosed), ...ordered.route.filters];
       const forward = { ...policy.settings.route, ...action, targets };
       return { ...ordered, route: { ...ordered.route, filters, action: forward } };
     }),

@@ -40,6 +40,8 @@ export interface CompilerOptions {
   readonly rootNamespace?: string;
   /** Addresses for Gateways that ask for none; without it they share the one that their gateway process binds. */
   readonly gatewayAddresses?: Cidr;
+  /** Requests whose global rate limit can't be asked for are refused. */
+  readonly rateLimitFailClosed?: boolean | undefined;
 }
 
 export interface CompileOptions {
@@ -77,11 +79,12 @@ export const openCompiler = ({
   trustDomain,
   rootNamespace = 'weft-system',
   gatewayAddresses: block,
+  rateLimitFailClosed,
 }: CompilerOptions): Compiler => {
   const readInputs = openInputs();
   const workloads = openWorkloads(trustDomain);
   const services = openMeshServices();
-  const routing = openRouting(block);
+  const routing = openRouting(block, rateLimitFailClosed);
   const routingStage = openStage<Routing>();
   const security = openSecurity({ trustDomain, rootNamespace });
   const snapshots = openSnapshots();

@@ -79,7 +79,7 @@ export interface Routing {
 const NO_INPUTS: readonly Input[] = [];
 
 /** `block`: addresses for Gateways that ask for none. */
-export const openRouting = (block?: Cidr) => {
+export const openRouting = (block?: Cidr, rateLimitFailClosed = false) => {
   const pool = openAddressPool(block);
   const compileRoutes = openRoutes();
   const backendsStage = openStage<Backends>();
@@ -158,6 +158,7 @@ export const openRouting = (block?: Cidr) => {
       gateways: parts,
       foreign: owned.foreign,
       routes: compiled,
+      rateLimitFailClosed,
     });
     gateways = keepMap(gateways, meshGateways(parts, backendPolicies.apply, gateways));
     backendTraffic = keepEqual(backendTraffic, backendPolicies.traffic);

@@ -28,6 +28,8 @@ export interface ControlOptions {
   readonly rootNamespace?: string;
   /** For Gateways that ask for no address. */
   readonly gatewayAddresses?: Cidr;
+  /** Requests whose global rate limit can't be asked for are refused. */
+  readonly rateLimitFailClosed?: boolean | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -85,11 +87,16 @@ class ControlLoop implements Control {
   #closed = false;
 
   constructor(options: ControlSettings, resources: Map<string, Resource>, revision: number) {
-    const { store, trustDomain, rootNamespace, gatewayAddresses, clock, log } = options;
+    const { store, trustDomain, rootNamespace, rateLimitFailClosed, gatewayAddresses, clock, log } = options;
     this.#options = options;
     this.#resources = resources;
     this.#revision = revision;
-    this.#compiler = openCompiler({ trustDomain, rootNamespace, ...(gatewayAddresses && { gatewayAddresses }) });
+    this.#compiler = openCompiler({
+      trustDomain,
+      rootNamespace,
+      rateLimitFailClosed,
+      ...(gatewayAddresses && { gatewayAddresses }),
+    });
     this.#problemLog = new ProblemLog(log);
     this.#statuses = new StatusWriter({ store, clock, log, onFailure: () => this.#retryStatuses() });
     const seen = (key: string) => this.#resources.get(key);

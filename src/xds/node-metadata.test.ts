@@ -33,6 +33,7 @@ const gateway: ProxyNode = {
   ports: {},
   appAddress: '127.0.0.1',
   gateway: 'shop/main',
+  locality: 'eu/eu-a',
   bindAddress: '0.0.0.0',
 };
 

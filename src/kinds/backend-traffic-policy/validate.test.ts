@@ -45,6 +45,66 @@ const cases: Record<string, { spec: object; want: string[] }> = {
     spec: { targetRef: target, retry: { perRetry: { backOff: { maxInterval: '1s' } } } },
     want: ['spec.retry.perRetry.backOff.baseInterval'],
   },
+  'takes a hash for ConsistentHash': {
+    spec: { targetRef: target, loadBalancer: { type: 'ConsistentHash', consistentHash: { type: 'SourceIP' } } },
+    want: [],
+  },
+  'refuses ConsistentHash without a hash': {
+    spec: { targetRef: target, loadBalancer: { type: 'ConsistentHash' } },
+    want: ['spec.loadBalancer.consistentHash'],
+  },
+  'refuses a hash for others': {
+    spec: { targetRef: target, loadBalancer: { type: 'Random', consistentHash: { type: 'SourceIP' } } },
+    want: ['spec.loadBalancer.consistentHash'],
+  },
+  'refuses a hash of a header that is not named': {
+    spec: { targetRef: target, loadBalancer: { type: 'ConsistentHash', consistentHash: { type: 'Header' } } },
+    want: ['spec.loadBalancer.consistentHash.header'],
+  },
+  'refuses a cookie for a hash of something else': {
+    spec: {
+      targetRef: target,
+      loadBalancer: { type: 'ConsistentHash', consistentHash: { type: 'SourceIP', cookie: { name: 'a' } } },
+    },
+    want: ['spec.loadBalancer.consistentHash.cookie'],
+  },
+  'refuses a slow start where there is none': {
+    spec: { targetRef: target, loadBalancer: { type: 'Random', slowStart: { window: '10s' } } },
+    want: ['spec.loadBalancer.slowStart'],
+  },
+  'refuses a zone awareness of hashes': {
+    spec: {
+      targetRef: target,
+      loadBalancer: { type: 'ConsistentHash', consistentHash: { type: 'SourceIP' }, zoneAware: {} },
+    },
+    want: ['spec.loadBalancer.zoneAware'],
+  },
+  'takes checks of each type': {
+    spec: {
+      targetRef: target,
+      healthCheck: { active: { type: 'GRPC' }, passive: {}, panicThreshold: 50 },
+    },
+    want: [],
+  },
+  'refuses a check by HTTP without a path': {
+    spec: { targetRef: target, healthCheck: { active: { type: 'HTTP' } } },
+    want: ['spec.healthCheck.active.http'],
+  },
+  'refuses what belongs to another check': {
+    spec: { targetRef: target, healthCheck: { active: { type: 'TCP', tcp: {}, grpc: {} } } },
+    want: ['spec.healthCheck.active.grpc'],
+  },
+  'refuses a payload of the other kind': {
+    spec: {
+      targetRef: target,
+      healthCheck: { active: { type: 'TCP', tcp: { send: { type: 'Text', binary: 'YQ==' } } } },
+    },
+    want: ['spec.healthCheck.active.tcp.send.text', 'spec.healthCheck.active.tcp.send.binary'],
+  },
+  'refuses a rhythm of nothing': {
+    spec: { targetRef: target, healthCheck: { active: { type: 'TCP', tcp: {}, interval: '0s' } } },
+    want: ['spec.healthCheck.active.interval'],
+  },
   'refuses unknown triggers': {
     spec: { targetRef: target, retry: { retryOn: { triggers: ['always'] } } },
     want: ['spec.retry.retryOn.triggers[0]'],

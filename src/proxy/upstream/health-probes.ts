@@ -52,7 +52,9 @@ class Received {
 const requestOf = (probe: HealthProbe & { type: 'http' | 'grpc' }, cluster: Cluster, body: Buffer): RequestMessage => {
   const message = new RequestMessage();
   message.scheme = cluster.tls.mode === 'none' ? 'http' : 'https';
-  message.host = (probe.type === 'http' && probe.host) || cluster.service?.name || 'health-check';
+  const { tls, service } = cluster;
+  const host = service?.name ?? (tls.mode === 'simple' ? tls.sni : 'health-check');
+  message.host = probe.type === 'http' ? (probe.host ?? host) : host;
   if (probe.type === 'http') {
     const [path = '/', query = ''] = probe.path.split(/\?(.*)/s);
     message.method = probe.method;

@@ -83,7 +83,9 @@ const payload = (base64: string) =>
   ({ payload: { case: 'binary', value: new Uint8Array(Buffer.from(base64, 'base64')) } }) as const;
 
 const checkerOf = (probe: HealthProbe, { service, tls }: Cluster): NonNullable<CheckInit['healthChecker']> => {
-  if (probe.type === 'grpc') return { case: 'grpcHealthCheck', value: { serviceName: probe.service } };
+  // By itself Envoy names the cluster, which is no host name to strict servers.
+  const authority = service?.name ?? (tls.mode === 'simple' ? tls.sni : 'health-check');
+  if (probe.type === 'grpc') return { case: 'grpcHealthCheck', value: { serviceName: probe.service, authority } };
   if (probe.type === 'tcp') {
     const { send, receive } = probe;
     return {
@@ -98,7 +100,7 @@ const checkerOf = (probe: HealthProbe, { service, tls }: Cluster): NonNullable<C
   return {
     case: 'httpHealthCheck',
     value: {
-      host: host ?? service?.name ?? (tls.mode === 'simple' ? tls.sni : 'health-check'),
+      host: host ?? authority,
       path,
       method: RequestMethod[method as keyof typeof RequestMethod],
       expectedStatuses: statuses.map((status) => ({ start: BigInt(status), end: BigInt(status + 1) })),

@@ -35,6 +35,21 @@ test('everything that is wrong is told at once, each with its field', async () =
   assert.match(json.message, /^HTTPRoute\.gateway\.networking\.k8s\.io "bad" is invalid: /);
 });
 
+test('what is wrong with a field has one of the words of Kubernetes', async () => {
+  const wrong: Record<string, object> = {
+    FieldValueNotSupported: { rules: [{ matches: [{ method: 'GOT' }] }] },
+    FieldValueTypeInvalid: { hostnames: 'a.b' },
+    FieldValueTooMany: { rules: Array(17).fill({}) },
+    FieldValueTooLong: { rules: [{ name: 'a'.repeat(254) }] },
+    FieldValueDuplicate: { rules: [{ retry: { codes: [500, 500] } }] },
+    FieldValueRequired: { parentRefs: [{}] },
+  };
+  for (const [reason, spec] of Object.entries(wrong)) {
+    const { json } = await post('v1/namespaces/default/httproutes', route('bad', spec));
+    assert.deepEqual([json.details.causes[0].reason, json.details.causes.length], [reason, 1]);
+  }
+});
+
 test('an unknown field is refused, told of or left out, as the client wants', async () => {
   const body = { metadata: { name: 'odd' }, spec: { from: [], to: [], form: 1 } };
   const path = (how: string) => `v1/namespaces/default/referencegrants?dryRun=All&fieldValidation=${how}`;

@@ -91,8 +91,8 @@ export const expired = (message: string): ApiError => new ApiError(410, 'Expired
 
 const withHint = (message: string, hint: string | undefined): string => (hint ? `${message}; ${hint}` : message);
 
-const causeOf = ({ code, message, path = '', hint }: Problem): StatusCause => ({
-  reason: code === 'REQUIRED_FIELD' ? 'FieldValueRequired' : 'FieldValueInvalid',
+const causeOf = ({ code, message, path = '', hint, fault }: Problem): StatusCause => ({
+  reason: `FieldValue${fault ?? (code === 'REQUIRED_FIELD' ? 'Required' : 'Invalid')}`,
   // Clients print `field: message`.
   message: withHint(path && message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message, hint),
   field: path,

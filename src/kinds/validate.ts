@@ -1,6 +1,6 @@
 // Makes a resource of what came from outside: defaults, schema, unknown fields, then the kind's own checks. Called by api, cli, yaml and compile.
 import { nearestName } from '../lib/names.ts';
-import type { Problem } from '../model/problem.ts';
+import type { FieldFault, Problem } from '../model/problem.ts';
 import type { Resource } from '../model/resource.ts';
 import type { Kind, Refuse, Rule, Schema } from './kind.ts';
 import { checkMetadata, metadataSchema } from './metadata.ts';
@@ -21,7 +21,10 @@ interface Finding {
   readonly path: string;
   readonly message: string;
   readonly hint?: string;
+  readonly fault?: FieldFault;
 }
+
+type Invalid = (message: string, fault?: FieldFault, hint?: string) => void;
 
 /** What is found on the way. */
 class Report {
@@ -52,10 +55,10 @@ export const validateResource = (kind: Kind, value: unknown, from: 'new' | 'stor
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
   const about = resourceRef(resource);
-  for (const { code, path, message, hint } of report.findings) {
+  for (const { code, path, message, hint, fault } of report.findings) {
     const severity = code === 'UNKNOWN_FIELD' ? 'warning' : 'error';
     const target = code === 'UNKNOWN_FIELD' ? warnings : problems;
-    target.push({ code, severity, message, resource: about, path, ...(hint ? { hint } : {}) });
+    target.push({ code, severity, message, resource: about, path, ...(fault && { fault }), ...(hint && { hint }) });
   }
   problems.push(...checkMetadata(kind, resource));
   if (problems.length === 0) {
@@ -132,22 +135,24 @@ const hasType = (type: NonNullable<Schema['type']>, value: unknown): boolean => 
 
 /** The value with defaults and without unknown fields; undefined where its type is wrong. */
 const walk = (schema: Schema, value: unknown, path: string, depth: number, report: Report): unknown => {
-  const invalid = (message: string, hint?: string) =>
+  const invalid: Invalid = (message, fault, hint) =>
     report.add({
       code: 'INVALID_FIELD',
       path,
       message: path ? `${path}: ${message}` : message,
-      ...(hint ? { hint } : {}),
+      ...(fault && { fault }),
+      ...(hint && { hint }),
     });
   if (depth > MAX_DEPTH) return invalid('is nested too deep');
   if (schema['x-kubernetes-int-or-string']) {
-    if (typeof value !== 'string' && !Number.isSafeInteger(value)) return invalid('must be a whole number or a string');
+    if (typeof value !== 'string' && !Number.isSafeInteger(value))
+      return invalid('must be a whole number or a string', 'TypeInvalid');
     return value;
   }
   if (schema.type && !hasType(schema.type, value)) {
     const hint =
       schema.type === 'string' && typeof value !== 'object' ? `put it in quotes: "${String(value)}"` : undefined;
-    return invalid(`must be ${WANTED[schema.type]}, not ${typeName(value)}`, hint);
+    return invalid(`must be ${WANTED[schema.type]}, not ${typeName(value)}`, 'TypeInvalid', hint);
   }
   const before = report.errors;
   let result = value;
@@ -172,14 +177,14 @@ const walkList = (
   path: string,
   depth: number,
   report: Report,
-  invalid: (message: string) => void,
+  invalid: Invalid,
 ): unknown[] => {
   if (schema.minItems !== undefined && value.length < schema.minItems) {
     invalid(`needs at least ${schema.minItems} ${schema.minItems === 1 ? 'item' : 'items'}`);
   }
   if (schema.maxItems !== undefined && value.length > schema.maxItems) {
     // Its items are left alone: a hostile list must not cost more than its length.
-    invalid(`has ${value.length} items, at most ${schema.maxItems} are allowed`);
+    invalid(`has ${value.length} items, at most ${schema.maxItems} are allowed`, 'TooMany');
     return [];
   }
   const items = value.map((entry, i) =>
@@ -193,15 +198,18 @@ const walkList = (
 const checkKeys = (schema: Schema, items: readonly unknown[], path: string, report: Report): void => {
   const keys = schema['x-kubernetes-list-map-keys'];
   if (!keys && schema['x-kubernetes-list-type'] !== 'set') return;
-  const seen = new Set<string>();
+  // One repetition is told of each item, as Kubernetes does.
+  const seen = new Map<string, number>();
   items.forEach((entry, i) => {
     if (entry === undefined) return;
     const key = JSON.stringify(keys ? keys.map((name) => (entry as Record<string, unknown>)[name] ?? null) : entry);
-    if (seen.has(key)) {
+    const times = seen.get(key) ?? 0;
+    if (times === 1) {
       const what = keys ? `the same ${keys.join(' and ')} as an earlier item` : 'the same value as an earlier item';
-      report.add({ code: 'INVALID_FIELD', path: `${path}[${i}]`, message: `${path}[${i}]: has ${what}` });
+      const at = `${path}[${i}]`;
+      report.add({ code: 'INVALID_FIELD', fault: 'Duplicate', path: at, message: `${at}: has ${what}` });
     }
-    seen.add(key);
+    seen.set(key, times + 1);
   });
 };
 
@@ -211,7 +219,7 @@ const walkObject = (
   path: string,
   depth: number,
   report: Report,
-  invalid: (message: string) => void,
+  invalid: Invalid,
 ): Record<string, unknown> => {
   const at = (name: string) => (path ? `${path}.${name}` : name);
   const { properties = {}, additionalProperties } = schema;
@@ -252,7 +260,7 @@ const walkObject = (
     }
   }
   if (schema.maxProperties !== undefined && Object.keys(value).length > schema.maxProperties) {
-    invalid(`has more than ${schema.maxProperties} entries`);
+    invalid(`has more than ${schema.maxProperties} entries`, 'TooMany');
   }
   return result;
 };
@@ -272,13 +280,21 @@ const matchesPattern = (pattern: string, value: string): boolean => {
 const lengthOf = (value: string, limit: number): number =>
   value.length <= limit || value.length > 2 * limit ? value.length : [...value].length;
 
+const MAX_QUOTED = 200;
+
+const quoted = (value: unknown): string => {
+  const text = JSON.stringify(value);
+  return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
+};
+
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
-const checkScalar = (schema: Schema, value: unknown, invalid: (message: string, hint?: string) => void): void => {
+const checkScalar = (schema: Schema, value: unknown, invalid: Invalid): void => {
   if (schema.enum && !schema.enum.includes(value as string)) {
     const near = typeof value === 'string' ? nearestName(value, schema.enum.map(String)) : undefined;
     invalid(
-      `${JSON.stringify(value)} is not one of ${schema.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`,
+      `${quoted(value)} is not one of ${schema.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}`,
+      'NotSupported',
       near ? `did you mean "${near}"?` : undefined,
     );
     return;
@@ -295,17 +311,17 @@ const checkScalar = (schema: Schema, value: unknown, invalid: (message: string, 
   }
   const length = schema.maxLength === undefined ? 0 : lengthOf(value, schema.maxLength);
   if (schema.maxLength !== undefined && length > schema.maxLength) {
-    invalid(`is ${length} characters long, at most ${schema.maxLength} are allowed`);
+    invalid(`is ${length} characters long, at most ${schema.maxLength} are allowed`, 'TooLong');
     return;
   }
   if (schema.pattern && !matchesPattern(schema.pattern, value)) {
     invalid(
       schema.pattern === patterns.duration
-        ? `${JSON.stringify(value)} is not a span of time, as 300ms, 30s or 1h30m`
-        : `${JSON.stringify(value)} does not have the form ${schema.pattern}`,
+        ? `${quoted(value)} is not a span of time, as 300ms, 30s or 1h30m`
+        : `${quoted(value)} does not have the form ${schema.pattern}`,
     );
   }
   if (schema.format === 'date-time' && !(TIME.test(value) && !Number.isNaN(Date.parse(value))))
-    invalid(`"${value}" is not a time as RFC 3339 writes it, e.g. 2026-01-31T12:00:00Z`);
+    invalid(`${quoted(value)} is not a time as RFC 3339 writes it, e.g. 2026-01-31T12:00:00Z`, 'TypeInvalid');
   if (schema.format === 'byte' && !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value)) invalid('is not base64');
 };

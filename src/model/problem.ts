@@ -1,5 +1,8 @@
 // Why a resource, or a part of it, could not be used. Pure code returns these; it never throws them.
 
+/** What can be wrong with a field, as Kubernetes tells it apart. */
+export type FieldFault = 'Invalid' | 'Required' | 'TypeInvalid' | 'NotSupported' | 'TooLong' | 'TooMany' | 'Duplicate';
+
 export interface Problem {
   /** Stable, upper case, e.g. `BACKEND_NOT_FOUND`. Listed in docs/errors.md. */
   readonly code: string;
@@ -15,6 +18,8 @@ export interface Problem {
   };
   /** The field, e.g. `spec.rules[0].backendRefs[1].name`. */
   readonly path?: string;
+  /** Of a field; absent: as the code says. */
+  readonly fault?: FieldFault;
   /** The next step to take. */
   readonly hint?: string;
 }

@@ -43,6 +43,7 @@ const DIFFERENT: readonly { readonly where: RegExp; readonly why: string }[] = [
     why: 'a selector with another operator selects nothing',
   },
   { where: /value: "010.0.0.1"|"010.0.0.1" is not an IP/, why: 'programs differ in how they read a leading zero' },
+  { where: /^v1alpha2 TLSRoute spec.rules: /, why: 'a second rule without matches would never be reached; v1 has one' },
   { where: /lastTransitionTime: (\[|\{)/, why: 'Kubernetes takes a list where a time must be' },
 ];
 
@@ -70,7 +71,11 @@ const content = ({ apiVersion: _, metadata: __, ...rest }: Json): Json => rest;
 const difference = (object: Json, verdict: Verdict): string => {
   const kind = findKind(String(object.apiVersion), String(object.kind))!;
   const { resource, problems, warnings } = validateResource(kind, object);
-  const own = problems.map(({ path = '', message }) => ({ path, message }));
+  const own = problems.map(({ path = '', message, code, fault }) => ({
+    path,
+    message,
+    type: `FieldValue${fault ?? (code === 'REQUIRED_FIELD' ? 'Required' : 'Invalid')}`,
+  }));
   const said = `official: ${verdict.problems
     .map(({ detail, field }) => `${field}: ${detail}`)
     .join('; ')
@@ -96,7 +101,20 @@ const difference = (object: Json, verdict: Verdict): string => {
       ({ field }) =>
         !own.some(({ path, message }) => within(path, field) || (TOO_LONG.test(message) && within(field, path))),
     );
-  return missing.length > 0 ? said : '';
+  const placed = verdict.problems.filter(({ field }) => field !== '<nil>');
+  // Rules are not tried by Kubernetes where the shape is wrong.
+  const isWhole = verdict.problems.every(
+    ({ type, field }) => field !== '<nil>' && /(Invalid|Duplicate)$/.test(type) && type !== 'FieldValueTypeInvalid',
+  );
+  const more = own.filter(({ path }) => isWhole && !placed.some(({ field }) => within(path, field)));
+  const others = own.filter(({ path, type }) => {
+    const here = placed.filter(({ field }) => field === path);
+    // To Kubernetes an address is a type.
+    return here.length > 0 && !here.some((problem) => problem.type === type || problem.detail.includes('of type ipv4'));
+  });
+  return missing.length + more.length > 0
+    ? said
+    : others.map(({ path, type }) => `${path}: ${type} is ${placed.map((problem) => problem.type)}`).join();
 };
 
 const TOO_LONG = /has \d+ items, at most/;

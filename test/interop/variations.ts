@@ -124,6 +124,12 @@ const valuesFor = ({ schema, value, optional, around }: Place, all: boolean): un
   return [...removed, false, ...others];
 };
 
+/** The kind, and its version where that is not v1. */
+const nameOf = ({ apiVersion, kind }: Json): string => {
+  const version = String(apiVersion).split('/').at(-1);
+  return version === 'v1' ? String(kind) : `${version} ${kind}`;
+};
+
 /** Makes variations of one object after the other; what earlier ones had is varied less. */
 export class Variations {
   readonly #shapes = new Set<string>();
@@ -141,7 +147,7 @@ export class Variations {
     const places = placesOf(schema.properties![part]!, object[part], [part]);
     return places.flatMap((place) =>
       this.#values(`${object.apiVersion} ${object.kind}`, place).map((value) => ({
-        name: `${object.kind} ${pathOf(place.steps)}: ${value === REMOVED ? 'removed' : JSON.stringify(value)?.slice(0, 80)}`,
+        name: `${nameOf(object)} ${pathOf(place.steps)}: ${value === REMOVED ? 'removed' : JSON.stringify(value)?.slice(0, 80)}`,
         object: withValue(object, place.steps, value),
       })),
     );

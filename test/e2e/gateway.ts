@@ -37,11 +37,11 @@ const readAnswer = (response: IncomingMessage): Promise<Answer> =>
 export const ask = (
   port: number,
   path = '/',
-  options: { agent?: Agent; ca?: string; sockets?: Set<Socket> } = {},
+  options: { agent?: Agent; ca?: string; sockets?: Set<Socket>; address?: string; host?: string } = {},
 ): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const { agent = false, ca, sockets } = options;
-    const target = { host: LOOPBACK, port, path, agent };
+    const { agent = false, ca, sockets, address = LOOPBACK, host } = options;
+    const target = { host: address, port, path, agent, ...(host && { headers: { host } }) };
     const call = ca === undefined ? request(target) : secureRequest({ ...target, agent: false, ca });
     call.on('response', (response) => readAnswer(response).then(resolve, reject));
     call.on('socket', (socket) => sockets?.add(socket));

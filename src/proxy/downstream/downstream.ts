@@ -230,7 +230,7 @@ export class Downstream implements ClientConnection, ClientStream, TunnelClient,
   #readBody(buffer: Buffer, start: number, end: number): number {
     const at = this.#reader.feed(buffer, start, end, this);
     if (this.#reader.error === '') return at;
-    this.#exchange?.onBadRequestBody(this.#reader.error);
+    this.#exchange?.onBadRequest(this.#reader.error);
     if (this.#state !== LINGER) this.wire.destroy();
     return end;
   }

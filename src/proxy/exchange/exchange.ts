@@ -94,8 +94,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     const message = this.#message;
     const path = normalizePath(message.path);
     if (path === undefined) {
-      this.#close = true;
-      this.answer(400, 'the path is not valid', 'DPE');
+      this.onBadRequest('the path is not valid');
       return;
     }
     message.path = path;
@@ -220,7 +219,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       return;
     }
     const bytes = web.decode(buffer, start, end);
-    if (!bytes) this.onBadRequestBody(NOT_BASE64);
+    if (!bytes) this.onBadRequest(NOT_BASE64);
     else if (bytes.length > 0) this.#takeBody(bytes, 0, bytes.length);
   }
 
@@ -237,7 +236,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   onRequestEnd(trailers: readonly string[] | undefined): void {
     if (this.#over) return;
     if (this.#call?.web?.done === false) {
-      this.onBadRequestBody(NOT_BASE64);
+      this.onBadRequest(NOT_BASE64);
       return;
     }
     this.#received.end(trailers);
@@ -293,7 +292,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     };
   }
 
-  onBadRequestBody(reason: string): void {
+  onBadRequest(reason: string): void {
     this.#close = true;
     this.answer(400, reason, 'DPE');
   }

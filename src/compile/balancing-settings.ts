@@ -17,6 +17,7 @@ export const BALANCING_FIELDS: readonly string[] = [
   'loadBalancer.type',
   'loadBalancer.consistentHash',
   'loadBalancer.slowStart.window',
+  'loadBalancer.zoneAware.weightedZones',
   'healthCheck.panicThreshold',
   ...[
     'type',
@@ -62,7 +63,10 @@ const BY_ANNOTATION: Readonly<Record<string, Algorithm>> = {
 type Annotations = Readonly<Record<string, string>>;
 
 export type ClusterBalancing = Partial<
-  Pick<Cluster, 'loadBalancing' | 'tableSize' | 'slowStartMs' | 'outliers' | 'healthCheck' | 'panicThreshold'>
+  Pick<
+    Cluster,
+    'loadBalancing' | 'tableSize' | 'slowStartMs' | 'zoneWeights' | 'outliers' | 'healthCheck' | 'panicThreshold'
+  >
 >;
 
 const annotated = (type: string, annotations: Annotations): LoadBalancing | undefined => {
@@ -84,17 +88,20 @@ export const balancingSettings = (
 };
 
 const choiceOf = (
-  { type, consistentHash, slowStart }: LoadBalancerSpec,
+  { type, consistentHash, slowStart, zoneAware }: LoadBalancerSpec,
   annotations: Annotations,
 ): ClusterBalancing => {
   const loadBalancing = annotated(type, annotations) ?? BY_TYPE[type];
   if (!loadBalancing) return {};
   const { tableSize } = consistentHash ?? {};
+  // Envoy takes no weight of 0.
+  const zones = (zoneAware?.weightedZones ?? []).flatMap(({ zone, weight }) => (weight > 0 ? [[zone, weight]] : []));
   const slowStartMs = parseDurationMs(slowStart?.window);
   return {
     loadBalancing,
     ...(tableSize !== undefined && isPrime(tableSize) && { tableSize }),
     ...(slowStartMs !== undefined && { slowStartMs }),
+    ...(zones.length > 0 && { zoneWeights: Object.fromEntries(zones) }),
   };
 };
 
@@ -193,6 +200,9 @@ export const refusedBalancing = (
     const why = fits ? `without the type ${fits.type}` : `(others are ${Object.keys(BY_ANNOTATION).join(' and ')})`;
     refuse('loadBalancer.type', `the annotation ${BALANCING_ANNOTATION}: ${wanted} ${why}`);
   }
+  loadBalancer?.zoneAware?.weightedZones?.forEach(({ weight }, i) => {
+    if (weight === 0) refuse(`loadBalancer.zoneAware.weightedZones[${i}].weight`, 'a weight of 0');
+  });
   const { method = 'GET' } = healthCheck?.active?.http ?? {};
   if (!PROBE_METHODS.has(method)) refuse('healthCheck.active.http.method', method);
   return found;

@@ -467,7 +467,9 @@ const reachedBy = (
     const cluster = withTraffic(name, found, backendTraffic.get(policy ?? '') ?? {});
     clusters.set(name, keepEqual(before?.clusters.get(name), cluster));
     if (found.endpoints) {
-      endpoints.set(name, keepEqual(before?.endpoints.get(name), { ...found.endpoints, cluster: name }));
+      const { zoneWeights } = cluster;
+      const set = { ...found.endpoints, cluster: name, ...(zoneWeights && { zoneWeights }) };
+      endpoints.set(name, keepEqual(before?.endpoints.get(name), set));
     }
   }
   return { clusters, endpoints };

@@ -41,6 +41,8 @@ export const openPriorities = (): Priorities => {
 };
 
 const applyTo = (set: EndpointSet, { locality, each }: Place): EndpointSet => {
+  // Who gives zones weights has them used side by side.
+  if (set.zoneWeights) return set;
   const known = each.get(set);
   if (known) return known;
   const distances = set.endpoints.map((endpoint) => distanceOf(endpoint.locality, locality));

@@ -55,6 +55,12 @@ export interface OutlierDetection {
   readonly failurePercent?: number;
 }
 
+/** By zone. */
+export type ZoneWeights = Readonly<Record<string, number>>;
+
+export const zoneWeight = (weights: ZoneWeights, zone = ''): number =>
+  Object.hasOwn(weights, zone) ? weights[zone]! : 1;
+
 export interface HealthCheck {
   readonly probe: HealthProbe;
   readonly intervalMs: number;

@@ -132,6 +132,7 @@ export type BackendTraffic = Partial<
     | 'loadBalancing'
     | 'tableSize'
     | 'slowStartMs'
+    | 'zoneWeights'
     | 'outliers'
     | 'healthCheck'
     | 'panicThreshold'

@@ -2,7 +2,7 @@
 // The own form sends these objects as they are (JSON); the Envoy form is translated from them in xds/.
 
 import type { AccessLogConfig } from './access-log.ts';
-import type { HealthCheck, LoadBalancing, OutlierDetection } from './balancing.ts';
+import type { HealthCheck, LoadBalancing, OutlierDetection, ZoneWeights } from './balancing.ts';
 import type { NameRecord } from './name-record.ts';
 import type { ProxyNode, SocketAddress } from './node.ts';
 import type { AuthorizationPolicy } from './policy.ts';
@@ -244,7 +244,9 @@ export interface Cluster {
   readonly slowStartMs?: number;
   readonly outliers?: OutlierDetection;
   readonly healthCheck?: HealthCheck;
-  /** With fewer healthy endpoints, in percent, all of them are used; absent: only when there is none. */
+  /** By zone; others weigh 1. Absent: endpoints have their shares wherever they are. */
+  readonly zoneWeights?: ZoneWeights;
+  /** With fewer healthy endpoints, in percent, all of them are used; absent: only when there is none; 0: never. */
   readonly panicThreshold?: number;
   readonly connectTimeoutMs: number;
   /** How long an unused connection is kept; under the usual keep-alive of servers, so that they seldom close first. */
@@ -287,6 +289,8 @@ export interface SimpleTls extends TlsParameters {
 export interface EndpointSet {
   readonly cluster: string;
   readonly endpoints: readonly Endpoint[];
+  /** As the cluster's. */
+  readonly zoneWeights?: ZoneWeights;
 }
 
 export interface Endpoint {

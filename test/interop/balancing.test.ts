@@ -33,6 +33,8 @@ const POLICIES: Readonly<Record<string, string>> = {
 /** Of these the first two endpoints are in the gateway's zone. */
 const ZONED: Readonly<Record<string, string>> = {
   near: 'loadBalancer: { type: Random }',
+  weighted: 'loadBalancer: { type: Random, zoneAware: { weightedZones: [{ zone: eu-a, weight: 3 }] } }',
+  lopsided: 'loadBalancer: { type: LeastRequest, zoneAware: { weightedZones: [{ zone: eu-b, weight: 9 }] } }',
   failover:
     'loadBalancer: { type: Random }, healthCheck: { active: { type: HTTP, interval: 50ms, http: { path: /health, expectedStatuses: [204] } } }',
   panic:
@@ -304,6 +306,17 @@ for (const name of ENGINES) {
       assert.deepEqual(far, [0, 0]);
       assert.ok(Math.min(a, b) > 60, `${a} ${b}`);
     });
+
+    for (const [host, shares] of Object.entries({ weighted: [3, 3, 1, 1], lopsided: [1, 1, 9, 9] })) {
+      it(`gives zones their weights: ${host}`, async () => {
+        const counts = await spread(host, times(600));
+        const zones = [counts[0]! + counts[1]!, counts[2]! + counts[3]!];
+        const total = shares.reduce((sum, share) => sum + share, 0);
+        const wanted = [(2 * shares[0]!) / total, (2 * shares[2]!) / total];
+        assert.ok(chiSquare(zones, wanted) < LARGEST_CHI_SQUARE, String(counts));
+        assert.ok(Math.min(...counts) > 3, String(counts));
+      });
+    }
 
     const whileSick = async (sick: number, host: string, isSo: (counts: readonly number[]) => boolean) => {
       programs[sick]!.health = 503;

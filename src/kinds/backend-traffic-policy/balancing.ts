@@ -40,7 +40,16 @@ export const loadBalancer = object('Which endpoint is chosen.', {
   }),
   backendUtilization: notYet('Weights by load'),
   endpointOverride: notYet('Endpoints that requests name'),
-  zoneAware: notYet('Shares of zones; a proxy that knows its own zone prefers it without'),
+  zoneAware: object('Shares of zones.', {
+    preferLocal: notYet('The own zone first; a proxy that knows its own prefers it without this'),
+    weightedZones: list(
+      'Weights of zones; 1 for one that is not named.',
+      object('One zone.', {
+        'zone!': text('Its name.'),
+        'weight!': integer('Its weight.', { format: 'int32', minimum: 0 }),
+      }),
+    ),
+  }),
 });
 
 const payload = (description: string) =>
@@ -99,9 +108,12 @@ const passive = object('What answers say: endpoints that are bad are left out fo
 export const healthCheck = object('How it is told whether endpoints are well.', {
   active,
   passive,
-  panicThreshold: count('With fewer good endpoints, in percent, all are used; when unset only where there is none.', {
-    maximum: 100,
-  }),
+  panicThreshold: count(
+    'With fewer good endpoints, in percent, all are used; 0: never; when unset only where there is none.',
+    {
+      maximum: 100,
+    },
+  ),
 });
 
 /** The published rules in CEL, and what Envoy would refuse. */
@@ -135,9 +147,11 @@ const checkBalancer = (spec: LoadBalancerSpec, check: Check): void => {
     check(`${path}.slowStart`, 'is only supported for RoundRobin and LeastRequest load balancers');
   }
   if (slowStart && parseDurationMs(slowStart.window) === 0) check(`${path}.slowStart.window`, 'must be longer than 0s');
-  if ('zoneAware' in spec && type === 'ConsistentHash') {
+  if (spec.zoneAware && type === 'ConsistentHash') {
     check(`${path}.zoneAware`, 'is only supported for LeastRequest, Random and RoundRobin load balancers');
   }
+  const zones = spec.zoneAware?.weightedZones?.map(({ zone }) => zone) ?? [];
+  if (new Set(zones).size < zones.length) check(`${path}.zoneAware.weightedZones`, 'must not name a zone twice');
   if (!consistentHash) return;
   const fields = { header: 'Header', headers: 'Headers', cookie: 'Cookie', queryParams: 'QueryParams' };
   checkUnion(`${path}.consistentHash`, consistentHash.type, consistentHash, fields, check);

@@ -1,9 +1,11 @@
 // Picks endpoints of a cluster, in constant time: by priority, by health, then by the cluster's policy. Called by the proxy
 // for every request.
+import { isDeepStrictEqual } from 'node:util';
 import { formatHostPort } from '../../lib/host-port.ts';
 import type { Endpoint } from '../../model/snapshot.ts';
 import { EndpointState } from './endpoint-state.ts';
 import { type BalancerSettings, type ChoiceContext, Tier } from './tier.ts';
+import { zoneShares } from './zone-shares.ts';
 
 export interface EndpointChange<Pool> {
   readonly added: readonly EndpointState<Pool>[];
@@ -128,15 +130,18 @@ class LiveBalancer<Pool> implements Balancer<Pool> {
   }
 
   #makePlan(): Plan<Pool> {
-    const tierOf = (states: readonly EndpointState<Pool>[]) => new Tier(states, this.#settings, this.#context);
+    const { zoneWeights, panicThreshold } = this.#settings;
+    const tierOf = (states: readonly EndpointState<Pool>[], all = states) =>
+      new Tier(states, this.#settings, this.#context, zoneWeights && zoneShares(states, all, zoneWeights));
     const priorities = prioritiesOf(this.#list);
     const others = [
       this.#list.filter(({ endpoint }) => endpoint.health === 'draining'),
       this.#list.filter((state) => state.endpoint.health !== 'draining' && !state.available),
     ]
       .filter((states) => states.length > 0)
-      .map(tierOf);
+      .map((states) => tierOf(states));
     if (priorities.every(({ available }) => available.length === 0)) {
+      if (panicThreshold === 0) return { levels: [], others: [] };
       return { levels: others.slice(0, 1).map((tier) => ({ tier, upTo: 100 })), others: others.slice(1) };
     }
     return { levels: this.#levelsOf(priorities, tierOf), others };
@@ -145,7 +150,7 @@ class LiveBalancer<Pool> implements Balancer<Pool> {
   /** As Envoy shares traffic among priorities, and tells when it panics. */
   #levelsOf(
     priorities: readonly Priority<Pool>[],
-    tierOf: (states: readonly EndpointState<Pool>[]) => Tier<Pool>,
+    tierOf: (states: readonly EndpointState<Pool>[], all: readonly EndpointState<Pool>[]) => Tier<Pool>,
   ): Level<Pool>[] {
     const whole = Math.min(
       100,
@@ -164,7 +169,7 @@ class LiveBalancer<Pool> implements Balancer<Pool> {
       const used = panics[i] ? all : available;
       if (share === 0 || used.length === 0 || upTo >= 100) return;
       upTo = Math.min(100, upTo + share);
-      levels.push({ tier: tierOf(used), upTo });
+      levels.push({ tier: tierOf(used, all), upTo });
     });
     return levels;
   }
@@ -194,12 +199,13 @@ class LiveBalancer<Pool> implements Balancer<Pool> {
   }
 
   configure(settings: BalancerSettings): void {
-    const { loadBalancing, tableSize, slowStartMs, panicThreshold } = this.#settings;
+    const { loadBalancing, tableSize, slowStartMs, panicThreshold, zoneWeights } = this.#settings;
     const isSame =
       settings.loadBalancing === loadBalancing &&
       settings.tableSize === tableSize &&
       settings.slowStartMs === slowStartMs &&
-      settings.panicThreshold === panicThreshold;
+      settings.panicThreshold === panicThreshold &&
+      isDeepStrictEqual(settings.zoneWeights, zoneWeights);
     this.#settings = settings;
     if (!isSame) this.#plan = undefined;
   }

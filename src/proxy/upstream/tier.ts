@@ -1,14 +1,19 @@
 // Endpoints among which one is chosen by the cluster's policy alone. Called by balancer.ts for every request.
 import { formatHostPort } from '../../lib/host-port.ts';
 import type { Random } from '../../lib/random.ts';
+import type { LoadBalancing } from '../../model/balancing.ts';
 import type { Cluster } from '../../model/snapshot.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import { mixHash } from './hash.ts';
 import { DEFAULT_TABLE_SIZE, type HashChoice, prepareMaglev, prepareRing } from './hash-tables.ts';
 import { currentCost } from './peak-ewma.ts';
 import { type Choice, prepareRound, prepareWeightedIndex } from './weighted-choice.ts';
+import { zoneOf } from './zone-shares.ts';
 
-export type BalancerSettings = Pick<Cluster, 'loadBalancing' | 'tableSize' | 'slowStartMs' | 'panicThreshold'>;
+export type BalancerSettings = Pick<
+  Cluster,
+  'loadBalancing' | 'tableSize' | 'slowStartMs' | 'panicThreshold' | 'zoneWeights'
+>;
 
 /** What a choice depends on besides the endpoints. */
 export interface ChoiceContext {
@@ -36,21 +41,28 @@ export class Tier<Pool> {
   readonly #slowStartMs: number;
   #warmUntil = 0;
 
-  constructor(states: readonly EndpointState<Pool>[], settings: BalancerSettings, context: ChoiceContext) {
+  /** `shares`: in place of the endpoints' own weights. */
+  constructor(
+    states: readonly EndpointState<Pool>[],
+    settings: BalancerSettings,
+    context: ChoiceContext,
+    shares?: readonly number[],
+  ) {
     this.states = states;
     this.#context = context;
     const { loadBalancing, tableSize = DEFAULT_TABLE_SIZE } = settings;
-    const weights = states.map(({ weight }) => weight);
+    const weights = shares ?? states.map(({ weight }) => weight);
     if (loadBalancing === 'maglev' || loadBalancing === 'ring-hash') {
-      const items = states.map((state) => ({ key: keyOf(state), weight: state.weight }));
+      const items = states.map((state, i) => ({ key: keyOf(state), weight: weights[i]! }));
       const prepare = loadBalancing === 'maglev' ? prepareMaglev : prepareRing;
       if (states.length > 1) this.#byHash = prepare(items, tableSize);
     } else {
       const prepare = loadBalancing === 'round-robin' ? prepareRound : prepareWeightedIndex;
       this.#choose = prepare(weights, context.random);
     }
-    if (loadBalancing === 'least-request') this.#isWorse = hasMoreInWork;
-    if (loadBalancing === 'peak-ewma') this.#isWorse = (a, b) => currentCost(a, context) > currentCost(b, context);
+    const isWorse = comparisonOf(loadBalancing, context);
+    // Only within a zone, so that zones keep their shares.
+    this.#isWorse = isWorse && shares ? (a, b) => zoneOf(a) === zoneOf(b) && isWorse(a, b) : isWorse;
     this.#slowStartMs = settings.slowStartMs ?? 0;
     if (this.#slowStartMs > 0 && (loadBalancing === 'least-request' || loadBalancing === 'round-robin')) {
       const newest = states.reduce((latest, { newSince }) => Math.max(latest, newSince), 0);
@@ -105,5 +117,11 @@ export class Tier<Pool> {
     return index;
   }
 }
+
+const comparisonOf = (kind: LoadBalancing, context: ChoiceContext) => {
+  if (kind === 'least-request') return hasMoreInWork;
+  if (kind !== 'peak-ewma') return undefined;
+  return (a: EndpointState, b: EndpointState) => currentCost(a, context) > currentCost(b, context);
+};
 
 const hasMoreInWork = (a: EndpointState, b: EndpointState): boolean => a.active * b.weight > b.active * a.weight;

@@ -1,5 +1,7 @@
 // How Envoy chooses and watches the endpoints of a cluster: policies, outlier detection, health checks. Used by cluster.ts.
+import { create } from '@bufbuild/protobuf';
 import {
+  Cluster_CommonLbConfig_LocalityWeightedLbConfigSchema,
   Cluster_LbPolicy,
   type ClusterSchema,
   Cluster_RingHashLbConfig_HashFunction as HashFunction,
@@ -129,6 +131,12 @@ export const balancingOf = (cluster: Cluster): ClusterInit => ({
     healthyPanicThreshold: { value: cluster.panicThreshold ?? PANIC_THRESHOLD },
     // Else what is told of health waits for a second.
     updateMergeWindow: duration(0),
+    ...(cluster.zoneWeights && {
+      localityConfigSpecifier: {
+        case: 'localityWeightedLbConfig',
+        value: create(Cluster_CommonLbConfig_LocalityWeightedLbConfigSchema),
+      },
+    }),
   },
   ...(cluster.outliers && { outlierDetection: outlierDetection(cluster.outliers) }),
   ...(cluster.healthCheck && { healthChecks: [healthCheck(cluster.healthCheck, cluster)] }),

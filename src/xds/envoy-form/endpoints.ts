@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { HealthStatus } from '../../gen/envoy/config/core/v3/health_check_pb.js';
 import type { LbEndpointSchema } from '../../gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { ClusterLoadAssignmentSchema } from '../../gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { zoneWeight } from '../../model/balancing.ts';
 import type { Endpoint, EndpointSet } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
@@ -46,7 +47,11 @@ const withoutHbone = (endpoint: Endpoint): Endpoint[] => {
 const groupOf = ({ locality, priority = 0 }: Endpoint): string =>
   locality ? `${priority} ${locality.region}/${locality.zone}/${locality.subzone}` : `${priority}`;
 
-export const loadAssignment = (clusterName: string, endpoints: readonly Endpoint[]) => {
+export const loadAssignment = (
+  clusterName: string,
+  endpoints: readonly Endpoint[],
+  zoneWeights?: EndpointSet['zoneWeights'],
+) => {
   // Envoy takes addresses alone here, and would refuse all for one name.
   const usable = endpoints.flatMap(withoutHbone).filter(({ address }) => isIP(address) !== 0);
   // Some were left out: there must be no gap.
@@ -58,6 +63,7 @@ export const loadAssignment = (clusterName: string, endpoints: readonly Endpoint
       const { locality, priority = 0 } = group[0]!;
       return {
         priority: priorities.indexOf(priority),
+        ...(zoneWeights && { loadBalancingWeight: zoneWeight(zoneWeights, locality?.zone) }),
         ...(locality && { locality: { region: locality.region, zone: locality.zone, subZone: locality.subzone } }),
         lbEndpoints: group.map(lbEndpoint),
       };
@@ -65,5 +71,5 @@ export const loadAssignment = (clusterName: string, endpoints: readonly Endpoint
   });
 };
 
-export const encodeEndpoints = ({ cluster, endpoints }: EndpointSet): EncodedResource =>
-  resourceOf(cluster, ENVOY.endpoints, ClusterLoadAssignmentSchema, loadAssignment(cluster, endpoints));
+export const encodeEndpoints = ({ cluster, endpoints, zoneWeights }: EndpointSet): EncodedResource =>
+  resourceOf(cluster, ENVOY.endpoints, ClusterLoadAssignmentSchema, loadAssignment(cluster, endpoints, zoneWeights));

@@ -19,7 +19,8 @@ export interface GarbageCollectorOptions {
 }
 
 const PAGE = 500;
-const PARALLEL = 32;
+// Writes of one turn share one wait for the disk.
+const PARALLEL = 250;
 const RETRY_MS = 5000;
 
 // What stands in the store may be from an earlier version, or from nobody knows where: it must not end the collector.
@@ -39,6 +40,8 @@ export class GarbageCollector {
   readonly #owned = new Map<string, Set<string>>();
   /** Of a key, the owners under which it stands in `#owned`. */
   readonly #owners = new Map<string, readonly OwnerReference[]>();
+  /** The uids of owners that wait, and whose dependents have been queued for that. */
+  readonly #told = new Set<string>();
   readonly #queue = new Set<string>();
   readonly #failed = new Set<string>();
   #retry: Timer | undefined;
@@ -90,6 +93,7 @@ export class GarbageCollector {
 
   #gone(key: string, value: Resource): void {
     this.#index(key, []);
+    this.#told.delete(value?.metadata?.uid ?? '');
     for (const owned of this.#owned.get(value?.metadata?.uid ?? '') ?? []) this.#enqueue(owned);
     for (const owner of ownersOf(value)) this.#enqueueOwner(key, owner);
   }
@@ -194,22 +198,30 @@ export class GarbageCollector {
   }
 
   async #foreground(kind: ServedKind, entry: StoreEntry): Promise<void> {
-    const owned = await this.#ownedBy(entry);
-    const uid = entry.value.metadata.uid;
-    const blocks = ({ value }: StoreEntry) =>
-      ownersOf(value).some((owner) => owner.uid === uid && owner.blockOwnerDeletion === true);
-    for (const { key, value } of owned) if (!value.metadata.deletionTimestamp) this.#enqueue(key);
+    const { uid = '' } = entry.value.metadata;
+    const owned = this.#ownedBy(entry);
+    // Once is enough: what fails is tried again by itself, and what is new looks at its owners anyway.
+    if (!this.#told.has(uid)) for (const key of owned) this.#enqueue(key);
+    this.#told.add(uid);
+    const blocks = (key: string) =>
+      this.#owners.get(key)?.some((owner) => owner.uid === uid && owner.blockOwnerDeletion === true);
     if (!owned.some(blocks)) await this.#release(kind, entry, FOREGROUND);
   }
 
   async #orphan(kind: ServedKind, entry: StoreEntry): Promise<void> {
-    const uid = entry.value.metadata.uid;
-    for (const owned of await this.#ownedBy(entry)) {
-      const ownedKind = this.#kindOf(owned.key);
-      const ownerReferences = ownersOf(owned.value).filter((owner) => owner.uid !== uid);
-      if (ownedKind) await this.#options.objects.setMetadata(ownedKind, owned, { ownerReferences });
+    const owned = this.#ownedBy(entry);
+    for (let i = 0; i < owned.length; i += PAGE) {
+      await Promise.all(owned.slice(i, i + PAGE).map((key) => this.#disown(key, entry.value.metadata.uid)));
     }
     await this.#release(kind, entry, ORPHAN);
+  }
+
+  async #disown(key: string, uid: string | undefined): Promise<void> {
+    const entry = await this.#options.store.get(key);
+    const kind = this.#kindOf(key);
+    if (!entry || !kind) return;
+    const ownerReferences = ownersOf(entry.value).filter((owner) => owner.uid !== uid);
+    await this.#options.objects.setMetadata(kind, entry, { ownerReferences });
   }
 
   #release(kind: ServedKind, entry: StoreEntry, finalizer: string): Promise<unknown> {
@@ -217,13 +229,12 @@ export class GarbageCollector {
     return this.#options.objects.setMetadata(kind, entry, { finalizers });
   }
 
-  async #ownedBy({ key, value }: StoreEntry): Promise<StoreEntry[]> {
+  /** The keys of what it owns. */
+  #ownedBy({ key, value }: StoreEntry): string[] {
     const keys = [...(this.#owned.get(value.metadata.uid ?? '') ?? [])];
     const namespace = namespaceOf(key);
     // A reference into another namespace means another object.
-    const near = keys.filter((owned) => namespace === '' || namespaceOf(owned) === namespace);
-    const entries = await Promise.all(near.map((owned) => this.#options.store.get(owned)));
-    return entries.filter((entry) => entry !== undefined);
+    return keys.filter((owned) => namespace === '' || namespaceOf(owned) === namespace);
   }
 
   /** Undefined for a kind that is not kept here, or one that the owned object can't refer to. */

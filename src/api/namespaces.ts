@@ -51,6 +51,10 @@ export class Namespaces {
   /** Creations under way, by namespace: a deletion waits for those that came before it. */
   readonly #creating = new Map<string, Set<Promise<unknown>>>();
 
+  /** Of a namespace, the run of its deletion, and the one after it. */
+  readonly #runs = new Map<string, Promise<void>>();
+  readonly #nextRuns = new Map<string, Promise<void>>();
+
   constructor(store: Store, kinds: readonly Kind[], clock: Clock) {
     this.#store = store;
     this.#kinds = kinds.filter((kind) => kind.namespaced);
@@ -115,8 +119,28 @@ export class Namespaces {
     return marked;
   }
 
-  /** Goes on with a deletion; called again when something that held it back is gone. */
-  async finish(name: string): Promise<void> {
+  /** Goes on with a deletion; called again when something that held it back is gone. Calls during a run share the next one. */
+  finish(name: string): Promise<void> {
+    const waiting = this.#nextRuns.get(name);
+    if (waiting) return waiting;
+    const run = this.#runAfter(name, this.#runs.get(name));
+    this.#nextRuns.set(name, run);
+    return run;
+  }
+
+  async #runAfter(name: string, before: Promise<void> | undefined): Promise<void> {
+    await before?.catch(() => {});
+    const run = this.#nextRuns.get(name)!;
+    this.#nextRuns.delete(name);
+    this.#runs.set(name, run);
+    try {
+      await this.#finish(name);
+    } finally {
+      if (this.#runs.get(name) === run) this.#runs.delete(name);
+    }
+  }
+
+  async #finish(name: string): Promise<void> {
     const key = namespaceKey(name);
     if (!(await this.#store.get(key))?.value.metadata.deletionTimestamp) return;
     const remains: Remains = { kinds: new Map(), finalizers: new Map() };

@@ -23,7 +23,7 @@ import { decide } from './decide.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { ExchangeTimes } from './exchange-times.ts';
 import { ExchangeFilters } from './filter-run.ts';
-import { type Original, openMirrored } from './mirrored.ts';
+import { openMirrored } from './mirrored.ts';
 import { ReceivedRequest } from './received-request.ts';
 import { addRequestHeaders } from './request-headers.ts';
 import { Retries } from './retries.ts';
@@ -197,7 +197,8 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       takeEditedHost(message);
     }
     if (target.taps) {
-      const aside = (name: string) => openMirrored(this.#context, this.#http.cluster(name), this.#original());
+      const original = { message, down: this.#down, ids: this.#record.ids, route: this.#route!.route };
+      const aside = (name: string) => openMirrored(this.#context, this.#http, name, this.#received.hasBody, original);
       this.#received.openTaps(target.taps, message, aside);
     }
     this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this, this.#affinity);
@@ -278,18 +279,6 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
 
   get #limitCounts(): LimitCounts {
     return this.#context.stats.by[this.#http.direction].limits;
-  }
-
-  #original(): Original {
-    return {
-      message: this.#message,
-      hasBody: this.#received.hasBody,
-      down: this.#down,
-      direction: this.#http.direction,
-      route: this.#route!.route.name,
-      ids: this.#record.ids,
-      timeoutMs: this.#forward!.config.timeoutMs,
-    };
   }
 
   onBadRequest(reason: string): void {

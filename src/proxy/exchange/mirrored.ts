@@ -1,6 +1,7 @@
 // A copy of a request on its way to a cluster whose answer nobody reads. Whatever happens to it, the request itself does
 // not notice. Made by exchange.ts for filters.
 import type { RequestTap } from '../../filters/filter.ts';
+import type { Route } from '../../model/route.ts';
 import type { Listener } from '../../model/snapshot.ts';
 import type { ProxyContext } from '../context.ts';
 import { Deadline } from '../deadlines.ts';
@@ -8,6 +9,7 @@ import type { ClientStream } from '../downstream/client-stream.ts';
 import type { ConnectionInfo } from '../downstream/connection-info.ts';
 import { httpPart, makeEvent } from '../events.ts';
 import { RequestMessage, type ResponseMessage } from '../http1/head.ts';
+import type { PreparedHttp } from '../listen/chain.ts';
 import { type AttemptOwner, Attempts } from '../upstream/attempts.ts';
 import type { ClusterState } from '../upstream/clusters.ts';
 import type { UpstreamStream, UpstreamUser } from '../upstream/upstream-stream.ts';
@@ -29,12 +31,9 @@ export class MirrorCounts {
 /** What is copied, and what its event tells of it. */
 export interface Original {
   readonly message: RequestMessage;
-  readonly hasBody: boolean;
   readonly down: Pick<ClientStream, 'info' | 'self' | 'version'>;
-  readonly direction: Listener['direction'];
-  readonly route: string;
   readonly ids: RequestIds | undefined;
-  readonly timeoutMs: number | undefined;
+  readonly route: Route;
 }
 
 const copyOf = (message: RequestMessage): RequestMessage => {
@@ -47,16 +46,19 @@ const copyOf = (message: RequestMessage): RequestMessage => {
 /** Undefined where too many are under way. A protocol that is switched to can't be copied. */
 export const openMirrored = (
   context: ProxyContext,
-  cluster: ClusterState | undefined,
+  { cluster: find, direction }: Pick<PreparedHttp, 'cluster' | 'direction'>,
+  to: string,
+  hasBody: boolean,
   original: Original,
 ): RequestTap | undefined => {
+  const cluster = find(to);
   const { mirrors } = context.stats;
   if (!cluster || original.message.upgrade !== '') return undefined;
   if (mirrors.active >= MAX_COPIES || mirrors.heldBytes >= MAX_HELD_BYTES) {
     mirrors.givenUp++;
     return undefined;
   }
-  const copy = new MirroredRequest(context, cluster, original);
+  const copy = new MirroredRequest(context, cluster, direction, hasBody, original);
   copy.start();
   return copy;
 };
@@ -65,6 +67,8 @@ class MirroredRequest implements RequestTap, UpstreamUser, AttemptOwner {
   readonly isHead: boolean;
   readonly #context: ProxyContext;
   readonly #original: Original;
+  readonly #direction: Listener['direction'];
+  readonly #hasBody: boolean;
   readonly #message: RequestMessage;
   readonly #attempts: Attempts;
   readonly #deadline: Deadline;
@@ -81,12 +85,20 @@ class MirroredRequest implements RequestTap, UpstreamUser, AttemptOwner {
   #answerDone = false;
   #over = false;
 
-  constructor(context: ProxyContext, cluster: ClusterState, original: Original) {
+  constructor(
+    context: ProxyContext,
+    cluster: ClusterState,
+    direction: Listener['direction'],
+    hasBody: boolean,
+    original: Original,
+  ) {
     this.#context = context;
     this.#original = original;
     this.#message = copyOf(original.message);
     this.isHead = this.#message.method === 'HEAD';
-    this.#requestDone = !original.hasBody;
+    this.#direction = direction;
+    this.#hasBody = hasBody;
+    this.#requestDone = !hasBody;
     this.#attempts = new Attempts(context, cluster, undefined, this);
     this.#deadline = new Deadline(() => this.#give('UT'));
     this.#startMs = context.clock.now();
@@ -96,7 +108,9 @@ class MirroredRequest implements RequestTap, UpstreamUser, AttemptOwner {
 
   start(): void {
     const { deadlines, limits } = this.#context;
-    deadlines.set(this.#deadline, this.#startedAt + (this.#original.timeoutMs || limits.stallTimeoutMs));
+    const { action } = this.#original.route;
+    const timeoutMs = action.type === 'forward' ? action.timeoutMs : undefined;
+    deadlines.set(this.#deadline, this.#startedAt + (timeoutMs || limits.stallTimeoutMs));
     this.#attempts.start();
   }
 
@@ -162,7 +176,7 @@ class MirroredRequest implements RequestTap, UpstreamUser, AttemptOwner {
 
   onReady(stream: UpstreamStream): void {
     this.#message.scheme ||= this.#original.down.info.tls === 'none' ? 'http' : 'https';
-    stream.begin(this, this.#message, !this.#original.hasBody);
+    stream.begin(this, this.#message, !this.#hasBody);
     this.#writeHeld(stream);
   }
 
@@ -225,18 +239,18 @@ class MirroredRequest implements RequestTap, UpstreamUser, AttemptOwner {
     context.deadlines.remove(this.#deadline);
     attempts.stop(this.#answerDone && this.#requestDone);
     attempts.ended(this.#status, this.#flags);
-    const { down, direction, route, ids } = this.#original;
+    const { down, route, ids } = this.#original;
     const { cluster } = attempts.cluster;
     context.onEvent(
       makeEvent(context, down.self.get(context), {
         startMs: this.#startMs,
         durationMs: context.deadlines.now() - this.#startedAt,
-        direction,
+        direction: this.#direction,
         info: down.info,
         service: cluster.service,
         endpoint: attempts.endpoint?.endpoint,
         cluster: cluster.name,
-        route,
+        route: route.name,
         bytesReceived: this.#sent,
         bytesSent: this.#received,
         flags: this.#flags,

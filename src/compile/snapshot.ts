@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Mesh } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { RouteTable, Snapshot, VirtualHost } from '../model/snapshot.ts';
 import { buildGateway } from './gateway-snapshot.ts';
-import { keepEqual, keepMap } from './keep.ts';
+import { keepEqual, keepMap, sameItems } from './keep.ts';
 import { openPriorities, type Priorities } from './localities.ts';
 import { type Names, openNames } from './names.ts';
 import { type Outbound, openOutbound } from './outbound.ts';
@@ -95,12 +95,36 @@ const sidecarMemo = (
   return { node, mesh, snapshot, shared, own };
 };
 
+type Tables = Snapshot['routes'];
+
+const keepTables = (previous: Tables | undefined, next: Tables): Tables =>
+  keepMap(previous, new Map([...next].map(([name, table]) => [name, keepTable(previous?.get(name), table)])));
+
+/** Virtual hosts are kept whole or not at all: what a new one has in common with the last would be copies. */
+const keepTable = (before: RouteTable | undefined, next: RouteTable): RouteTable => {
+  if (!before) return next;
+  const { virtualHosts, ...rest } = next;
+  const { virtualHosts: lastHosts, ...lastRest } = before;
+  const kept = keepEqual(lastRest, rest);
+  const hosts = virtualHosts === lastHosts ? lastHosts : keepHosts(lastHosts, virtualHosts);
+  return kept === lastRest && hosts === lastHosts ? before : { ...kept, virtualHosts: hosts };
+};
+
+const keepHosts = (before: readonly VirtualHost[], next: readonly VirtualHost[]): readonly VirtualHost[] => {
+  const byName = new Map(before.map((host) => [host.name, host]));
+  const hosts = next.map((host) => {
+    const last = byName.get(host.name);
+    return last !== undefined && last !== host && keepEqual(last, host) === last ? last : host;
+  });
+  return sameItems(before, hosts) ? before : hosts;
+};
+
 /** Clusters and endpoints have kept their identity already. */
 const keepSnapshot = (previous: Snapshot | undefined, next: Snapshot): Snapshot => {
   const kept: Snapshot = {
     ...next,
     listeners: keepEqual(previous?.listeners, next.listeners),
-    routes: keepEqual(previous?.routes, next.routes),
+    routes: keepTables(previous?.routes, next.routes),
     secrets: keepEqual(previous?.secrets, next.secrets),
   };
   const same =

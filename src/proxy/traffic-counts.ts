@@ -9,6 +9,7 @@ const newTraffic = (): TrafficCounters => ({
   classes: [0, 0, 0, 0, 0],
   completed: 0,
   denied: 0,
+  rateLimited: 0,
   tcpConnections: 0,
   tcpReceived: 0,
   tcpSent: 0,
@@ -107,6 +108,7 @@ export class TrafficCounts {
       traffic.tcpSent += event.bytesSent;
     }
     if (event.policy?.verdict === 'deny') traffic.denied++;
+    if (event.flags.includes('RL')) traffic.rateLimited++;
     if (event.cluster !== undefined && (event.attempts > 1 || event.flags.length > 0)) this.#addToCluster(event);
   }
 

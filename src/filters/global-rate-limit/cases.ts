@@ -10,7 +10,10 @@ const rule = (name: string, requests: number, rest: Partial<RateLimitRule> = {})
   ...rest,
 });
 
-const limits = (...rules: RateLimitRule[]): FilterCase['filters'] => [{ type: 'global-rate-limit', rules }];
+const limits = (...rules: RateLimitRule[]): FilterCase['filters'] => [
+  // However busy the machine is.
+  { type: 'global-rate-limit', rules, timeoutMs: 20_000 },
+];
 
 const call = (status: number, headers: readonly string[] = []): FilterCase['calls'][number] => ({
   headers,

@@ -10,7 +10,7 @@ import type { EnvoyFilter } from '../envoy-filter.ts';
 import { configured, duration } from '../envoy-message.ts';
 import { envoyRateLimits, STAGE } from '../local-rate-limit/envoy.ts';
 import { globalRule } from './rule.ts';
-import { ASK_TIMEOUT_MS, type GlobalRateLimit } from './schema.ts';
+import { askTimeoutMs, type GlobalRateLimit } from './schema.ts';
 
 /** In Envoy's bootstrap. */
 const CONTROL_CLUSTER = 'xds-grpc';
@@ -24,7 +24,7 @@ const filtersOf = ({ virtualHosts }: RouteTable): GlobalRateLimit[] =>
 export const envoyFilter: EnvoyFilter<GlobalRateLimit> = {
   chainKey(table) {
     const filters = filtersOf(table);
-    return filters.length === 0 ? '' : `global-rate-limit ${filters.some(({ failClosed }) => failClosed)}`;
+    return filters.length === 0 ? '' : `global-rate-limit ${filters.some(({ failClosed }) => failClosed)} ${askTimeoutMs(filters)}`;
   },
   httpFilter(_handler, table) {
     const filters = table ? filtersOf(table) : [];
@@ -32,7 +32,7 @@ export const envoyFilter: EnvoyFilter<GlobalRateLimit> = {
     return configured('envoy.filters.http.ratelimit', RateLimitSchema, {
       domain: DOMAIN,
       stage: STAGE.global,
-      timeout: duration(ASK_TIMEOUT_MS),
+      timeout: duration(askTimeoutMs(filters)),
       failureModeDeny: filters.some(({ failClosed }) => failClosed),
       enableXRatelimitHeaders: Headers.DRAFT_VERSION_03,
       disableXEnvoyRatelimitedHeader: true,

@@ -5,7 +5,7 @@ import { type RateLimitAnswer, type RateLimitQuestion, UNIT_SECONDS } from '../.
 import type { FilterAnswer, FilterContext, FilterRun, OwnFilter } from '../filter.ts';
 import { prepareDescriptor } from '../local-rate-limit/conditions.ts';
 import { globalRule } from './rule.ts';
-import { ASK_TIMEOUT_MS, type GlobalRateLimit } from './schema.ts';
+import { askTimeoutMs, type GlobalRateLimit } from './schema.ts';
 
 /** As Envoy has them of the third draft: what is left of the limit that is nearest, and every limit's span. */
 const limitHeaders = (answers: readonly RateLimitAnswer[]): string[] => {
@@ -27,9 +27,10 @@ export const globalRateLimit: OwnFilter<GlobalRateLimit> = {
   prepare(filters, { askRateLimit }: FilterContext) {
     const rules = filters.flatMap((filter) => filter.rules.map(globalRule));
     const descriptors = rules.map(prepareDescriptor);
+    const timeoutMs = askTimeoutMs(filters);
     const onError = filters.some(({ failClosed }) => failClosed) ? FAILED : undefined;
     const ask = async (questions: readonly RateLimitQuestion[], run: FilterRun): Promise<FilterAnswer | undefined> => {
-      const answers = await askRateLimit?.(questions, ASK_TIMEOUT_MS).catch(() => undefined);
+      const answers = await askRateLimit?.(questions, timeoutMs).catch(() => undefined);
       if (!answers) return onError;
       const known = answers.filter((answer) => answer !== undefined);
       if (known.length === 0) return undefined;

@@ -70,6 +70,8 @@ export interface TrafficCounters {
   readonly classes: [number, number, number, number, number];
   completed: number;
   denied: number;
+  /** Answered 429 by a limit. */
+  rateLimited: number;
   tcpConnections: number;
   tcpReceived: number;
   tcpSent: number;

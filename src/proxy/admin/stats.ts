@@ -91,6 +91,7 @@ const directionStats = (inspection: DirectionInspection): Stat[] => {
       ['downstream_rq_total', 'counter', requests],
       ['downstream_rq_tx_reset', 'counter', http2.resetHere],
       ['rbac.denied', 'counter', counters.denied],
+      ['ratelimit.over_limit', 'counter', counters.rateLimited],
     ]),
     ...under(`tcp.${direction}`, 'tcp', { envoy_tcp_prefix: direction }, [
       ['downstream_cx_total', 'counter', counters.tcpConnections],

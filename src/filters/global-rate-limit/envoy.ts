@@ -24,7 +24,9 @@ const filtersOf = ({ virtualHosts }: RouteTable): GlobalRateLimit[] =>
 export const envoyFilter: EnvoyFilter<GlobalRateLimit> = {
   chainKey(table) {
     const filters = filtersOf(table);
-    return filters.length === 0 ? '' : `global-rate-limit ${filters.some(({ failClosed }) => failClosed)} ${askTimeoutMs(filters)}`;
+    return filters.length === 0
+      ? ''
+      : `global-rate-limit ${filters.some(({ failClosed }) => failClosed)} ${askTimeoutMs(filters)}`;
   },
   httpFilter(_handler, table) {
     const filters = table ? filtersOf(table) : [];

@@ -65,10 +65,11 @@ export const installDemo = async (client: Client, gatewayPort: number): Promise<
   await client.patch(NAMESPACE, { name: namespace }, { metadata: { annotations: { [INSTALLED]: 'installed' } } });
 };
 
-/** Where the demo's gateway is reached; undefined when the user has deleted it. */
+/** Where the demo's gateway is reached, once it has an address; undefined when the user has deleted it. */
 export const demoGatewayUrl = async (client: Client): Promise<string | undefined> => {
   const { items } = await client.list(GATEWAY, demoGateway);
   const spec = items[0]?.spec as { listeners?: readonly { port: number }[] } | undefined;
+  const status = items[0]?.status as { addresses?: readonly { value: string }[] } | undefined;
   const port = spec?.listeners?.[0]?.port;
-  return port === undefined ? undefined : `http://127.0.0.1:${port}`;
+  return port === undefined ? undefined : `http://${status?.addresses?.[0]?.value ?? '127.0.0.1'}:${port}`;
 };

@@ -61,7 +61,8 @@ const settlePorts = async (options: UpOptions, random: Random): Promise<UpOption
   const settled: { -readonly [name in keyof Ports]?: number } = {};
   for (const [name, [use, flag]] of Object.entries(USES) as [keyof Ports, readonly [string, string]][]) {
     if (options[name] === 0) settled[name] = await findFreePort(LOOPBACK, random);
-    else if (options.demo || name !== 'gatewayPort') await requireFreePort(LOOPBACK, options[name], use, flag);
+    else if (name !== 'gatewayPort' || (options.demo && options.gatewayAddresses === undefined))
+      await requireFreePort(LOOPBACK, options[name], use, flag);
   }
   return { ...options, ...settled };
 };
@@ -189,14 +190,18 @@ const servesPage = (url: string): Promise<boolean> =>
 const GATEWAY_GRACE_MS = 20_000;
 const PAGE_WAIT_MS = 60_000;
 
-/** Waits for the shop's front page; false when it does not come. */
-const untilPage = async (url: string, clock: Clock): Promise<boolean> => {
+/** Waits for the shop's front page, and tells where it is; its gateway may get its address meanwhile. */
+const untilPage = async (
+  locate: () => Promise<string | undefined>,
+  clock: Clock,
+): Promise<{ url: string | undefined; served: boolean }> => {
   const end = clock.monotonic() + PAGE_WAIT_MS;
-  while (clock.monotonic() < end) {
-    if (await servesPage(url)) return true;
+  for (;;) {
+    const url = await locate();
+    const served = url !== undefined && (await servesPage(url));
+    if (served || url === undefined || clock.monotonic() >= end) return { url, served };
     await pause(clock, 100);
   }
-  return false;
 };
 
 const startDemo = async (supervisor: Supervisor, dir: DataDir, options: UpOptions, deps: UpDeps) => {
@@ -206,8 +211,8 @@ const startDemo = async (supervisor: Supervisor, dir: DataDir, options: UpOption
     const programs = demoPrograms.map((program) => supervisor.startDemo(program).ready);
     // One that can't start is told by its log; the others go on.
     await Promise.allSettled(programs);
-    const url = await demoGatewayUrl(client);
-    if (url && !(await untilPage(url, deps.clock))) {
+    const { url, served } = await untilPage(() => demoGatewayUrl(client), deps.clock);
+    if (url && !served) {
       deps.print(`the shop does not answer yet; look at the logs in ${dir.logs}`);
     }
     return url;

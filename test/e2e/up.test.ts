@@ -51,8 +51,9 @@ test('a second start goes on from the kept state; meanwhile a second one on it i
   }
   assertRefused(await weft(dataDir, 'get', 'services'), /CLIENT_UNREACHABLE/);
 
-  const second = await startMesh({ dataDir });
+  const second = await startMesh({ dataDir, flags: ['--gateway-addresses=127.91.0.0/24'] });
   try {
+    assert.match(second.gateway, /^http:\/\/127\.91\.0\.1:/);
     await fetchPage(second.gateway);
     assert.match(await second.weftOk('get', 'httproutes'), /^reviews /m);
     assert.doesNotMatch(await second.weftOk('get', 'services'), /^extra /m, 'what was deleted stays deleted');

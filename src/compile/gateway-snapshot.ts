@@ -1,31 +1,24 @@
 // The snapshot of a gateway: its Gateways' listeners merged by port, and only the clusters that their routes lead to. Used by snapshot.ts.
 import { isDeepStrictEqual } from 'node:util';
-import type { HealthCheck } from '../model/balancing.ts';
-import type { BackendTls, BackendTraffic, ClientSettings, GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
+import type { ClientSettings, GatewayListener, Mesh, MeshGateway } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { AuthorizationPolicy, PolicyRule } from '../model/policy.ts';
-import type { Route } from '../model/route.ts';
 import {
-  type Cluster,
-  type EndpointSet,
   type FilterChain,
   type HttpHandler,
   INVALID_CLUSTER,
   type Listener,
   type RouteTable,
-  type SimpleTls,
   type Snapshot,
   type SnapshotSecret,
   type TerminateTls,
-  type TlsSecret,
-  type VirtualHost,
   type WeightedCluster,
 } from '../model/snapshot.ts';
 import { baseCluster, isPassedOn, splitCluster, withoutTls } from './cluster-names.ts';
-import { bySpecificity, coversHostname, mostSpecificOf } from './hostnames.ts';
-import { keepEqual, sameItems } from './keep.ts';
+import { applyBackendTls, clusterNames, reachedBy } from './gateway-clusters.ts';
+import { type Authorize, type PortListeners, virtualHostsOf, withMisdirected } from './gateway-hosts.ts';
+import { bySpecificity } from './hostnames.ts';
 import type { Outbound } from './outbound.ts';
-import { routeClusters } from './route-clusters.ts';
 import { matchesLabels } from './selection.ts';
 import { HEAD_TIMEOUT_MS, HTTP_IDLE_MS, TCP_IDLE_MS, UDP_IDLE_MS } from './sidecar.ts';
 
@@ -41,7 +34,7 @@ interface Port {
   readonly address: string;
   readonly port: number;
   readonly family: Family;
-  readonly listeners: { readonly listener: GatewayListener; readonly gateway: MeshGateway }[];
+  readonly listeners: PortListeners[number][];
 }
 
 export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound, before?: Snapshot): Snapshot => {
@@ -52,7 +45,7 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound, be
   for (const port of portsOf(mesh, node, bind)) {
     const place = port.address === bind ? `${port.port}` : `${port.address}:${port.port}`;
     const name = `gateway/${place}${port.family === 'UDP' ? '/udp' : ''}`;
-    const authorize = (own: Port['listeners']) => policiesFor(mesh, node, new Set(own.map(({ gateway }) => gateway)));
+    const authorize = (own: PortListeners) => policiesFor(mesh, node, new Set(own.map(({ gateway }) => gateway)));
     const { chains, tables } = chainsOf[port.family](name, port, authorize);
     for (const table of tables) routes.set(table.name, table);
     for (const { listener } of port.listeners) {
@@ -145,8 +138,6 @@ const handlerOf = (
 const limitOf = (client: ClientSettings | undefined): Pick<FilterChain, 'maxConnections'> =>
   client?.maxConnections === undefined ? {} : { maxConnections: client.maxConnections };
 
-type Authorize = (own: Port['listeners']) => readonly AuthorizationPolicy[];
-
 const httpChains = (name: string, { listeners }: Port, authorize: Authorize) => {
   // On a port that Gateways share, each host name has the policies of its own; behind any other there is nothing.
   const isShared = new Set(listeners.map(({ gateway }) => gateway)).size > 1;
@@ -172,7 +163,7 @@ const httpChains = (name: string, { listeners }: Port, authorize: Authorize) => 
  * TLS: one for each server name of a route, so that a passed-through connection needs no second look.
  */
 const tlsChains = (name: string, { listeners }: Port, authorize: Authorize) => {
-  const byHostname = new Map<string, Port['listeners']>();
+  const byHostname = new Map<string, PortListeners>();
   for (const entry of listeners) {
     const hostname = entry.listener.hostname ?? '*';
     byHostname.set(hostname, [...(byHostname.get(hostname) ?? []), entry]);
@@ -241,7 +232,7 @@ const passOn = (chain: FilterChain, backendTls: Mesh['backendTls']): FilterChain
 };
 
 /** What is asked for under no route's name is closed at once, and does not fall to a wider listener. */
-const streamsOf = (listeners: Port['listeners'], hostname: string): Map<string, readonly WeightedCluster[]> => {
+const streamsOf = (listeners: PortListeners, hostname: string): Map<string, readonly WeightedCluster[]> => {
   const found = new Map<string, readonly WeightedCluster[]>();
   for (const { listener } of listeners) {
     for (const stream of listener.streams) {
@@ -298,202 +289,3 @@ const chainsOf: Readonly<
     ) => { readonly chains: readonly FilterChain[]; readonly tables: readonly RouteTable[] }
   >
 > = { HTTP: httpChains, TLS: tlsChains, TCP: tcpChains, UDP: udpChains };
-
-/** A request belongs to the listener with the most specific host name, even when that one has no route for it. */
-const virtualHostsOf = (listeners: Port['listeners'], authorize?: Authorize): readonly VirtualHost[] => {
-  const own = listeners.map(({ listener }) => listener);
-  const memo = authorize || !own[0] ? undefined : hostLists.get(own[0]);
-  if (memo && sameItems(memo.listeners, own)) return memo.hosts;
-  const hosts = mergeHosts(listeners, authorize);
-  if (!authorize && own[0]) hostLists.set(own[0], { listeners: own, hosts });
-  return hosts;
-};
-
-/** By the first listener: those of a port, and their hosts. */
-const hostLists = new WeakMap<
-  GatewayListener,
-  { readonly listeners: readonly GatewayListener[]; readonly hosts: readonly VirtualHost[] }
->();
-
-const mergeHosts = (listeners: Port['listeners'], authorize: Authorize | undefined): VirtualHost[] => {
-  const names = [...new Set(listeners.map(({ listener }) => listener.hostname ?? '*'))].sort(bySpecificity);
-  const known = new Set(names);
-  const ownerOf = (hostname: string) => mostSpecificOf(known, hostname);
-  const hosts = new Map<string, VirtualHost>();
-  for (const { listener } of listeners) {
-    for (const { hostname, routes } of listener.hosts) {
-      if (ownerOf(hostname) !== (listener.hostname ?? '*')) continue;
-      const before = hosts.get(hostname);
-      // Two Gateways with the same port and host name: the older one's routes are asked first.
-      const all = before ? [...new Set([...before.routes, ...routes])] : routes;
-      hosts.set(hostname, virtualHost(hostname, all));
-    }
-  }
-  for (const name of names) if (!hosts.has(name)) hosts.set(name, virtualHost(name, []));
-  return [...hosts.keys()].sort(bySpecificity).map((hostname) => {
-    const host = hosts.get(hostname)!;
-    if (!authorize) return host;
-    const owners = listeners.filter(({ listener }) => (listener.hostname ?? '*') === ownerOf(hostname));
-    return { ...host, authorization: authorize(owners) };
-  });
-};
-
-// With more, and no listener for every name, 421 is also said where no listener has the name: tables would grow with the
-// square of the listeners.
-const MAX_TOLD_APART = 64;
-
-/**
- * A client may reuse a connection for another name that the certificate has: what belongs to another listener by its host
- * name gets 421, and comes back by a connection of its own. `hostname` is that of the connection's listener.
- */
-const withMisdirected = (
-  hosts: readonly VirtualHost[],
-  hostname: string,
-  names: ReadonlySet<string>,
-): readonly VirtualHost[] => {
-  if (names.size < 2) return hosts;
-  const own = hosts.filter(({ name }) => mostSpecificOf(names, name) === hostname);
-  const isOther = (name: string) => name !== hostname;
-  const isWide = hostname.startsWith('*');
-  const within = isWide ? [...names].filter((name) => isOther(name) && coversHostname(hostname, name)) : [];
-  const together = names.has('*') || names.size > MAX_TOLD_APART;
-  const around = together ? ['*'] : [...names].filter((name) => !coversHostname(hostname, name));
-  const others = [...within, ...around].filter(isOther);
-  const misdirected = others.map((name) => ({ name, domains: [name], routes: [MISDIRECTED] }));
-  return [...own, ...misdirected].sort((a, b) => bySpecificity(a.name, b.name));
-};
-
-const MISDIRECTED: Route = {
-  name: 'misdirected',
-  match: { path: { type: 'prefix', value: '/' }, headers: [], queryParams: [] },
-  filters: [],
-  action: { type: 'direct', status: 421, body: '' },
-};
-
-const virtualHosts = new WeakMap<readonly Route[], VirtualHost>();
-
-/** Mostly the same object as before, for the same list of routes. */
-const virtualHost = (hostname: string, routes: readonly Route[]): VirtualHost => {
-  const known = virtualHosts.get(routes);
-  if (known?.name === hostname) return known;
-  const host = { name: hostname, domains: [hostname], routes };
-  virtualHosts.set(routes, host);
-  return host;
-};
-
-/** Every cluster that the listeners' handlers lead to. */
-const clusterNames = function* (
-  listeners: ReadonlyMap<string, Listener>,
-  tables: ReadonlyMap<string, RouteTable>,
-): Generator<string> {
-  for (const { chains } of listeners.values()) {
-    for (const { handler } of chains)
-      if (handler.type === 'tcp' || handler.type === 'udp') for (const { cluster } of handler.targets) yield cluster;
-  }
-  for (const { virtualHosts } of tables.values()) yield* clustersOfHosts(virtualHosts);
-};
-
-/** By a list of hosts: the same list leads to the same clusters. */
-const hostClusters = new WeakMap<readonly VirtualHost[], readonly string[]>();
-
-const clustersOfHosts = (hosts: readonly VirtualHost[]): readonly string[] => {
-  const known = hostClusters.get(hosts) ?? [...new Set(hosts.flatMap(({ routes }) => clustersOf(routes)))];
-  hostClusters.set(hosts, known);
-  return known;
-};
-
-const clusterLists = new WeakMap<readonly Route[], readonly string[]>();
-
-/** Remembered by the list: most hosts of a large table are as they were. */
-const clustersOf = (routes: readonly Route[]): readonly string[] => {
-  let names = clusterLists.get(routes);
-  if (!names) {
-    names = [...new Set(routes.flatMap(routeClusters))];
-    clusterLists.set(routes, names);
-  }
-  return names;
-};
-
-interface Reached {
-  readonly clusters: Map<string, Cluster>;
-  readonly endpoints: Map<string, EndpointSet>;
-}
-
-const applyBackendTls = (
-  name: string,
-  tls: BackendTls,
-  certificate: TlsSecret | undefined,
-  { clusters, endpoints }: Reached,
-  before: Snapshot | undefined,
-): void => {
-  const cluster = clusters.get(name)!;
-  if (tls.refused) {
-    clusters.set(
-      name,
-      keepEqual(before?.clusters.get(name), { ...cluster, discovery: { type: 'static', endpoints: [] } }),
-    );
-    endpoints.delete(name);
-    return;
-  }
-  const { sni, ca, subjectAltNames } = tls;
-  const simple: SimpleTls = {
-    mode: 'simple',
-    sni,
-    ...(ca && { ca: ca.name }),
-    ...(subjectAltNames && { subjectAltNames }),
-    ...(certificate && { certificate: certificate.name }),
-  };
-  clusters.set(name, keepEqual(before?.clusters.get(name), { ...cluster, tls: simple }));
-};
-
-const reachedBy = (
-  names: Iterable<string>,
-  { backendTraffic }: Mesh,
-  outbound: Outbound,
-  before: Snapshot | undefined,
-): Reached => {
-  const clusters = new Map<string, Cluster>();
-  const endpoints = new Map<string, EndpointSet>();
-  for (const name of names) {
-    if (clusters.has(name)) continue;
-    const { cluster: plain, policy, gateway } = splitCluster(name);
-    const found = outbound.reach(plain);
-    if (!found) continue;
-    if (policy === undefined && gateway === undefined) {
-      clusters.set(name, found.cluster);
-      if (found.endpoints) endpoints.set(name, found.endpoints);
-      continue;
-    }
-    const cluster = withTraffic(name, found, backendTraffic.get(policy ?? '') ?? {});
-    clusters.set(name, keepEqual(before?.clusters.get(name), cluster));
-    if (found.endpoints) {
-      const { zoneWeights } = cluster;
-      const set = { ...found.endpoints, cluster: name, ...(zoneWeights && { zoneWeights }) };
-      endpoints.set(name, keepEqual(before?.endpoints.get(name), set));
-    }
-  }
-  return { clusters, endpoints };
-};
-
-/** Of what is said of connections, datagrams have none; and workloads of the mesh would take a header for TLS. */
-const withTraffic = (
-  name: string,
-  { cluster, endpoints }: NonNullable<ReturnType<Outbound['reach']>>,
-  { proxyProtocol, healthCheck, ...traffic }: BackendTraffic,
-): Cluster => {
-  const takesHeader = cluster.protocol !== 'udp' && !endpoints?.endpoints.some(({ mesh }) => mesh);
-  return {
-    ...cluster,
-    ...traffic,
-    name,
-    ...(takesHeader && proxyProtocol && { proxyProtocol }),
-    ...(healthCheck && checkFor(cluster, healthCheck)),
-  };
-};
-
-/** Datagrams are no connection; and of what does not speak HTTP/2 a connection is asked for in place of gRPC. */
-const checkFor = ({ protocol, keepsVersion }: Cluster, check: HealthCheck): Pick<Cluster, 'healthCheck'> => {
-  if (protocol === 'udp') return {};
-  const isUnderstood = check.probe.type !== 'grpc' || protocol === 'http2' || keepsVersion;
-  return { healthCheck: isUnderstood ? check : { ...check, probe: { type: 'tcp' } } };
-};

@@ -1,0 +1,97 @@
+// The virtual hosts of a gateway's port: which listener a request belongs to by its host name, and what gets 421. Used by gateway-snapshot.ts.
+import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
+import type { AuthorizationPolicy } from '../model/policy.ts';
+import type { Route } from '../model/route.ts';
+import type { VirtualHost } from '../model/snapshot.ts';
+import { bySpecificity, coversHostname, mostSpecificOf } from './hostnames.ts';
+import { sameItems } from './keep.ts';
+
+/** Those that share a port, of one Gateway or of several. */
+export type PortListeners = readonly { readonly listener: GatewayListener; readonly gateway: MeshGateway }[];
+
+/** The policies for some of them. */
+export type Authorize = (own: PortListeners) => readonly AuthorizationPolicy[];
+
+/** A request belongs to the listener with the most specific host name, even when that one has no route for it. */
+export const virtualHostsOf = (listeners: PortListeners, authorize?: Authorize): readonly VirtualHost[] => {
+  const own = listeners.map(({ listener }) => listener);
+  const memo = authorize || !own[0] ? undefined : hostLists.get(own[0]);
+  if (memo && sameItems(memo.listeners, own)) return memo.hosts;
+  const hosts = mergeHosts(listeners, authorize);
+  if (!authorize && own[0]) hostLists.set(own[0], { listeners: own, hosts });
+  return hosts;
+};
+
+/** By the first listener: those of a port, and their hosts. */
+const hostLists = new WeakMap<
+  GatewayListener,
+  { readonly listeners: readonly GatewayListener[]; readonly hosts: readonly VirtualHost[] }
+>();
+
+const mergeHosts = (listeners: PortListeners, authorize: Authorize | undefined): VirtualHost[] => {
+  const names = [...new Set(listeners.map(({ listener }) => listener.hostname ?? '*'))].sort(bySpecificity);
+  const known = new Set(names);
+  const ownerOf = (hostname: string) => mostSpecificOf(known, hostname);
+  const hosts = new Map<string, VirtualHost>();
+  for (const { listener } of listeners) {
+    for (const { hostname, routes } of listener.hosts) {
+      if (ownerOf(hostname) !== (listener.hostname ?? '*')) continue;
+      const before = hosts.get(hostname);
+      // Two Gateways with the same port and host name: the older one's routes are asked first.
+      const all = before ? [...new Set([...before.routes, ...routes])] : routes;
+      hosts.set(hostname, virtualHost(hostname, all));
+    }
+  }
+  for (const name of names) if (!hosts.has(name)) hosts.set(name, virtualHost(name, []));
+  return [...hosts.keys()].sort(bySpecificity).map((hostname) => {
+    const host = hosts.get(hostname)!;
+    if (!authorize) return host;
+    const owners = listeners.filter(({ listener }) => (listener.hostname ?? '*') === ownerOf(hostname));
+    return { ...host, authorization: authorize(owners) };
+  });
+};
+
+// With more, and no listener for every name, 421 is also said where no listener has the name: tables would grow with the
+// square of the listeners.
+const MAX_TOLD_APART = 64;
+
+/**
+ * A client may reuse a connection for another name that the certificate has: what belongs to another listener by its host
+ * name gets 421, and comes back by a connection of its own. `hostname` is that of the connection's listener.
+ */
+export const withMisdirected = (
+  hosts: readonly VirtualHost[],
+  hostname: string,
+  names: ReadonlySet<string>,
+): readonly VirtualHost[] => {
+  if (names.size < 2) return hosts;
+  const own = hosts.filter(({ name }) => mostSpecificOf(names, name) === hostname);
+  const isOther = (name: string) => name !== hostname;
+  const isWide = hostname.startsWith('*');
+  const within = isWide ? [...names].filter((name) => isOther(name) && coversHostname(hostname, name)) : [];
+  const together = names.has('*') || names.size > MAX_TOLD_APART;
+  const around = together ? ['*'] : [...names].filter((name) => !coversHostname(hostname, name));
+  const others = [...within, ...around].filter(isOther);
+  const misdirected = others.map((name) => ({ name, domains: [name], routes: MISDIRECTED }));
+  return [...own, ...misdirected].sort((a, b) => bySpecificity(a.name, b.name));
+};
+
+const MISDIRECTED: readonly Route[] = [
+  {
+    name: 'misdirected',
+    match: { path: { type: 'prefix', value: '/' }, headers: [], queryParams: [] },
+    filters: [],
+    action: { type: 'direct', status: 421, body: '' },
+  },
+];
+
+const virtualHosts = new WeakMap<readonly Route[], VirtualHost>();
+
+/** Mostly the same object as before, for the same list of routes. */
+const virtualHost = (hostname: string, routes: readonly Route[]): VirtualHost => {
+  const known = virtualHosts.get(routes);
+  if (known?.name === hostname) return known;
+  const host = { name: hostname, domains: [hostname], routes };
+  virtualHosts.set(routes, host);
+  return host;
+};

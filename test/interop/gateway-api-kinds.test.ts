@@ -67,7 +67,13 @@ const changed = (): Variation[] =>
 
 const content = ({ apiVersion: _, metadata: __, ...rest }: Json): Json => rest;
 
-/** What is not the same, in one line; empty where all is. */
+interface Fault {
+  readonly path: string;
+  readonly message: string;
+  readonly type: string;
+}
+
+/** What is not the same; empty where all is. */
 const difference = (object: Json, verdict: Verdict): string => {
   const kind = findKind(String(object.apiVersion), String(object.kind))!;
   const { resource, problems, warnings } = validateResource(kind, object);
@@ -76,48 +82,44 @@ const difference = (object: Json, verdict: Verdict): string => {
     message,
     type: `FieldValue${fault ?? (code === 'REQUIRED_FIELD' ? 'Required' : 'Invalid')}`,
   }));
-  const said = `official: ${verdict.problems
-    .map(({ detail, field }) => `${field}: ${detail}`)
-    .join('; ')
-    .slice(0, 400)}\n  own: ${own
-    .map(({ message }) => message)
-    .join('; ')
-    .slice(0, 400)}`;
-  if (problems.length > 0 !== verdict.problems.length > 0) return said;
-  if (problems.length === 0) {
-    const unknown = warnings.map(({ path }) => path).sort();
-    const same = sameJson(content(resource as unknown as Json), content(verdict.object));
-    if (!sameJson(unknown, [...(verdict.unknown ?? [])].sort()))
-      return `unknown fields: ${unknown} and ${verdict.unknown}`;
-    return same ? '' : `after defaults: ${JSON.stringify(resource)}\n  ${JSON.stringify(verdict.object)}`;
+  const isSame =
+    problems.length > 0 === verdict.problems.length > 0 && (problems.length === 0 || sameFaults(own, verdict));
+  if (!isSame) {
+    const official = verdict.problems.map(({ type, field, detail }) => `${type} ${field}: ${detail}`);
+    const said = (texts: readonly string[]) => texts.join('; ').slice(0, 400);
+    return `official: ${said(official)}\n  own: ${said(own.map(({ type, message }) => `${type} ${message}`))}`;
   }
-  // A rule of a list or object is at that place in Kubernetes; here its problem is at the field that it is about.
-  const within = (inner: string, outer: string) =>
-    inner === outer || inner.startsWith(`${outer}.`) || inner.startsWith(`${outer}[`);
-  // What Kubernetes says without a place, it says again with one. A list that is too long is not looked through here.
-  const missing = verdict.problems
-    .filter(({ field }) => field !== '<nil>')
-    .filter(
-      ({ field }) =>
-        !own.some(({ path, message }) => within(path, field) || (TOO_LONG.test(message) && within(field, path))),
-    );
-  const placed = verdict.problems.filter(({ field }) => field !== '<nil>');
-  // Rules are not tried by Kubernetes where the shape is wrong.
-  const isWhole = verdict.problems.every(
-    ({ type, field }) => field !== '<nil>' && /(Invalid|Duplicate)$/.test(type) && type !== 'FieldValueTypeInvalid',
+  if (problems.length > 0) return '';
+  const unknown = [warnings.map(({ path }) => path), verdict.unknown ?? []].map((paths) => [...paths].sort());
+  if (!sameJson(unknown[0], unknown[1])) return `unknown fields: ${unknown.join(' and ')}`;
+  const taken = [resource as unknown as Json, verdict.object].map(content);
+  return sameJson(taken[0], taken[1]) ? '' : `after defaults: ${taken.map((one) => JSON.stringify(one)).join('\n  ')}`;
+};
+
+/** A rule of a list or object is at that place in Kubernetes; here its problem is at the field that it is about. */
+const within = (inner: string, outer: string): boolean =>
+  inner === outer || inner.startsWith(`${outer}.`) || inner.startsWith(`${outer}[`);
+
+const sameFaults = (own: readonly Fault[], { problems }: Verdict): boolean => {
+  // What Kubernetes says without a place, it mostly says again with one.
+  const placed = problems.filter(({ field }) => field !== '<nil>');
+  // A list that is too long is not looked through here.
+  const isMissing = placed.some(
+    ({ field }) =>
+      !own.some(({ path, type }) => within(path, field) || (type === 'FieldValueTooMany' && within(field, path))),
   );
-  const more = own.filter(({ path }) => isWhole && !placed.some(({ field }) => within(path, field)));
-  const others = own.filter(({ path, type }) => {
+  // Rules are not tried by Kubernetes where the shape is wrong.
+  const isWhole = placed.length === problems.length && problems.every(({ type }) => RULES_GO_ON.has(type));
+  const isMore = isWhole && own.some(({ path }) => !placed.some(({ field }) => within(path, field)));
+  const isOther = own.some(({ path, type }) => {
     const here = placed.filter(({ field }) => field === path);
     // To Kubernetes an address is a type.
     return here.length > 0 && !here.some((problem) => problem.type === type || problem.detail.includes('of type ipv4'));
   });
-  return missing.length + more.length > 0
-    ? said
-    : others.map(({ path, type }) => `${path}: ${type} is ${placed.map((problem) => problem.type)}`).join();
+  return !isMissing && !isMore && !isOther;
 };
 
-const TOO_LONG = /has \d+ items, at most/;
+const RULES_GO_ON: ReadonlySet<string> = new Set(['FieldValueInvalid', 'FieldValueDuplicate']);
 
 const sameJson = (a: unknown, b: unknown): boolean => {
   try {

@@ -6,6 +6,8 @@ import { backendTrafficPolicy } from './schema.ts';
 
 const target = { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: 'a' };
 
+const limited = (selector: object) => ({ clientSelectors: [selector], limit: { requests: 1, unit: 'Second' } });
+
 const problemsOf = (spec: object): string[] => {
   const resource = {
     apiVersion: 'gateway.envoyproxy.io/v1alpha1',
@@ -104,6 +106,75 @@ const cases: Record<string, { spec: object; want: string[] }> = {
   'refuses a rhythm of nothing': {
     spec: { targetRef: target, healthCheck: { active: { type: 'TCP', tcp: {}, interval: '0s' } } },
     want: ['spec.healthCheck.active.interval'],
+  },
+  'takes limits of rates': {
+    spec: {
+      targetRef: target,
+      rateLimit: {
+        local: {
+          rules: [
+            {
+              clientSelectors: [
+                { headers: [{ name: 'x', type: 'Distinct' }], sourceCIDR: { value: '10.0.0.0/8', type: 'Distinct' } },
+              ],
+              limit: { requests: 1, unit: 'Second' },
+            },
+          ],
+        },
+      },
+    },
+    want: [],
+  },
+  'refuses a selector of nothing': {
+    spec: { targetRef: target, rateLimit: { local: { rules: [limited({})] } } },
+    want: ['spec.rateLimit.local.rules[0].clientSelectors[0]'],
+  },
+  'refuses a value where every value counts': {
+    spec: {
+      targetRef: target,
+      rateLimit: { global: { rules: [limited({ headers: [{ name: 'x', type: 'Distinct', value: 'a' }] })] } },
+    },
+    want: ['spec.rateLimit.global.rules[0].clientSelectors[0].headers[0].value'],
+  },
+  'refuses blocks, patterns and names that are none': {
+    spec: {
+      targetRef: target,
+      rateLimit: {
+        local: {
+          rules: [
+            limited({ sourceCIDR: { value: '10.0.0.0/40' } }),
+            limited({ path: { type: 'RegularExpression', value: '(' } }),
+            limited({ headers: [{ name: 'x y', value: 'a' }] }),
+          ],
+        },
+      },
+    },
+    want: [
+      'spec.rateLimit.local.rules[0].clientSelectors[0].sourceCIDR.value',
+      'spec.rateLimit.local.rules[1].clientSelectors[0].path.value',
+      'spec.rateLimit.local.rules[2].clientSelectors[0].headers[0].name',
+    ],
+  },
+  'refuses costs of answers in local limits': {
+    spec: {
+      targetRef: target,
+      rateLimit: {
+        local: { rules: [{ limit: { requests: 1, unit: 'Day' }, cost: { response: { from: 'Number' } } }] },
+      },
+    },
+    want: ['spec.rateLimit.local.rules[0].cost.response'],
+  },
+  'takes compression': {
+    spec: { targetRef: target, compressor: [{ type: 'Zstd' }, { type: 'Gzip', gzip: { compressionLevel: 9 } }] },
+    want: [],
+  },
+  'refuses options of another encoding': {
+    spec: { targetRef: target, compressor: [{ type: 'Zstd', gzip: {} }] },
+    want: ['spec.compressor[0].gzip'],
+  },
+  'refuses a least length under that of Envoy': {
+    spec: { targetRef: target, compression: [{ type: 'Gzip', minContentLength: 10 }] },
+    want: ['spec.compression[0].minContentLength'],
   },
   'refuses unknown triggers': {
     spec: { targetRef: target, retry: { retryOn: { triggers: ['always'] } } },

@@ -49,7 +49,7 @@ export interface Control {
 }
 
 /** Several changes in this time are compiled as one. */
-export const HOLD_OFF_MS = 10;
+export const HOLD_OFF_MS = 5;
 /** A status that was just written is what compile wanted: nothing follows from it. */
 const OWN_STATUS_MS = 500;
 const STATUS_RETRY_MS = 5000;

@@ -4,6 +4,7 @@ import { findEnvoy } from '../../src/envoy/find.ts';
 import { type Bench, openBench } from './features/bench.ts';
 import { eventCases } from './features/event-cases.ts';
 import { gatewayCases } from './features/gateway-cases.ts';
+import { limitCases } from './features/limit-cases.ts';
 import { nameCases } from './features/name-cases.ts';
 import { policyCases } from './features/policy-cases.ts';
 import { registryCases } from './features/registry-cases.ts';
@@ -27,6 +28,7 @@ const groups = {
   names: nameCases,
   traffic: trafficCases,
   events: eventCases,
+  limits: limitCases,
 };
 
 for (const engine of ['weft', 'envoy'] as const) {

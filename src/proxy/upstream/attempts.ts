@@ -161,15 +161,22 @@ export class Attempts implements Waiter {
 
   /** The present attempt was answered. */
   answered(status: number): void {
-    if (this.endpoint) this.cluster.report(this.endpoint, status);
+    const { endpoint } = this;
+    if (!endpoint) return;
+    this.cluster.report(endpoint, status);
+    // A good answer is timed at its end; a bad one may be followed by another attempt.
+    if (status >= 500) this.cluster.took(endpoint, this.#sinceSent, true);
   }
 
   /** The present attempt was not answered: it was cut off, or took too long. */
   failed(): void {
     if (!this.endpoint) return;
     this.cluster.report(this.endpoint);
-    const ms = this.#streamedAt > 0 ? this.#context.deadlines.recent - this.#streamedAt : 0;
-    this.cluster.took(this.endpoint, ms, true);
+    this.cluster.took(this.endpoint, this.#sinceSent, true);
+  }
+
+  get #sinceSent(): number {
+    return this.#streamedAt > 0 ? this.#context.deadlines.recent - this.#streamedAt : 0;
   }
 
   onNoStream(reason: NoConnection, error: Error | undefined): void {

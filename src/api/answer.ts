@@ -28,9 +28,26 @@ export const sendError = (req: IncomingMessage, res: ServerResponse, error: unkn
   if (status.code === 401) res.setHeader('www-authenticate', 'Bearer realm="weft"');
   const retryAfter = apiErrorOf(error)?.details?.retryAfterSeconds;
   if (retryAfter !== undefined) res.setHeader('retry-after', String(retryAfter));
-  // What is left of the body would be taken for the next request.
-  if (!req.complete) res.setHeader('connection', 'close');
+  if (!req.complete) closeBehind(req, res);
   sendJson(res, status.code, status);
+};
+
+/** What a caller may still send to read what it was answered; the server's time for a request bounds it too. */
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
+
+/**
+ * What is left of the body would be taken for the next request. Closed in the midst of it, the connection would be reset,
+ * and the answer lost with it: the rest is thrown away, and the caller closes.
+ */
+const closeBehind = (req: IncomingMessage, res: ServerResponse): void => {
+  const { socket } = req;
+  res.setHeader('connection', 'close');
+  socket.destroySoon = () => socket.end();
+  let unread = 0;
+  req.on('data', (chunk: Buffer) => {
+    unread += chunk.length;
+    if (unread > MAX_UNREAD_BYTES) socket.destroy();
+  });
 };
 
 /** Without the query, which may carry a token. */

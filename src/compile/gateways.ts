@@ -21,6 +21,7 @@ import {
   type PortOwners,
   secretOf,
 } from './listeners.ts';
+import { middleOf, updateSorted } from './lists.ts';
 import { withClusters } from './route-clusters.ts';
 import { joinRoutes, sortRoutes } from './route-order.ts';
 import type { CompiledRoute } from './routes.ts';
@@ -198,18 +199,24 @@ const listenerOf = (
     : { hosts: [], streams: streamsOf(governed) }),
 });
 
-/** What is attached to each name, by the names that routes themselves have for it: the most specific first, then the oldest. */
-const byNames = ({ attached, parts: all }: Governed): Map<string, readonly RouteParts[][]> => {
+/**
+ * What is attached to each name (of `only`), by the names that routes themselves have for it: the most specific first, then
+ * the oldest.
+ */
+const byNames = (
+  { attached, parts: all }: Governed,
+  only?: ReadonlySet<string>,
+): Map<string, readonly RouteParts[][]> => {
   // In order of age, as they were attached.
   const byHost = new Map<string, Map<string, RouteParts[]>>();
   for (const [place, { hostnames, wanted }] of attached.entries()) {
-    const parts = all[place]!;
     for (const [i, hostname] of hostnames.entries()) {
+      if (only && !only.has(hostname)) continue;
       const own = byHost.get(hostname) ?? new Map<string, RouteParts[]>();
       byHost.set(hostname, own);
       const list = own.get(wanted[i]!);
-      if (list) list.push(parts);
-      else own.set(wanted[i]!, [parts]);
+      if (list) list.push(all[place]!);
+      else own.set(wanted[i]!, [all[place]!]);
     }
   }
   const sorted = (own: Map<string, RouteParts[]>) =>
@@ -224,15 +231,12 @@ const streamsOf = (governed: Governed): GatewayListener['streams'] => {
   return names.map((hostname) => ({ hostname, targets: byHost.get(hostname)?.[0]?.[0]?.targets ?? [] }));
 };
 
-/** Of one host name: by the names that routes have for it, one after the other. */
-const inOrder = (lists: readonly RouteParts[][]): readonly Route[] =>
-  joinRoutes(lists.map((parts) => sortRoutes(parts.map(({ routes }) => routes))));
-
 /** The routes of each host name; behind those of its own, in their order, come those of wider names that cover it. */
 const hostsOf = (governed: Governed, before: GatewayListener['hosts'] = []): GatewayListener['hosts'] => {
   const memo = governedBy.get(before);
   if (memo && sameItems(memo.attached, governed.attached) && sameItems(memo.parts, governed.parts)) return before;
-  const sorted = sortHosts(governed, before);
+  const touched = memo && touchedNames(memo, governed);
+  const sorted = touched ? updateHosts(governed, before, touched) : sortHosts(governed, before);
   const hosts = sameItems(before, sorted) ? before : sorted;
   governedBy.set(hosts, governed);
   return hosts;
@@ -241,11 +245,61 @@ const hostsOf = (governed: Governed, before: GatewayListener['hosts'] = []): Gat
 /** What hosts were made of. */
 const governedBy = new WeakMap<GatewayListener['hosts'], Governed>();
 
+/** So many are made anew one by one; of more, all. */
+const FEW = 64;
+
+/** The names of what came, went or changed; undefined where others depend on them, or they are many. */
+const touchedNames = (before: Governed, after: Governed): ReadonlySet<string> | undefined => {
+  const names = new Set<string>();
+  const touch = ({ hostnames }: Attachment) => {
+    for (const hostname of hostnames) names.add(hostname);
+  };
+  const [one, other] = [middleOf(before.attached, after.attached), middleOf(before.parts, after.parts)];
+  const start = Math.min(one.start, other.start);
+  const [endA, endB] = [Math.max(one.endA, other.endA), Math.max(one.endB, other.endB)];
+  const isReplaced = endA === endB;
+  for (let i = start; i < Math.max(endA, endB) && names.size <= FEW; i++) {
+    if (isReplaced && before.attached[i] === after.attached[i] && before.parts[i] === after.parts[i]) continue;
+    if (i < endA) touch(before.attached[i]!);
+    if (i < endB) touch(after.attached[i]!);
+  }
+  return names.size > FEW || [...names].some((name) => name.startsWith('*')) ? undefined : names;
+};
+
+const byHostname = (a: { readonly hostname: string }, b: { readonly hostname: string }): number =>
+  bySpecificity(a.hostname, b.hostname);
+
+const updateHosts = (
+  governed: Governed,
+  before: GatewayListener['hosts'],
+  touched: ReadonlySet<string>,
+): GatewayListener['hosts'] => {
+  const wide = before.map(({ hostname }) => hostname).filter((hostname) => hostname.startsWith('*'));
+  const wider = wide.filter((other) => [...touched].some((hostname) => coversHostname(other, hostname)));
+  const byHost = byNames(governed, new Set([...touched, ...wider]));
+  const gone = before.filter(({ hostname }) => touched.has(hostname));
+  const names = [...touched].filter((hostname) => byHost.has(hostname));
+  return updateSorted(before, gone, makeHosts(names, wider, byHost, gone), byHostname);
+};
+
 const sortHosts = (governed: Governed, before: GatewayListener['hosts']): GatewayListener['hosts'] => {
   const byHost = byNames(governed);
   const names = [...byHost.keys()].sort(bySpecificity);
-  const own = new Map(names.map((hostname) => [hostname, inOrder(byHost.get(hostname) ?? [])]));
   const wide = names.filter((hostname) => hostname.startsWith('*'));
+  return makeHosts(names, wide, byHost, before);
+};
+
+/** `wide`: the wider names that may cover them. */
+const makeHosts = (
+  names: readonly string[],
+  wide: readonly string[],
+  byHost: ReadonlyMap<string, readonly RouteParts[][]>,
+  before: GatewayListener['hosts'],
+): GatewayListener['hosts'] => {
+  // By the names that routes have for it, one after the other.
+  const inOrder = (lists: readonly RouteParts[][]): readonly Route[] =>
+    joinRoutes(lists.map((parts) => sortRoutes(parts.map(({ routes }) => routes))));
+  const own = new Map([...byHost].map(([hostname, lists]) => [hostname, inOrder(lists)]));
   const last = new Map(before.map((host) => [host.hostname, host]));
   return names.map((hostname) => {
     const wider = wide.filter((other) => other !== hostname && coversHostname(other, hostname));

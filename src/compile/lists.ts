@@ -1,7 +1,10 @@
 // Long lists of which little changes from run to run: mapped and sorted at the cost of what changed. Used all over compile.
 
 /** What two lists don't have in common at their beginning and at their end. */
-const middleOf = (a: readonly unknown[], b: readonly unknown[]): { start: number; endA: number; endB: number } => {
+export const middleOf = (
+  a: readonly unknown[],
+  b: readonly unknown[],
+): { start: number; endA: number; endB: number } => {
   const shorter = Math.min(a.length, b.length);
   let start = 0;
   while (start < shorter && a[start] === b[start]) start++;

@@ -5,6 +5,7 @@ import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { findEnvoy } from '../../src/envoy/find.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { messageOf } from '../../src/lib/errors.ts';
 import { casesOf } from './cases.ts';
 import { compare, compareLatency, type Verdict } from './compare.ts';
 import { measureFailover } from './failover.ts';
@@ -16,23 +17,35 @@ import { measureRoutes } from './routes.ts';
 import { measureInstall, measureStartup } from './startup.ts';
 import { compareWorkers } from './workers.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '4' },
-    connections: { type: 'string', default: '32' },
-    peers: { type: 'string' },
-    envoy: { type: 'string' },
-    bun: { type: 'string' },
-    routes: { type: 'string', default: '5000' },
-    'envoy-routes': { type: 'string', default: '5000' },
-    probes: { type: 'string', default: '100' },
-    churn: { type: 'string', default: '20' },
-    load: { type: 'string', default: '200' },
-    'failover-seconds': { type: 'string', default: '4' },
-  },
-});
+const readArguments = () =>
+  parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '4' },
+      connections: { type: 'string', default: '32' },
+      peers: { type: 'string' },
+      envoy: { type: 'string' },
+      bun: { type: 'string' },
+      routes: { type: 'string', default: '5000' },
+      'envoy-routes': { type: 'string', default: '5000' },
+      probes: { type: 'string', default: '100' },
+      churn: { type: 'string', default: '20' },
+      load: { type: 'string', default: '200' },
+      'failover-seconds': { type: 'string', default: '4' },
+    },
+  });
+
+const argumentsOrEnd = () => {
+  try {
+    return readArguments();
+  } catch (error) {
+    console.error(`error: ${messageOf(error)}`);
+    process.exit(2);
+  }
+};
+
+const { values, positionals } = argumentsOrEnd();
 
 const cases = casesOf(Number(values.connections));
 const OTHERS = ['mtls', 'p99', 'workers', 'startup', 'memory', 'latency', 'routes', 'failover'];

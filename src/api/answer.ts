@@ -37,12 +37,14 @@ const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
 /**
  * What is left of the body would be taken for the next request. Closed in the midst of it, the connection would be reset,
- * and the answer lost with it: the rest is thrown away, and the caller closes.
+ * and the answer lost with it: the rest is thrown away, and the caller closes, or has sent all of it.
  */
 const closeBehind = (req: IncomingMessage, res: ServerResponse): void => {
   const { socket } = req;
   res.setHeader('connection', 'close');
+  const close = socket.destroySoon.bind(socket);
   socket.destroySoon = () => socket.end();
+  req.once('end', close);
   let unread = 0;
   req.on('data', (chunk: Buffer) => {
     unread += chunk.length;

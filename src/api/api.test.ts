@@ -396,6 +396,20 @@ test('a body that is sent without end is cut off at the limit', async () => {
   assert.match(text, /^HTTP\/1\.1 413 /);
 });
 
+const openSockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+
+test('a caller who is refused before its body has come can not keep the connection', { timeout: 10_000 }, async () => {
+  const socket = connect({ port: t.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.write(`POST ${THINGS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n`);
+  assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 401 /);
+  const during = openSockets();
+  socket.write('x');
+  // Its own end stays open.
+  while (openSockets() >= during) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(socket.destroyed, false);
+  socket.destroy();
+});
+
 test('a full store refuses writes with 507 and goes on serving reads', async () => {
   const full = openMemoryStore();
   const other = await openThingApi({ store: full });

@@ -34,7 +34,8 @@ const result = await runSuite({
     if (!values.verbose) for (const line of lines.filter(isAboutTests)) console.log(line);
   },
 });
-const { passed, failed, skipped, folder } = result;
+const { passed, failed, skipped, folder, output } = result;
+if (!values.verbose && passed.length + failed.length === 0) console.log(output.slice(-4000));
 console.log(`\n${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped; logs: ${folder}`);
 for (const name of failed) console.log(`failed: ${name}`);
 process.exitCode = failed.length === 0 && passed.length > 0 ? 0 : 1;

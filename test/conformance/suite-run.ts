@@ -25,6 +25,7 @@ export interface SuiteResult {
   readonly skipped: readonly string[];
   /** Its logs. */
   readonly folder: string;
+  /** What the suite and the cluster wrote. */
   readonly output: string;
 }
 
@@ -80,14 +81,16 @@ export const runSuite = async (options: SuiteOptions): Promise<SuiteResult> => {
   };
   const user = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
   const program = [process.execPath, join(import.meta.dirname, 'harness.ts'), JSON.stringify(harness)];
-  const child = spawn('unshare', [...user, ...UNSHARE, ...program], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn('unshare', [...user, ...UNSHARE, ...program], { stdio: ['pipe', 'pipe', 'pipe'] });
   const end = () => child.kill('SIGKILL');
   process.once('exit', end);
   let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-    options.onOutput?.(text);
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      options.onOutput?.(text);
+    });
+  }
   await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);

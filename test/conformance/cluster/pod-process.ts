@@ -97,7 +97,10 @@ export const startPod = (options: PodOptions): PodProcess | undefined => {
   const lines: { readonly atMs: number; readonly text: string }[] = [];
   const started = Promise.withResolvers<void>();
   let isApart = false;
+  let isStopped = false;
   const take = (text: string) => {
+    // Its namespace is gone, even where its words come only now.
+    if (isStopped) return;
     if (isApart) {
       lines.push({ atMs: Date.now(), text });
       if (lines.length > MAX_LINES) lines.shift();
@@ -118,7 +121,10 @@ export const startPod = (options: PodOptions): PodProcess | undefined => {
         .filter(({ atMs }) => atMs >= sinceMs)
         .map(({ text }) => `${text}\n`)
         .join(''),
-    stop: () => void child.kill('SIGKILL'),
+    stop: () => {
+      isStopped = true;
+      child.kill('SIGKILL');
+    },
   };
 };
 

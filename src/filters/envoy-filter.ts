@@ -1,15 +1,28 @@
 // What a filter says to Envoy. Made by the filters, used by xds/envoy-form.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
+import type { ClusterSchema } from '../gen/envoy/config/cluster/v3/cluster_pb.js';
 import type {
   RateLimitSchema,
   RouteActionSchema,
   RouteSchema,
 } from '../gen/envoy/config/route/v3/route_components_pb.js';
 import type { HttpFilterSchema } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import type { Route, RouteFilter } from '../model/route.ts';
-import type { HttpHandler, RouteTable } from '../model/snapshot.ts';
+import type { ForwardAction, Route, RouteFilter } from '../model/route.ts';
+import type { Cluster, HttpHandler, RouteTable } from '../model/snapshot.ts';
 import type { Init } from './envoy-message.ts';
+
+/** What routes have to know of the snapshot around them, to be encoded. */
+export interface RouteContext {
+  /** How requests reach a gateway's routes; absent where the caller's own words are all there is. */
+  readonly entry?: { readonly scheme: 'http' | 'https'; readonly port: number };
+  /** True where the routes lead to the one program behind this proxy. */
+  readonly isInbound: boolean;
+  /** Clusters whose endpoints are reached at their proxies, over mutual TLS. */
+  readonly meshClusters: ReadonlySet<string>;
+  /** Clusters that are spoken to by HTTP/2, as gRPC needs it. */
+  readonly http2Clusters: ReadonlySet<string>;
+}
 
 export interface EnvoyFilter<Filter extends RouteFilter = RouteFilter> {
   /**
@@ -24,6 +37,15 @@ export interface EnvoyFilter<Filter extends RouteFilter = RouteFilter> {
   chainKey?(table: RouteTable): string;
   /** What a route needs with these filters, all of its types in their order. */
   route(filters: readonly Filter[], route: Route): EnvoyRouteParts;
+}
+
+/** What a setting says to Envoy. */
+export interface EnvoySetting {
+  /** As a filter's. */
+  httpFilter?: EnvoyFilter['httpFilter'];
+  /** What a route that forwards needs. */
+  route?(action: ForwardAction, context: RouteContext): EnvoyRouteParts;
+  cluster?(cluster: Cluster): Partial<Init<typeof ClusterSchema>>;
 }
 
 export interface EnvoyRouteParts {

@@ -17,6 +17,8 @@ export interface FilterCall {
   /** Names and values. */
   readonly headers?: readonly string[];
   readonly body?: string;
+  /** The request does not say how long its body is. */
+  readonly chunked?: true;
   /** What the program's answer has; `length: false`: it does not say how long it is. */
   readonly program?: {
     readonly status?: number;

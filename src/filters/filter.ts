@@ -5,7 +5,7 @@ import type { Head, RequestHead, ResponseHead } from '../model/http.ts';
 import type { AskRateLimit } from '../model/rate-limit.ts';
 import type { Route, RouteFilter } from '../model/route.ts';
 
-/** One line of the registry. */
+/** One line of the registry: a step of a chain, as its type's filters stand on routes. */
 export interface FilterEntry<Filter extends RouteFilter = RouteFilter> {
   /** Its folder. */
   readonly name: string;
@@ -17,6 +17,23 @@ export interface FilterEntry<Filter extends RouteFilter = RouteFilter> {
   /** Loaded only where an Envoy is configured, as Envoy's types are large. */
   envoy(): Promise<{ readonly envoyFilter: unknown }>;
 }
+
+/**
+ * One line of the registry that is no step of its own: a setting of listeners, routes or clusters. The own engine asks its
+ * folder where the setting counts; Envoy's form of it may have a place in the chain.
+ */
+export interface SettingEntry {
+  /** Its folder. */
+  readonly name: string;
+  /** Whose settings in the model. */
+  readonly of: readonly ('listener' | 'route' | 'cluster')[];
+  /** Of the API; for people. */
+  readonly field: string;
+  /** Loaded only where an Envoy is configured, as Envoy's types are large. */
+  envoy(): Promise<{ readonly envoySetting: unknown }>;
+}
+
+export const isFilter = (entry: FilterEntry | SettingEntry): entry is FilterEntry => 'types' in entry;
 
 // --- the own form
 

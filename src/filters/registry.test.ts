@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isFilter } from './filter.ts';
 import { filterOrder, routeAnswers } from './registry.ts';
 
 const here = import.meta.dirname;
@@ -22,7 +23,9 @@ test('the lists name every filter folder, each with both forms, its cases and it
 });
 
 test('each type has one filter, whose Envoy form can be loaded', async () => {
-  const types = filterOrder.flatMap((filter) => filter.types);
+  const filters = filterOrder.filter(isFilter);
+  const types = filters.flatMap((filter) => filter.types);
   assert.equal(new Set(types).size, types.length);
-  for (const { envoy } of filterOrder) assert.ok((await envoy()).envoyFilter);
+  for (const { envoy } of filters) assert.ok((await envoy()).envoyFilter);
+  for (const entry of filterOrder) if (!isFilter(entry)) assert.ok((await entry.envoy()).envoySetting);
 });

@@ -1,15 +1,19 @@
-// Every filter, in the order in which they act on a request, in both engines; on an answer they act the other way round.
-// A new one is a folder beside this file, one line here and a page in docs/filters.
+// Everything that can happen to a request on its way, in the order in which it does, in both engines; on an answer filters act
+// the other way round. A new one is a folder beside this file, one line here and a page in docs/filters.
+//
+// Lines with `types` are steps of the chain: the own engine runs them in this order, as Envoy does. Lines with `of` are
+// settings, which say how the request is carried on: they stand where they begin to count. In Envoy, those that need a filter
+// have it at this place of the chain; the own engine's exchange asks their folders at that point by itself.
 import { compressionFilter } from './compression/proxy.ts';
 import { corsFilter } from './cors/proxy.ts';
-import type { FilterEntry } from './filter.ts';
+import type { FilterEntry, SettingEntry } from './filter.ts';
 import { globalRateLimit } from './global-rate-limit/proxy.ts';
 import { headerModifier } from './header-modifier/proxy.ts';
 import { localRateLimit } from './local-rate-limit/proxy.ts';
 import { requestMirror } from './request-mirror/proxy.ts';
 import { urlRewrite } from './url-rewrite/proxy.ts';
 
-export const filterOrder: readonly FilterEntry[] = [
+export const filterOrder: readonly (FilterEntry | SettingEntry)[] = [
   {
     name: 'cors',
     types: ['cors'],
@@ -58,6 +62,12 @@ export const filterOrder: readonly FilterEntry[] = [
     field: 'RequestMirror',
     own: requestMirror,
     envoy: () => import('./request-mirror/envoy.ts'),
+  },
+  {
+    name: 'size-limits',
+    of: ['listener', 'route'],
+    field: 'BackendTrafficPolicy requestBuffer',
+    envoy: () => import('./size-limits/envoy.ts'),
   },
 ];
 

@@ -28,6 +28,7 @@ export interface ValueMatch {
 
 export type RouteAction = ForwardAction | DirectResponse | RedirectAction;
 
+/** What filters/<name>/schema.ts says of time-outs, retries and sizes is added there. */
 export interface ForwardAction {
   readonly type: 'forward';
   readonly targets: readonly ForwardTarget[];
@@ -38,8 +39,6 @@ export interface ForwardAction {
   /** One attempt. */
   readonly attemptTimeoutMs?: number;
   readonly retry?: RetryPolicy;
-  /** Of a request's body: 413. */
-  readonly maxRequestBytes?: number;
   /** For clusters that choose by a hash. */
   readonly hash?: readonly HashPolicy[];
   /** Comes before every choice. */

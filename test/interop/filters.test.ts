@@ -11,6 +11,7 @@ import type { FilterCall, FilterCase } from '../../src/filters/filter-case.ts';
 import { globalRateLimitCases } from '../../src/filters/global-rate-limit/cases.ts';
 import { localRateLimitCases } from '../../src/filters/local-rate-limit/cases.ts';
 import { mirrorCases } from '../../src/filters/request-mirror/cases.ts';
+import { sizeLimitCases } from '../../src/filters/size-limits/cases.ts';
 import type { EndpointSet } from '../../src/model/snapshot.ts';
 import { ENGINES, type Engine, openEngine, type SnapshotParts } from '../fakes/each-engine.ts';
 import { gatewaySnapshot } from '../fakes/engine-pair.ts';
@@ -27,6 +28,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = 
   'request-mirror': mirrorCases,
   'global-rate-limit': globalRateLimitCases,
   'local-rate-limit': localRateLimitCases,
+  'size-limits': sizeLimitCases,
 };
 
 const cases = Object.entries(FOLDERS).flatMap(([folder, list]) =>
@@ -88,10 +90,13 @@ const decoded = (bytes: Buffer, encoding = ''): string => (DECODERS[encoding]?.(
 const call = (
   port: number,
   host: string,
-  { method = 'GET', path = '/', headers = [], body, program = {} }: FilterCall,
+  { method = 'GET', path = '/', headers = [], body, chunked, program = {} }: FilterCall,
 ) =>
   new Promise<Answer>((resolve, reject) => {
-    const length = body === undefined ? [] : ['content-length', String(Buffer.byteLength(body))];
+    const sized = chunked
+      ? ['transfer-encoding', 'chunked']
+      : ['content-length', String(Buffer.byteLength(body ?? ''))];
+    const length = body === undefined ? [] : sized;
     const sent = ['host', host, 'x-program', JSON.stringify(program), ...length, ...headers];
     const asked = httpRequest({ host: LOOPBACK, port, path, method, headers: sent, agent: false, setHost: false });
     asked.on('error', reject).on('response', (response) => {

@@ -1,5 +1,6 @@
 // One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
 // knows its client and its upstream as streams, not by the version of HTTP that they speak.
+import { maxRequestBytes } from '../../filters/size-limits/proxy.ts';
 import { INVALID_CLUSTER } from '../../model/snapshot.ts';
 import { normalizePath } from '../../policy/path.ts';
 import type { ProxyContext } from '../context.ts';
@@ -33,7 +34,6 @@ import { takeUnsent, UNSENT_FIELDS } from './unsent.ts';
 
 const MAX_INTERIM = 16;
 const NOT_BASE64 = 'the body is not base64';
-const NEVER = Number.POSITIVE_INFINITY;
 
 export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   readonly isHead: boolean;
@@ -265,10 +265,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   }
 
   get #maxBytes(): number {
-    return Math.min(
-      this.#http.handler.limits?.maxRequestBytes ?? NEVER,
-      this.#forward?.config.maxRequestBytes ?? NEVER,
-    );
+    return maxRequestBytes(this.#http.handler.limits, this.#forward?.config);
   }
 
   #tooLarge(): void {

@@ -1,5 +1,11 @@
 // The filters of a route, or of one of its targets, made ready at config time in the order of the registry. Used by router.ts.
-import type { FilterServices, MakeTap, OpenFilter, PreparedFilter } from '../../filters/filter.ts';
+import {
+  type FilterServices,
+  isFilter,
+  type MakeTap,
+  type OpenFilter,
+  type PreparedFilter,
+} from '../../filters/filter.ts';
 import { filterOrder } from '../../filters/registry.ts';
 import type { Head, RequestHead } from '../../model/http.ts';
 import type { Route, RouteFilter } from '../../model/route.ts';
@@ -17,6 +23,8 @@ const present = <T>(list: readonly (T | undefined)[]): T[] | undefined => {
   return found.length > 0 ? found : undefined;
 };
 
+const steps = filterOrder.filter(isFilter);
+
 /** One function that calls each. */
 const inTurn = <T>(edits: readonly ((head: T) => void)[] | undefined): ((head: T) => void) | undefined => {
   if (!edits || edits.length === 1) return edits?.[0];
@@ -31,7 +39,7 @@ export const prepareFilters = (
   services: FilterServices,
 ): RouteFilters => {
   const prepared: PreparedFilter[] = [];
-  for (const { types, own } of filterOrder) {
+  for (const { types, own } of steps) {
     const mine = filters.filter(({ type }) => types.includes(type));
     if (mine.length > 0) prepared.push(own.prepare(mine, { ...services, route }));
   }

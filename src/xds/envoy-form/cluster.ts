@@ -19,6 +19,7 @@ import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
 import { balancingOf } from './balancing.ts';
 import { loadAssignment, socketAddress } from './endpoints.ts';
+import { clusterParts } from './filters.ts';
 import { configured, duration, fromAds, type Init, pack, resourceOf } from './message.ts';
 import { upstreamTls } from './tls.ts';
 
@@ -133,6 +134,7 @@ export const clusterInit = (cluster: Cluster): Init<typeof ClusterSchema> => ({
   ...discoveryOf(cluster),
   ...transportOf(cluster),
   ...limitsOf(cluster),
+  ...clusterParts(cluster),
   ignoreHealthOnHostRemoval: true,
   typedExtensionProtocolOptions: {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {

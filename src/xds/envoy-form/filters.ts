@@ -1,38 +1,63 @@
-// The filters of the registry in Envoy's terms: their places in the chain, and what a route says to them. Used by http.ts and route.ts.
-import type { EnvoyFilter, EnvoyRouteParts } from '../../filters/envoy-filter.ts';
+// The registry of filters in Envoy's terms: places in the chain, and what routes and clusters say. Used by http.ts, route.ts
+// and cluster.ts.
+import type { EnvoyFilter, EnvoyRouteParts, EnvoySetting, RouteContext } from '../../filters/envoy-filter.ts';
+import { isFilter } from '../../filters/filter.ts';
 import { filterOrder } from '../../filters/registry.ts';
+import type { ClusterSchema } from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { HttpFilterSchema } from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import type { Route, RouteFilter } from '../../model/route.ts';
-import type { HttpHandler, RouteTable } from '../../model/snapshot.ts';
+import type { ForwardAction, Route, RouteFilter } from '../../model/route.ts';
+import type { Cluster, HttpHandler, RouteTable } from '../../model/snapshot.ts';
 import type { Init } from './message.ts';
 
 const order = await Promise.all(
-  filterOrder.map(async ({ types, envoy }) => ({ types, form: (await envoy()).envoyFilter as EnvoyFilter })),
+  filterOrder.map(async (entry) =>
+    isFilter(entry)
+      ? { types: entry.types, filter: (await entry.envoy()).envoyFilter as EnvoyFilter }
+      : { types: [], setting: (await entry.envoy()).envoySetting as EnvoySetting },
+  ),
 );
 
 export const chainFilters = (handler: HttpHandler, table: RouteTable | undefined): Init<typeof HttpFilterSchema>[] =>
-  order.flatMap(({ form }) => form.httpFilter?.(handler, table) ?? []);
+  order.flatMap(({ filter, setting }) => (filter ?? setting)?.httpFilter?.(handler, table) ?? []);
 
 const keys = new WeakMap<RouteTable, string>();
 
 /** What of the routes the chain depends on. */
 export const chainKey = (table: RouteTable): string => {
-  const key = keys.get(table) ?? order.map(({ form }) => form.chainKey?.(table) ?? '').join('');
+  const key = keys.get(table) ?? order.map(({ filter }) => filter?.chainKey?.(table) ?? '').join('');
   keys.set(table, key);
   return key;
 };
 
-/** All that these filters say to a route together. */
-export const filterParts = (filters: readonly RouteFilter[], route: Route): Required<EnvoyRouteParts> => {
-  const all = { perFilter: {}, route: {}, action: {}, rateLimits: [] as NonNullable<EnvoyRouteParts['rateLimits']> };
-  for (const { types, form } of order) {
-    const mine = filters.filter(({ type }) => types.includes(type));
-    if (mine.length === 0) continue;
-    const { perFilter, route: fields, action, rateLimits = [] } = form.route(mine, route);
+type Parts = Required<EnvoyRouteParts>;
+
+const together = (list: Iterable<EnvoyRouteParts>): Parts => {
+  const all: Parts = { perFilter: {}, route: {}, action: {}, rateLimits: [] };
+  for (const { perFilter, route, action, rateLimits = [] } of list) {
     Object.assign(all.perFilter, perFilter);
-    Object.assign(all.route, fields);
+    Object.assign(all.route, route);
     Object.assign(all.action, action);
     all.rateLimits.push(...rateLimits);
   }
   return all;
 };
+
+/** All that these filters say to a route together; `forward`: and what its settings say, where it forwards. */
+export const filterParts = (
+  filters: readonly RouteFilter[],
+  route: Route,
+  forward?: { readonly action: ForwardAction; readonly context: RouteContext },
+): Parts => {
+  const parts: EnvoyRouteParts[] = [];
+  for (const { types, filter, setting } of order) {
+    if (setting?.route && forward) parts.push(setting.route(forward.action, forward.context));
+    if (!filter) continue;
+    const mine = filters.filter(({ type }) => types.includes(type));
+    if (mine.length > 0) parts.push(filter.route(mine, route));
+  }
+  return together(parts);
+};
+
+/** All that the settings of a cluster say. */
+export const clusterParts = (cluster: Cluster): Partial<Init<typeof ClusterSchema>> =>
+  Object.assign({}, ...order.map(({ setting }) => setting?.cluster?.(cluster)));

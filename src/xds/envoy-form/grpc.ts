@@ -1,6 +1,7 @@
 // What gRPC needs of Envoy beyond HTTP/2: deadlines and how they are told, retries by its statuses, gRPC-Web. Used by route.ts and http.ts.
 import { create } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
+import type { RouteContext } from '../../filters/envoy-filter.ts';
 import {
   FilterConfigSchema,
   type RouteActionSchema,
@@ -13,7 +14,6 @@ import type {
 import { grpcStatus } from '../../model/grpc.ts';
 import type { ForwardAction, GrpcRetryStatus, RetryPolicy } from '../../model/route.ts';
 import { duration, type Init, pack } from './message.ts';
-import type { RouteContext } from './route-context.ts';
 
 const isGrpcPossible = ({ targets }: ForwardAction, { http2Clusters }: RouteContext): boolean =>
   targets.some(({ cluster }) => http2Clusters.has(cluster));

@@ -18,7 +18,6 @@ import { UuidRequestIdConfigSchema } from '../../gen/envoy/extensions/request_id
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { ForwardClientCert, HttpHandler, RouteTable } from '../../model/snapshot.ts';
 import type { AccessLogInit } from './access-log.ts';
-import { bodyLimit } from './body-limit.ts';
 import { chainFilters } from './filters.ts';
 import { timedOutCall, webFilter } from './grpc.ts';
 import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
@@ -120,7 +119,6 @@ const filtersOf = ({ handler, table, authorizes, inner }: HttpOptions): NonNulla
   ...(handler.explicitProxy && !inner ? [tunnelClusterFilter()] : []),
   ...chainFilters(handler, table),
   sessionFilter(),
-  bodyLimit(handler.limits?.maxRequestBytes),
   webFilter(),
   configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
 ];

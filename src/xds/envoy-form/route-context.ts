@@ -1,16 +1,6 @@
-// What routes have to know of the snapshot around them, to be encoded. Made by form.ts, used by route.ts.
+// What routes have to know of the snapshot around them, to be encoded. Made for form.ts, used by route.ts.
+import type { RouteContext } from '../../filters/envoy-filter.ts';
 import type { RouteTable, Snapshot } from '../../model/snapshot.ts';
-
-export interface RouteContext {
-  /** How requests reach a gateway's routes; absent where the caller's own words are all there is. */
-  readonly entry?: { readonly scheme: 'http' | 'https'; readonly port: number };
-  /** True where the routes lead to the one program behind this proxy. */
-  readonly isInbound: boolean;
-  /** Clusters whose endpoints are reached at their proxies, over mutual TLS. */
-  readonly meshClusters: ReadonlySet<string>;
-  /** Clusters that are spoken to by HTTP/2, as gRPC needs it. */
-  readonly http2Clusters: ReadonlySet<string>;
-}
 
 export interface KeyedContext {
   readonly context: RouteContext;

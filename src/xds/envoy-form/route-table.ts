@@ -1,6 +1,7 @@
 // RouteTables as Envoy's RouteConfigurations: virtual hosts, and the CONNECT routes of an explicit proxy among them.
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
+import type { RouteContext } from '../../filters/envoy-filter.ts';
 import { type RouteSchema, VirtualHostSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../gen/envoy/config/route/v3/route_pb.js';
 import { bytesField } from '../../lib/protobuf.ts';
@@ -13,7 +14,6 @@ import { ENVOY } from '../type-urls.ts';
 import { bestDomain, planDomains } from './domains.ts';
 import { escapeRegex, type Init } from './message.ts';
 import { envoyRoutes } from './route.ts';
-import type { RouteContext } from './route-context.ts';
 import { serviceMetadata } from './route-metadata.ts';
 import { internalName, tunnelRoutes } from './tunnels.ts';
 

@@ -1,6 +1,6 @@
 // One route of the model as one or two of Envoy's.
 import { envoyDirectResponse } from '../../filters/direct-response/envoy.ts';
-import type { EnvoyRouteParts } from '../../filters/envoy-filter.ts';
+import type { EnvoyRouteParts, RouteContext } from '../../filters/envoy-filter.ts';
 import { envoyRedirect } from '../../filters/request-redirect/envoy.ts';
 import { RoutingPriority } from '../../gen/envoy/config/core/v3/base_pb.js';
 import type { RetryPolicySchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
@@ -14,12 +14,10 @@ import { PreviousHostsPredicateSchema } from '../../gen/envoy/extensions/retry/h
 import { FractionalPercent_DenominatorType } from '../../gen/envoy/type/v3/percent_pb.js';
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { ForwardAction, RetryPolicy, Route, RouteFilter, RouteMatch, ValueMatch } from '../../model/route.ts';
-import { bodyLimitOfRoute } from './body-limit.ts';
 import { filterParts } from './filters.ts';
 import { callTimeout, callTriggers, webOfRoute } from './grpc.ts';
 import { hashPolicy } from './hash-policy.ts';
 import { configured, duration, type Init } from './message.ts';
-import type { RouteContext } from './route-context.ts';
 import { sessionOfRoute } from './session.ts';
 
 type EnvoyRoute = Init<typeof RouteSchema>;
@@ -189,10 +187,9 @@ const routesOf = (
   share: Init<typeof RouteMatchSchema>,
   context: RouteContext,
 ): EnvoyRoute[] => {
-  const parts = filterParts(filters, route);
+  const parts = filterParts(filters, route, { action, context });
   const typedPerFilterConfig = {
     ...webOfRoute(action, context),
-    ...bodyLimitOfRoute(action),
     ...sessionOfRoute(action),
     ...parts.perFilter,
   };

@@ -1,0 +1,34 @@
+// What both engines do with bodies that are too large.
+import type { ForwardAction, Route } from '../../model/route.ts';
+import type { FilterCase } from '../filter-case.ts';
+
+const to = (limits: Pick<ForwardAction, 'maxRequestBytes'>): Route['action'] => ({
+  type: 'forward',
+  targets: [{ cluster: 'program', weight: 1, filters: [] }],
+  ...limits,
+});
+
+const tooLarge = { status: 413, reached: false } as const;
+
+export const sizeLimitCases: Readonly<Record<string, FilterCase>> = {
+  'a request is as large as its route allows': {
+    filters: [],
+    action: to({ maxRequestBytes: 4 }),
+    calls: [
+      { want: { status: 200 } },
+      { method: 'POST', body: '0123', want: { status: 200, reached: true } },
+      { method: 'POST', body: '0123', chunked: true, want: { status: 200, reached: true } },
+      { method: 'POST', body: '01234', want: tooLarge },
+    ],
+  },
+  // By then the own engine has begun to pass it on.
+  'one that does not say how large it is is refused where it goes over': {
+    filters: [],
+    action: to({ maxRequestBytes: 4 }),
+    calls: [{ method: 'POST', body: '01234', chunked: true, want: { status: 413 } }],
+  },
+  'a route without a limit takes any': {
+    filters: [],
+    calls: [{ method: 'POST', body: '0'.repeat(300_000), want: { status: 200, reached: true } }],
+  },
+};

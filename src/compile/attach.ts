@@ -3,9 +3,10 @@
 import { CONTROLLER_NAME } from '../kinds/gateway-class/schema.ts';
 import { GATEWAY_GROUP, type ParentRef, type RouteParentStatus, type RouteStatus } from '../kinds/route-parts.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
-import type { Attachment, ServedListener } from './gateways.ts';
+import type { ServedListener } from './gateways.ts';
 import { attachedHostnames, bySpecificity, coversHostname } from './hostnames.ts';
 import { keepEqual, keepMap, sameItems } from './keep.ts';
+import type { Attachment } from './listener-hosts.ts';
 import { allowsNamespace, type NamespaceLabels } from './listeners.ts';
 import { type CompiledRoute, isStream } from './routes.ts';
 import type { ServiceShape } from './services.ts';
@@ -204,7 +205,8 @@ const attachToListeners = (
     older ??= owner;
     if (owner) owned++;
     // One route may name a Gateway twice, by two of its sections; it comes after all that are older.
-    if (list.at(-1)?.route !== route) addTo(list, index, attachment);
+    // A list of this run, which nobody has seen yet.
+    if (list.at(-1)?.route !== route) addTo(list as Attachment[], index, attachment);
   }
   if (rival && attached === 0) return no('Accepted', 'HostnameConflict', rivalMessage(rival));
   if (!older || owned < attached) return ATTACHED;

@@ -1,4 +1,6 @@
 // Attaches all routes, and remembers what is attached where: of thousands, only those that changed are looked at. Used by routing.ts.
+
+import { differenceOf, openMap, updateSorted } from '../lib/lists.ts';
 import {
   type AttachedRoute,
   type Fitted,
@@ -9,15 +11,14 @@ import {
   type Run,
   settle,
 } from './attach.ts';
-import type { Attachment } from './gateways.ts';
 import { byAge } from './input.ts';
 import { sameItems } from './keep.ts';
-import { differenceOf, openMap, updateSorted } from './lists.ts';
+import type { Attachment } from './listener-hosts.ts';
 import { type CompiledRoute, isStream } from './routes.ts';
 
 /** What is attached to one listener. */
 interface Placed {
-  readonly attached: Attachment[];
+  readonly attached: readonly Attachment[];
   /** Of all that would fit; several kinds may be in each other's way. */
   readonly kinds: ReadonlySet<CompiledRoute['kind']>;
 }
@@ -37,6 +38,7 @@ interface Last {
 /** Takes routes in order of age. */
 export const openAttachments = () => {
   const fitEach = openMap<CompiledRoute, Fitted>();
+  let attachedOf = openMap<Fitted, AttachedRoute>();
   let last: Last | undefined;
   return (routes: readonly CompiledRoute[], parents: Parents): readonly AttachedRoute[] => {
     const { services, serviceRoutes } = parents;
@@ -55,10 +57,13 @@ export const openAttachments = () => {
       for (const one of come) settle(one, undefined);
       place(parents, changed);
       for (const [id, list] of before.serviceRoutes) serviceRoutes.set(id, list);
-    } else for (const one of fitted) settle(one, run);
+    } else {
+      for (const one of fitted) settle(one, run);
+      attachedOf = openMap();
+    }
     const lists = changed ?? listsOf(fitted, parents);
     last = { fitted, identities, foreign, services, serviceRoutes, lists };
-    return fitted.map(({ attached }) => attached);
+    return attachedOf(fitted, ({ attached }) => attached);
   };
 };
 
@@ -78,7 +83,7 @@ const placesOf = ({ fits }: Fitted): Map<string, Attachment> => {
 };
 
 const listsOf = (fitted: readonly Fitted[], { groups }: Parents): Lists => {
-  const lists = new Map<string, { attached: Attachment[]; kinds: Set<CompiledRoute['kind']> }>();
+  const lists = new Map<string, { attached: readonly Attachment[]; kinds: Set<CompiledRoute['kind']> }>();
   for (const [group, { listeners }] of groups) {
     for (const [i, { attached }] of listeners.entries()) lists.set(placeId(group, i), { attached, kinds: new Set() });
   }
@@ -110,7 +115,7 @@ const changeLists = (lists: Lists, gone: readonly Fitted[], come: readonly Fitte
   const next = new Map(lists);
   for (const [id, change] of changes) {
     const attached = updateSorted(lists.get(id)?.attached ?? [], change.gone, change.come, byRouteAge);
-    next.set(id, { attached: [...attached], kinds: change.kinds });
+    next.set(id, { attached, kinds: change.kinds });
   }
   return next;
 };

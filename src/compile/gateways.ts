@@ -2,16 +2,15 @@
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { AccessLogConfig } from '../model/access-log.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
-import type { Route } from '../model/route.ts';
 import type { Addressed } from './address-pool.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';
 import { withGateway } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import type { ProxyParameters } from './envoy-proxies.ts';
 import { addressesOf, isSupportedAddress } from './gateway-addresses.ts';
-import { type AttachedNames, bySpecificity, coversHostname } from './hostnames.ts';
 import { byAge, type Input } from './input.ts';
 import { keepEqual, sameItems } from './keep.ts';
+import { type Attachment, type Governed, govern, hostsOf, streamsOf } from './listener-hosts.ts';
 import { checkListenerSet, groupListenerSets, type ListenerSetInput, type ListenerSetPart } from './listener-sets.ts';
 import {
   type CheckedListener,
@@ -21,19 +20,12 @@ import {
   type PortOwners,
   secretOf,
 } from './listeners.ts';
-import { middleOf, updateSorted } from './lists.ts';
 import { withClusters } from './route-clusters.ts';
-import { joinRoutes, sortRoutes } from './route-order.ts';
-import type { CompiledRoute } from './routes.ts';
-
-export interface Attachment extends AttachedNames {
-  readonly route: CompiledRoute;
-}
 
 export interface ServedListener {
   readonly checked: CheckedListener;
   /** Filled while routes are attached. */
-  attached: Attachment[];
+  attached: readonly Attachment[];
 }
 
 export interface GatewayPart {
@@ -127,6 +119,7 @@ export const meshGatewayOf = (
   const certificate = backend?.secret;
   const last = new Map(before?.listeners.map((listener) => [listener.name, listener]));
   const partsOf = (parts: RouteParts) => (certificate ? ownClusters(parts, input.key) : parts);
+  const source = { apply, isOwn: certificate !== undefined };
   return {
     namespace,
     name,
@@ -136,8 +129,10 @@ export const meshGatewayOf = (
     listeners: allListeners(part)
       .filter(({ checked }) => checked.programmed)
       .map(({ checked, attached }) => {
-        const parts = attached.map(({ route }) => partsOf(apply(input.key, checked.id, route)));
-        return listenerOf(withLogs(checked, part.accessLogs), { attached, parts }, last.get(checked.id));
+        const before = last.get(checked.id);
+        const partsAt = ({ route }: Attachment) => partsOf(apply(input.key, checked.id, route));
+        const governed = govern(attached, before, source, partsAt);
+        return listenerOf(withLogs(checked, part.accessLogs), governed, before);
       }),
   };
 };
@@ -177,12 +172,6 @@ const ownClusters = ({ routes, targets }: RouteParts, gateway: string): RoutePar
   };
 };
 
-/** What is attached to a listener, and, in the same order, with the policies for its backends. */
-interface Governed {
-  readonly attached: readonly Attachment[];
-  readonly parts: readonly RouteParts[];
-}
-
 const listenerOf = (
   { spec, id, hostname, secrets, client }: CheckedListener,
   governed: Governed,
@@ -198,113 +187,3 @@ const listenerOf = (
     ? { hosts: hostsOf(governed, before?.hosts), streams: [] }
     : { hosts: [], streams: streamsOf(governed) }),
 });
-
-/**
- * What is attached to each name (of `only`), by the names that routes themselves have for it: the most specific first, then
- * the oldest.
- */
-const byNames = (
-  { attached, parts: all }: Governed,
-  only?: ReadonlySet<string>,
-): Map<string, readonly RouteParts[][]> => {
-  // In order of age, as they were attached.
-  const byHost = new Map<string, Map<string, RouteParts[]>>();
-  for (const [place, { hostnames, wanted }] of attached.entries()) {
-    for (const [i, hostname] of hostnames.entries()) {
-      if (only && !only.has(hostname)) continue;
-      const own = byHost.get(hostname) ?? new Map<string, RouteParts[]>();
-      byHost.set(hostname, own);
-      const list = own.get(wanted[i]!);
-      if (list) list.push(all[place]!);
-      else own.set(wanted[i]!, [all[place]!]);
-    }
-  }
-  const sorted = (own: Map<string, RouteParts[]>) =>
-    [...own].sort(([a], [b]) => bySpecificity(a, b)).map(([, parts]) => parts);
-  return new Map([...byHost].map(([hostname, own]) => [hostname, sorted(own)]));
-};
-
-/** Of routes that want the same connections the first has them. */
-const streamsOf = (governed: Governed): GatewayListener['streams'] => {
-  const byHost = byNames(governed);
-  const names = [...byHost.keys()].sort(bySpecificity);
-  return names.map((hostname) => ({ hostname, targets: byHost.get(hostname)?.[0]?.[0]?.targets ?? [] }));
-};
-
-/** The routes of each host name; behind those of its own, in their order, come those of wider names that cover it. */
-const hostsOf = (governed: Governed, before: GatewayListener['hosts'] = []): GatewayListener['hosts'] => {
-  const memo = governedBy.get(before);
-  if (memo && sameItems(memo.attached, governed.attached) && sameItems(memo.parts, governed.parts)) return before;
-  const touched = memo && touchedNames(memo, governed);
-  const sorted = touched ? updateHosts(governed, before, touched) : sortHosts(governed, before);
-  const hosts = sameItems(before, sorted) ? before : sorted;
-  governedBy.set(hosts, governed);
-  return hosts;
-};
-
-/** What hosts were made of. */
-const governedBy = new WeakMap<GatewayListener['hosts'], Governed>();
-
-/** So many are made anew one by one; of more, all. */
-const FEW = 64;
-
-/** The names of what came, went or changed; undefined where others depend on them, or they are many. */
-const touchedNames = (before: Governed, after: Governed): ReadonlySet<string> | undefined => {
-  const names = new Set<string>();
-  const touch = ({ hostnames }: Attachment) => {
-    for (const hostname of hostnames) names.add(hostname);
-  };
-  const [one, other] = [middleOf(before.attached, after.attached), middleOf(before.parts, after.parts)];
-  const start = Math.min(one.start, other.start);
-  const [endA, endB] = [Math.max(one.endA, other.endA), Math.max(one.endB, other.endB)];
-  const isReplaced = endA === endB;
-  for (let i = start; i < Math.max(endA, endB) && names.size <= FEW; i++) {
-    if (isReplaced && before.attached[i] === after.attached[i] && before.parts[i] === after.parts[i]) continue;
-    if (i < endA) touch(before.attached[i]!);
-    if (i < endB) touch(after.attached[i]!);
-  }
-  return names.size > FEW || [...names].some((name) => name.startsWith('*')) ? undefined : names;
-};
-
-const byHostname = (a: { readonly hostname: string }, b: { readonly hostname: string }): number =>
-  bySpecificity(a.hostname, b.hostname);
-
-const updateHosts = (
-  governed: Governed,
-  before: GatewayListener['hosts'],
-  touched: ReadonlySet<string>,
-): GatewayListener['hosts'] => {
-  const wide = before.map(({ hostname }) => hostname).filter((hostname) => hostname.startsWith('*'));
-  const wider = wide.filter((other) => [...touched].some((hostname) => coversHostname(other, hostname)));
-  const byHost = byNames(governed, new Set([...touched, ...wider]));
-  const gone = before.filter(({ hostname }) => touched.has(hostname));
-  const names = [...touched].filter((hostname) => byHost.has(hostname));
-  return updateSorted(before, gone, makeHosts(names, wider, byHost, gone), byHostname);
-};
-
-const sortHosts = (governed: Governed, before: GatewayListener['hosts']): GatewayListener['hosts'] => {
-  const byHost = byNames(governed);
-  const names = [...byHost.keys()].sort(bySpecificity);
-  const wide = names.filter((hostname) => hostname.startsWith('*'));
-  return makeHosts(names, wide, byHost, before);
-};
-
-/** `wide`: the wider names that may cover them. */
-const makeHosts = (
-  names: readonly string[],
-  wide: readonly string[],
-  byHost: ReadonlyMap<string, readonly RouteParts[][]>,
-  before: GatewayListener['hosts'],
-): GatewayListener['hosts'] => {
-  // By the names that routes have for it, one after the other.
-  const inOrder = (lists: readonly RouteParts[][]): readonly Route[] =>
-    joinRoutes(lists.map((parts) => sortRoutes(parts.map(({ routes }) => routes))));
-  const own = new Map([...byHost].map(([hostname, lists]) => [hostname, inOrder(lists)]));
-  const last = new Map(before.map((host) => [host.hostname, host]));
-  return names.map((hostname) => {
-    const wider = wide.filter((other) => other !== hostname && coversHostname(other, hostname));
-    const routes = joinRoutes([hostname, ...wider].map((name) => own.get(name) ?? []));
-    const host = last.get(hostname);
-    return host?.routes === routes ? host : { hostname, routes };
-  });
-};

@@ -1,10 +1,10 @@
 // Sorts the resources by kind and checks each once; what can't be used is a problem and left out. First step of compile.
 import { findKind, unknownKindHint, unknownKindMessage } from '../kinds/registry.ts';
 import { validateResource } from '../kinds/validate.ts';
+import { differenceOf, openMap, updateSorted } from '../lib/lists.ts';
 import type { Problem } from '../model/problem.ts';
 import { groupOf, type Resource } from '../model/resource.ts';
 import { keepEqual } from './keep.ts';
-import { differenceOf, openMap, updateSorted } from './lists.ts';
 
 /** One resource that passed its checks, with defaults. The same object as long as the resource is. */
 export interface Input<Spec = unknown> {

@@ -1,5 +1,5 @@
 // Keeps the identity of what did not change: equal parts of a new value are the objects of the last one. Used all over compile.
-import { differenceOf } from './lists.ts';
+import { differenceOf, isKnownToDiffer } from '../lib/lists.ts';
 
 /** `next`, with every part that deep-equals the same part of `previous` replaced by that object; `previous` itself when all is equal. Plain data, arrays and Maps only. */
 export const keepEqual = <T>(previous: unknown, next: T): T => {
@@ -66,7 +66,7 @@ export const keepMap = <V>(
 
 /** True when both lists hold the same objects in the same order. */
 export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
-  a === b || (a.length === b.length && a.every((item, i) => item === b[i]));
+  a === b || (a.length === b.length && !isKnownToDiffer(a, b) && a.every((item, i) => item === b[i]));
 
 /** Runs `fn` again only when one of the lists holds other objects than at the last call. */
 export const openStage = <Result>(): ((inputs: readonly (readonly unknown[])[], fn: () => Result) => Result) => {

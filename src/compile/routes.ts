@@ -1,12 +1,12 @@
 // Routes of every kind before they are attached anywhere: what they lead to, and what can't be done of them. Used by routing.ts and the files of the kinds.
 import type { BackendRef, RouteSpec, WeightedBackendRef } from '../kinds/route-parts.ts';
+import { openConcat, openMap } from '../lib/lists.ts';
 import { INVALID_CLUSTER, type WeightedCluster } from '../model/snapshot.ts';
 import type { BackendProblem, Backends, ResolvedBackend } from './backends.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import type { Extension, ExtensionRef } from './extensions.ts';
 import type { Input } from './input.ts';
-import { keepEqual, openStage } from './keep.ts';
-import { openMap } from './lists.ts';
+import { keepEqual } from './keep.ts';
 import type { OrderedRoute } from './route-order.ts';
 
 /** What compile knows of a kind of route; the list of them stands in route-kinds.ts. */
@@ -70,14 +70,14 @@ interface RouteInputs {
 /** Compiles routes; one whose spec and backends are the same keeps its result. */
 export const openRoutes = () => {
   const compilers = new Map<RouteKind, ReturnType<typeof openKind>>();
-  const joined = openStage<readonly CompiledRoute[]>();
+  const join = openConcat<CompiledRoute>();
   return (lists: readonly RouteInputs[], backends: Backends): readonly CompiledRoute[] => {
     const compiled = lists.map(({ kind, inputs }) => {
       const compile = compilers.get(kind) ?? openKind(kind);
       compilers.set(kind, compile);
       return compile(inputs, backends);
     });
-    return joined(compiled, () => compiled.flat());
+    return join(compiled);
   };
 };
 

@@ -1,12 +1,13 @@
 // What one BackendTrafficPolicy says: for clusters and for routes, and what can't be done of it. Used by backend-policies.ts.
 
 import type { Compression } from '../filters/compression/schema.ts';
+import type { GrpcRetryStatus, RetryPolicy } from '../filters/retry/schema.ts';
 import type { BackendTrafficPolicySpec, RetrySpec, RetryTrigger } from '../kinds/backend-traffic-policy/types.ts';
 import { parseDurationMs } from '../kinds/duration.ts';
 import { parseQuantity } from '../kinds/quantity.ts';
 import { grpcStatus } from '../model/grpc.ts';
 import type { BackendTraffic } from '../model/mesh.ts';
-import type { ForwardAction, GrpcRetryStatus, RetryPolicy } from '../model/route.ts';
+import type { ForwardAction } from '../model/route.ts';
 import { BALANCING_FIELDS, balancingSettings, hashOf, refusedBalancing } from './balancing-settings.ts';
 import { compileCompression } from './compression.ts';
 import { unsupportedPaths } from './policy-fields.ts';

@@ -1,7 +1,8 @@
 // HTTPRoutes as routes of the model. Used by route-kinds.ts.
+import type { RetryPolicy } from '../filters/retry/schema.ts';
 import { parseDurationMs } from '../kinds/duration.ts';
 import type { HttpRouteMatch, HttpRouteRule, HttpRouteSpec } from '../kinds/http-route/types.ts';
-import type { RetryPolicy, Route, RouteAction, RouteMatch } from '../model/route.ts';
+import type { Route, RouteAction, RouteMatch } from '../model/route.ts';
 import {
   compileFilters,
   compileHeaderMatches,

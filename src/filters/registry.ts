@@ -15,6 +15,12 @@ import { urlRewrite } from './url-rewrite/proxy.ts';
 
 export const filterOrder: readonly (FilterEntry | SettingEntry)[] = [
   {
+    name: 'timeout',
+    of: ['listener', 'route'],
+    field: 'HTTPRoute timeouts, BackendTrafficPolicy timeout, ClientTrafficPolicy timeout',
+    envoy: () => import('./timeout/envoy.ts'),
+  },
+  {
     name: 'cors',
     types: ['cors'],
     field: 'CORS',
@@ -68,6 +74,12 @@ export const filterOrder: readonly (FilterEntry | SettingEntry)[] = [
     of: ['listener', 'route'],
     field: 'BackendTrafficPolicy requestBuffer',
     envoy: () => import('./size-limits/envoy.ts'),
+  },
+  {
+    name: 'retry',
+    of: ['route', 'cluster'],
+    field: 'HTTPRoute retry, BackendTrafficPolicy retry, XBackendTrafficPolicy retryConstraint',
+    envoy: () => import('./retry/envoy.ts'),
   },
 ];
 

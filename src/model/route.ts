@@ -34,11 +34,6 @@ export interface ForwardAction {
   readonly targets: readonly ForwardTarget[];
   /** What a share of INVALID_CLUSTER answers; absent: 500. */
   readonly invalidStatus?: 503;
-  /** From the end of the request to the end of the answer, retries included; absent: none. */
-  readonly timeoutMs?: number;
-  /** One attempt. */
-  readonly attemptTimeoutMs?: number;
-  readonly retry?: RetryPolicy;
   /** For clusters that choose by a hash. */
   readonly hash?: readonly HashPolicy[];
   /** Comes before every choice. */
@@ -51,24 +46,6 @@ export interface ForwardTarget extends WeightedCluster {
   /** In place of asking it. */
   readonly redirect?: RedirectAction;
 }
-
-/** Retries happen only where nothing can be done twice: nothing was sent, or the method is idempotent and the body still at hand. */
-export interface RetryPolicy {
-  /** Further attempts after the first. */
-  readonly attempts: number;
-  /** Statuses that are retried, for idempotent methods. */
-  readonly statuses: readonly number[];
-  /** Statuses of gRPC calls that are retried while no message was answered; of those that GrpcRetryStatus has. */
-  readonly grpcStatuses?: readonly GrpcRetryStatus[];
-  /** Absent: connections that end before an answer are retried too, for idempotent methods. */
-  readonly resets?: false;
-  /** Before the first retry; doubles with each, up to `maxBackoffMs`, or 10 s. */
-  readonly backoffMs: number;
-  readonly maxBackoffMs?: number;
-}
-
-/** CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL and UNAVAILABLE: those that Envoy can retry too. */
-export type GrpcRetryStatus = 1 | 4 | 8 | 13 | 14;
 
 export type PathRewrite =
   | { readonly type: 'full'; readonly value: string }

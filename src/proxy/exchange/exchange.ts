@@ -1,6 +1,8 @@
 // One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
 // knows its client and its upstream as streams, not by the version of HTTP that they speak.
+import { mayRepeat } from '../../filters/retry/proxy.ts';
 import { maxRequestBytes } from '../../filters/size-limits/proxy.ts';
+import { ExchangeTimes } from '../../filters/timeout/proxy.ts';
 import { INVALID_CLUSTER } from '../../model/snapshot.ts';
 import { normalizePath } from '../../policy/path.ts';
 import type { ProxyContext } from '../context.ts';
@@ -14,7 +16,6 @@ import type { RouteFilters } from '../routes/route-filters.ts';
 import type { PreparedForward, PreparedRoute, PreparedTarget } from '../routes/router.ts';
 import { type AttemptOwner, Attempts } from '../upstream/attempts.ts';
 import type { ClusterState } from '../upstream/clusters.ts';
-import { mayRepeat } from '../upstream/retry.ts';
 import { takeEditedHost } from '../upstream/upstream-request.ts';
 import type { UpstreamEnd, UpstreamStream, UpstreamUser } from '../upstream/upstream-stream.ts';
 import { Tunnel } from '../wires/tunnel.ts';
@@ -22,7 +23,6 @@ import type { Wire } from '../wires/wire.ts';
 import { type Affinity, targetOf } from './affinity.ts';
 import { decide } from './decide.ts';
 import { ExchangeRecord } from './exchange-record.ts';
-import { ExchangeTimes } from './exchange-times.ts';
 import { ExchangeFilters } from './filter-run.ts';
 import { openMirrored } from './mirrored.ts';
 import { ReceivedRequest } from './received-request.ts';

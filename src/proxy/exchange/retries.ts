@@ -1,11 +1,11 @@
 // Whether a request that failed, or was answered badly, is sent once more. Made by exchange.ts for each that is forwarded.
+import { mayRepeat, retriesCall, retriesSilence, retriesStatus } from '../../filters/retry/proxy.ts';
+import type { ExchangeTimes } from '../../filters/timeout/proxy.ts';
 import type { ForwardAction } from '../../model/route.ts';
 import type { GrpcCall } from '../grpc/call.ts';
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
 import type { Attempts } from '../upstream/attempts.ts';
-import { mayRepeat } from '../upstream/retry.ts';
 import type { UpstreamEnd, UpstreamStream } from '../upstream/upstream-stream.ts';
-import type { ExchangeTimes } from './exchange-times.ts';
 import type { ReceivedRequest } from './received-request.ts';
 
 export class Retries {
@@ -52,14 +52,16 @@ export class Retries {
   /** By the status of an answer that the client has not seen. */
   afterAnswer(message: ResponseMessage): boolean {
     const { retry } = this.#config;
-    if (retry?.statuses.includes(message.status) && this.#again()) return true;
-    this.#call?.readHead(message.headers);
-    return this.#call?.isRetried(retry) === true && this.#again(this.#received.isWhole);
+    if (retriesStatus(retry, message.status) && this.#again()) return true;
+    const call = this.#call;
+    if (!call) return false;
+    call.readHead(message.headers);
+    return retriesCall(retry, call.status) && this.#again(this.#received.isWhole);
   }
 
   /** It was not answered: a connection ended, or the time of an attempt. */
   afterSilence(): boolean {
-    return this.#config.retry?.resets !== false && this.#again();
+    return retriesSilence(this.#config.retry) && this.#again();
   }
 
   afterLoss(end: UpstreamEnd): boolean {

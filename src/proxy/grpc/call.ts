@@ -1,6 +1,5 @@
 // What an exchange knows of the gRPC call that it carries: its time, its status, how it is answered. Made by exchange.ts.
 import { grpcStatus } from '../../model/grpc.ts';
-import type { RetryPolicy } from '../../model/route.ts';
 import type { ClientStream, LocalAnswer } from '../downstream/client-stream.ts';
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
 import { grpcAnswerFields, grpcStatusOfHttp, isGrpc, readGrpcStatus, readGrpcTimeoutMs } from './status.ts';
@@ -39,11 +38,6 @@ export class GrpcCall {
 
   readTrailers(trailers: readonly string[] | undefined): void {
     if (trailers) this.status ??= readGrpcStatus(trailers);
-  }
-
-  /** What was answered without a message is to be tried again, whatever the method is. */
-  isRetried(policy: RetryPolicy | undefined): boolean {
-    return policy?.grpcStatuses?.some((one) => one === this.status) === true;
   }
 
   /** A client of gRPC reads no status of HTTP and no body; one of gRPC-Web sees the status too, as Envoy has it. */

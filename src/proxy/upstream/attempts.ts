@@ -1,12 +1,12 @@
 // Where a request goes: endpoints tried one after the other, a connection from a pool, retries. Owned by exchange.ts.
-import type { RetryPolicy } from '../../model/route.ts';
+import { retryDelayMs } from '../../filters/retry/proxy.ts';
+import type { RetryPolicy } from '../../filters/retry/schema.ts';
 import type { ProxyContext } from '../context.ts';
 import type { Affinity } from '../exchange/affinity.ts';
 import type { Origin } from '../proxy-protocol/header.ts';
 import { NO_HASH } from './balancer.ts';
 import type { ClusterState } from './clusters.ts';
 import type { EndpointPool, NoConnection, PoolEndpoint, Waiter } from './pool.ts';
-import { retryDelayMs } from './retry.ts';
 import type { UpstreamStream } from './upstream-stream.ts';
 
 export interface AttemptOwner {

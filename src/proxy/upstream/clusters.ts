@@ -1,5 +1,6 @@
 // Live clusters: endpoints, balancing and pools that survive config changes. Called by prepare.ts, attempts.ts and tcp.ts.
 import { isDeepStrictEqual } from 'node:util';
+import { RetryAllowance } from '../../filters/retry/budget.ts';
 import { type Cluster, DEFAULT_RETRY_BUDGET, type Endpoint, type Snapshot } from '../../model/snapshot.ts';
 import type { ProxyContext } from '../context.ts';
 import { Histogram } from '../histogram.ts';
@@ -14,7 +15,6 @@ import { observeTime } from './peak-ewma.ts';
 import { type EndpointPool, Http1Pool, type PoolEndpoint } from './pool.ts';
 import { Http2Pool } from './pool-http2.ts';
 import { Resolution, type Resolve } from './resolver.ts';
-import { RetryAllowance } from './retry-budget.ts';
 import { VersionPools } from './version-pools.ts';
 
 const isSamePeer = (a: Endpoint, b: Endpoint): boolean =>

@@ -1,5 +1,6 @@
 // Clusters in Envoy's terms.
 import { create } from '@bufbuild/protobuf';
+import { envoyBudget } from '../../filters/retry/envoy.ts';
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
@@ -14,7 +15,7 @@ import {
   type HttpProtocolOptions_ExplicitHttpConfigSchema,
   HttpProtocolOptionsSchema,
 } from '../../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import { type Cluster, DEFAULT_RETRY_BUDGET, type RetryBudget } from '../../model/snapshot.ts';
+import type { Cluster } from '../../model/snapshot.ts';
 import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
 import { balancingOf } from './balancing.ts';
@@ -85,32 +86,21 @@ const transportOf = ({ tls, protocol, proxyProtocol }: Cluster): Init<typeof Clu
   };
 };
 
-/** Envoy counts what is under way: the least is what the own engine's budget has in an interval. */
-const budgetOf = ({ percent, minimum }: RetryBudget) => ({
-  budgetPercent: { value: percent },
-  minRetryConcurrency: minimum,
-});
-
 /** Routes with retries of their own have the priority HIGH: what never was sent elsewhere needs no budget. */
-const limitsOf = ({
-  maxConnections,
-  maxPendingRequests,
-  retryBudget = DEFAULT_RETRY_BUDGET,
-}: Cluster): Init<typeof ClusterSchema> => ({
-  circuitBreakers: {
-    thresholds: [
-      { maxConnections: UNLIMITED, maxPendingRequests, maxRequests: UNLIMITED, maxRetries: UNLIMITED },
-      {
-        priority: RoutingPriority.HIGH,
-        maxConnections: UNLIMITED,
-        maxPendingRequests,
-        maxRequests: UNLIMITED,
-        retryBudget: budgetOf(retryBudget),
-      },
-    ],
-    perHostThresholds: [{ maxConnections }, { priority: RoutingPriority.HIGH, maxConnections }],
-  },
-});
+const limitsOf = (cluster: Cluster): Init<typeof ClusterSchema> => {
+  const { maxConnections, maxPendingRequests } = cluster;
+  const each = { maxConnections: UNLIMITED, maxPendingRequests, maxRequests: UNLIMITED };
+  const priority = RoutingPriority.HIGH;
+  return {
+    circuitBreakers: {
+      thresholds: [
+        { ...each, maxRetries: UNLIMITED },
+        { ...each, priority, retryBudget: envoyBudget(cluster) },
+      ],
+      perHostThresholds: [{ maxConnections }, { priority, maxConnections }],
+    },
+  };
+};
 
 const http1 = { enableTrailers: true };
 const http2 = { allowConnect: true };

@@ -1,26 +1,17 @@
-// What gRPC needs of Envoy beyond HTTP/2: deadlines and how they are told, retries by its statuses, gRPC-Web. Used by route.ts and http.ts.
+// What gRPC needs of Envoy beyond HTTP/2, its deadlines and retries: how a late call is answered, gRPC-Web. Used by route.ts
+// and http.ts.
 import { create } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
 import type { RouteContext } from '../../filters/envoy-filter.ts';
-import {
-  FilterConfigSchema,
-  type RouteActionSchema,
-  type RouteSchema,
-} from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import { isGrpcPossible } from '../../filters/timeout/envoy.ts';
+import { FilterConfigSchema, type RouteSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import type {
   HttpFilterSchema,
   ResponseMapperSchema,
 } from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { grpcStatus } from '../../model/grpc.ts';
-import type { ForwardAction, GrpcRetryStatus, RetryPolicy } from '../../model/route.ts';
-import { duration, type Init, pack } from './message.ts';
-
-const isGrpcPossible = ({ targets }: ForwardAction, { http2Clusters }: RouteContext): boolean =>
-  targets.some(({ cluster }) => http2Clusters.has(cluster));
-
-/** A call's own grpc-timeout holds, where it isn't longer than the route's time-out. */
-export const callTimeout = (action: ForwardAction, context: RouteContext): Init<typeof RouteActionSchema> =>
-  isGrpcPossible(action, context) ? { maxGrpcTimeout: duration(action.timeoutMs ?? 0) } : {};
+import type { ForwardAction } from '../../model/route.ts';
+import { type Init, pack } from './message.ts';
 
 /** Envoy tells a call that took too long UNAVAILABLE, as it tells HTTP 504. */
 export const timedOutCall = (): Init<typeof ResponseMapperSchema> => ({
@@ -50,18 +41,6 @@ export const timedOutCall = (): Init<typeof ResponseMapperSchema> => ({
   },
   headersToAdd: [{ header: { key: 'grpc-status', value: `${grpcStatus('DEADLINE_EXCEEDED')}` } }],
 });
-
-const TRIGGERS: Readonly<Record<GrpcRetryStatus, string>> = {
-  1: 'cancelled',
-  4: 'deadline-exceeded',
-  8: 'resource-exhausted',
-  13: 'internal',
-  14: 'unavailable',
-};
-
-/** To be put behind other conditions of a retry. */
-export const callTriggers = ({ grpcStatuses = [] }: RetryPolicy): string =>
-  grpcStatuses.map((status) => `,${TRIGGERS[status]}`).join('');
 
 const WEB = 'envoy.filters.http.grpc_web';
 /** The filter has nothing to be configured. */

@@ -2,34 +2,25 @@
 import { envoyDirectResponse } from '../../filters/direct-response/envoy.ts';
 import type { EnvoyRouteParts, RouteContext } from '../../filters/envoy-filter.ts';
 import { envoyRedirect } from '../../filters/request-redirect/envoy.ts';
-import { RoutingPriority } from '../../gen/envoy/config/core/v3/base_pb.js';
-import type { RetryPolicySchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import { type RetryVariant, retryVariants } from '../../filters/retry/envoy.ts';
+import { IDEMPOTENT } from '../../filters/retry/proxy.ts';
 import {
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
   type RouteActionSchema,
   type RouteMatchSchema,
   type RouteSchema,
 } from '../../gen/envoy/config/route/v3/route_components_pb.js';
-import { PreviousHostsPredicateSchema } from '../../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import { FractionalPercent_DenominatorType } from '../../gen/envoy/type/v3/percent_pb.js';
-import { UNSENT_HEADER } from '../../model/http.ts';
-import type { ForwardAction, RetryPolicy, Route, RouteFilter, RouteMatch, ValueMatch } from '../../model/route.ts';
+import type { ForwardAction, Route, RouteFilter, RouteMatch, ValueMatch } from '../../model/route.ts';
 import { filterParts } from './filters.ts';
-import { callTimeout, callTriggers, webOfRoute } from './grpc.ts';
+import { webOfRoute } from './grpc.ts';
 import { hashPolicy } from './hash-policy.ts';
-import { configured, duration, type Init } from './message.ts';
+import type { Init } from './message.ts';
 import { sessionOfRoute } from './session.ts';
 
 type EnvoyRoute = Init<typeof RouteSchema>;
 
-// RFC 9110, 9.2.2.
-const IDEMPOTENT = 'GET|HEAD|OPTIONS|PUT|DELETE|TRACE';
-
-/** Nothing was sent: safe for every method. */
-const UNSENT = 'connect-failure,refused-stream,reset-before-request';
-const OTHER_ENDPOINTS = 3;
-/** Least-request likes an endpoint that fails, as it is idle: it takes many draws to come to another one. */
-const DRAWS = 32n;
+const REPEATABLE = [...IDEMPOTENT].join('|');
 
 const stringValue = ({ type, value }: Pick<ValueMatch, 'type' | 'value'>) =>
   type === 'exact'
@@ -58,27 +49,6 @@ const matchOf = ({ path, method, headers, queryParams }: RouteMatch): Init<typeo
   })),
 });
 
-/** The conditions under which nothing was sent, or the peer's proxy says that its program got nothing. */
-const unsentOf = ({ targets }: ForwardAction, { meshClusters }: RouteContext): string =>
-  targets.some(({ cluster }) => meshClusters.has(cluster)) ? `${UNSENT},retriable-headers` : UNSENT;
-
-const retryOn = (on: string, attempts: number, policy?: RetryPolicy): Init<typeof RetryPolicySchema> => ({
-  retryOn: on,
-  ...(on.includes('retriable-headers') && {
-    retriableHeaders: [headerValue({ name: UNSENT_HEADER, type: 'exact', value: 'true' })],
-  }),
-  numRetries: attempts,
-  retriableStatusCodes: [...(policy?.statuses ?? [])],
-  hostSelectionRetryMaxAttempts: DRAWS,
-  retryHostPredicate: [configured('envoy.retry_host_predicates.previous_hosts', PreviousHostsPredicateSchema, {})],
-  ...(policy && {
-    retryBackOff: {
-      baseInterval: duration(Math.max(1, policy.backoffMs)),
-      maxInterval: duration(Math.max(policy.maxBackoffMs ?? 10_000, policy.backoffMs, 1)),
-    },
-  }),
-});
-
 const clusterOf = ({ targets }: ForwardAction): NonNullable<Init<typeof RouteActionSchema>['clusterSpecifier']> => {
   const live = targets.filter((target) => target.weight > 0);
   const [only] = live;
@@ -90,20 +60,13 @@ const clusterOf = ({ targets }: ForwardAction): NonNullable<Init<typeof RouteAct
 const forwardOf = (
   action: ForwardAction,
   parts: EnvoyRouteParts,
-  context: RouteContext,
-  retry?: Init<typeof RetryPolicySchema>,
+  retryPolicy: RetryVariant['policy'],
 ): NonNullable<EnvoyRoute['action']> => {
-  const perTry = action.attemptTimeoutMs;
   const value: Init<typeof RouteActionSchema> = {
     clusterSpecifier: clusterOf(action),
     clusterNotFoundResponseCode:
       action.invalidStatus === 503 ? NotFoundCode.SERVICE_UNAVAILABLE : NotFoundCode.INTERNAL_SERVER_ERROR,
-    timeout: duration(action.timeoutMs ?? 0),
-    ...(action.retry && action.retry.attempts > 0 && { priority: RoutingPriority.HIGH }),
-    ...callTimeout(action, context),
-    ...((retry || perTry !== undefined) && {
-      retryPolicy: { ...retry, ...(perTry !== undefined && { perTryTimeout: duration(perTry) }) },
-    }),
+    ...(retryPolicy && { retryPolicy }),
     ...parts.action,
     ...(parts.rateLimits && { rateLimits: parts.rateLimits }),
     hashPolicy: (action.hash ?? []).map(hashPolicy),
@@ -111,17 +74,12 @@ const forwardOf = (
   return { case: 'route', value };
 };
 
-/** A request method that a route with retries must (or must not) have. */
-const withMethods = (route: EnvoyRoute, match: Init<typeof RouteMatchSchema>, invertMatch: boolean): EnvoyRoute => ({
-  ...route,
-  match: {
-    ...match,
-    headers: [
-      ...(match.headers ?? []),
-      { ...headerValue({ name: ':method', type: 'regex', value: IDEMPOTENT }), invertMatch },
-    ],
-  },
-});
+/** Requests whose method may (or may not) be sent twice. */
+const withMethods = (match: Init<typeof RouteMatchSchema>, methods: RetryVariant['methods']): typeof match => {
+  if (!methods) return match;
+  const method = headerValue({ name: ':method', type: 'regex', value: REPEATABLE });
+  return { ...match, headers: [...(match.headers ?? []), { ...method, invertMatch: methods === 'others' }] };
+};
 
 const forwardRoutes = (
   match: Init<typeof RouteMatchSchema>,
@@ -129,24 +87,12 @@ const forwardRoutes = (
   base: EnvoyRoute,
   parts: EnvoyRouteParts,
   context: RouteContext,
-): EnvoyRoute[] => {
-  const { retry } = action;
-  const withRetry = (policy?: Init<typeof RetryPolicySchema>) => ({
+): EnvoyRoute[] =>
+  retryVariants(action, context).map(({ methods, policy }) => ({
     ...base,
-    match,
-    action: forwardOf(action, parts, context, policy),
-  });
-  // The program behind this proxy is the only one it knows; its caller's proxy may ask another.
-  if (context.isInbound && !retry) return [withRetry()];
-  const unsent = unsentOf(action, context);
-  if (!retry || retry.attempts === 0) return [withRetry(retryOn(unsent, OTHER_ENDPOINTS))];
-  // Envoy knows no condition on the method inside a retry policy, so what is not idempotent has a route of its own.
-  const calls = callTriggers(retry);
-  const on = `${unsent}${calls}${retry.resets === false ? '' : ',reset'}${retry.statuses.length > 0 ? ',retriable-status-codes' : ''}`;
-  const repeating = withRetry(retryOn(on, retry.attempts, retry));
-  const careful = withRetry(retryOn(`${unsent}${calls}`, retry.attempts, retry));
-  return [withMethods(repeating, match, false), withMethods(careful, match, true)];
-};
+    match: withMethods(match, methods),
+    action: forwardOf(action, parts, policy),
+  }));
 
 const MILLION = 1_000_000;
 

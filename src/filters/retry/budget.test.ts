@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_RETRY_BUDGET } from '../../model/snapshot.ts';
-import { RetryAllowance } from './retry-budget.ts';
+import { RetryAllowance } from './budget.ts';
 
 const taken = (budget: RetryAllowance, now: number, wanted: number): number => {
   let count = 0;

@@ -1,6 +1,11 @@
-// When one exchange has to be over, by its route and by what calls give themselves. Kept by exchange.ts.
+// When one exchange has to be over, by its listener, its route and by what calls give themselves. Kept by exchange.ts.
 import type { ClientLimits } from '../../model/snapshot.ts';
-import type { Deadlines } from '../deadlines.ts';
+
+/** In monotonic milliseconds: now, and as last asked for. */
+export interface Ticks {
+  now(): number;
+  readonly recent: number;
+}
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -9,16 +14,16 @@ export class ExchangeTimes {
   readonly startedAt: number;
   requestDueAt = NEVER;
   attemptDueAt = NEVER;
-  readonly #deadlines: Deadlines;
+  readonly #ticks: Ticks;
   readonly #limits: ClientLimits | undefined;
   readonly #stallMs: number;
 
   /** `stallMs`: how long nothing may move where `limits` says nothing of it. */
-  constructor(deadlines: Deadlines, limits: ClientLimits | undefined, stallMs: number) {
-    this.#deadlines = deadlines;
+  constructor(ticks: Ticks, limits: ClientLimits | undefined, stallMs: number) {
+    this.#ticks = ticks;
     this.#limits = limits;
     this.#stallMs = stallMs;
-    this.startedAt = deadlines.now();
+    this.startedAt = ticks.now();
   }
 
   /** For the whole of the request, while it is still coming. */
@@ -30,13 +35,13 @@ export class ExchangeTimes {
   dueAt(isReceiving: boolean, isSilent: boolean): number {
     const idleMs = this.#limits?.streamIdleTimeoutMs ?? (isSilent ? NEVER : this.#stallMs);
     const receive = isReceiving ? this.receiveDueAt : NEVER;
-    return Math.min(this.requestDueAt, this.attemptDueAt, receive, this.#deadlines.recent + idleMs);
+    return Math.min(this.requestDueAt, this.attemptDueAt, receive, this.#ticks.recent + idleMs);
   }
 
   /** From now on; without a limit where there is none, or it is 0. */
   limitRequest(timeoutMs: number | undefined): void {
     if (timeoutMs === undefined || timeoutMs <= 0) return;
-    this.requestDueAt = Math.min(this.requestDueAt, this.#deadlines.now() + timeoutMs);
+    this.requestDueAt = Math.min(this.requestDueAt, this.#ticks.now() + timeoutMs);
   }
 
   /** From the start on. */
@@ -45,7 +50,7 @@ export class ExchangeTimes {
   }
 
   limitAttempt(timeoutMs: number | undefined): void {
-    if (timeoutMs !== undefined && timeoutMs > 0) this.attemptDueAt = this.#deadlines.now() + timeoutMs;
+    if (timeoutMs !== undefined && timeoutMs > 0) this.attemptDueAt = this.#ticks.now() + timeoutMs;
   }
 
   endAttempt(): void {

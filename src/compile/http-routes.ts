@@ -57,14 +57,14 @@ const compileAction = (rule: HttpRouteRule, owner: string, context: RouteContext
   const redirect = rule.filters?.find(({ requestRedirect }) => requestRedirect)?.requestRedirect;
   if (redirect) return compileRedirect(redirect);
   const retry = compileRetry(rule.retry);
-  // Zero means without end, which is the default.
-  const timeoutMs = parseDurationMs(rule.timeouts?.request) || undefined;
-  const attemptTimeoutMs = parseDurationMs(rule.timeouts?.backendRequest) || undefined;
+  // Zero means without end: the default, but where a policy says otherwise.
+  const timeoutMs = parseDurationMs(rule.timeouts?.request);
+  const attemptTimeoutMs = parseDurationMs(rule.timeouts?.backendRequest);
   return {
     type: 'forward',
     targets: compileTargets(rule.backendRefs ?? [], context),
-    ...(timeoutMs ? { timeoutMs } : {}),
-    ...(attemptTimeoutMs ? { attemptTimeoutMs } : {}),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
     ...(retry ? { retry } : {}),
     ...(rule.sessionPersistence ? { session: compileSession(rule.sessionPersistence, owner) } : {}),
   };

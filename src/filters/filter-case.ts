@@ -5,13 +5,27 @@ import type { Route, RouteFilter } from '../model/route.ts';
 export interface FilterCase {
   /** Of a route that leads to the program. */
   readonly filters: readonly RouteFilter[];
-  /** In place of leading to the program; its cluster is `program`. */
+  /** In place of leading to the program. Its cluster is `program`, for calls of gRPC `calls`; `half` has a dead endpoint beside it. */
   readonly action?: Route['action'];
   /** One after the other. */
   readonly calls: readonly FilterCall[];
 }
 
+/** What the program does with one attempt. */
+export interface ProgramStep {
+  readonly status?: number;
+  readonly headers?: readonly string[];
+  readonly body?: string;
+  /** It does not say how long its answer is. */
+  readonly length?: false;
+  readonly delayMs?: number;
+  /** It never answers; it resets the connection; its answer stops before its end, and nothing more comes. */
+  readonly does?: 'hang' | 'reset' | 'stall';
+}
+
 export interface FilterCall {
+  /** Over HTTP/2, as a call of gRPC; the program for it is `calls`. */
+  readonly grpc?: true;
   readonly method?: string;
   readonly path?: string;
   /** Names and values. */
@@ -19,17 +33,20 @@ export interface FilterCall {
   readonly body?: string;
   /** The request does not say how long its body is. */
   readonly chunked?: true;
-  /** What the program's answer has; `length: false`: it does not say how long it is. */
-  readonly program?: {
-    readonly status?: number;
-    readonly headers?: readonly string[];
-    readonly body?: string;
-    readonly length?: false;
-  };
+  /** Before the last byte of its body is sent. */
+  readonly pauseMs?: number;
+  /** Of several steps each is for one attempt, the last one for all that follow. */
+  readonly program?: ProgramStep | readonly ProgramStep[];
   readonly want: {
     readonly status: number;
     /** False: the program never sees the request. */
     readonly reached?: boolean;
+    /** How often the program sees the request. */
+    readonly attempts?: number;
+    /** Of the last attempt. */
+    readonly receivedBody?: string;
+    /** The answer breaks off. */
+    readonly cut?: true;
     /** Null: is not there. */
     readonly headers?: Readonly<Record<string, string | null>>;
     /** As the client decodes it. */

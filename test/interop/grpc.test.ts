@@ -1,9 +1,6 @@
 // gRPC through Weft's own proxy and through a real Envoy: the same calls, the same answers.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { IncomingHttpHeaders } from 'node:http';
-import { connect, createServer } from 'node:http2';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { ForwardAction, Route } from '../../src/model/route.ts';
 import type { Cluster, Endpoint } from '../../src/model/snapshot.ts';
@@ -23,55 +20,30 @@ const toProgram = (more: Partial<ForwardAction> = {}): Route['action'] => ({
   ...more,
 });
 
-const snapshotOf = (port: number, program: number, dead: number, silent: number) =>
+const snapshotOf = (port: number, program: number, dead: number) =>
   gatewaySnapshot(
     port,
     Object.entries({
       'plain.test': toProgram(),
-      'silent.test': forward(['silent', 1]),
-      'short.test': { ...forward(['silent', 1]), timeoutMs: 200 } as ForwardAction,
       'retry.test': toProgram({ retry: { attempts: 2, statuses: [], grpcStatuses: [14], backoffMs: 1 } }),
       'dead.test': forward(['dead', 1]),
       'said.test': { type: 'direct' as const, status: 403, body: 'not you' },
     }).map(([name, action]) => ({ name, domains: [name], routes: [route({ action })] })),
-    [http2('program', program), http2('dead', dead), http2('silent', silent)],
+    [http2('program', program), http2('dead', dead)],
   );
-
-/** Sends a head alone: a call without a client that knows of deadlines. */
-const rawCall = async (port: number, host: string, fields: Record<string, string>): Promise<IncomingHttpHeaders> => {
-  const session = connect(`http://127.0.0.1:${port}`);
-  const stream = session.request({
-    ':method': 'POST',
-    ':path': '/test.Echo/Wait',
-    ':authority': host,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...fields,
-  });
-  stream.end(Buffer.alloc(5));
-  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
-  session.destroy();
-  return headers;
-};
 
 let program: GrpcProgram;
 let engines: EnginePair;
-/** Hears calls, and knows nothing of deadlines. */
-const silent = createServer();
 
 before(async () => {
   program = await openGrpcProgram();
   const dead = await openGrpcProgram();
   await dead.close();
-  silent.on('stream', (stream) => stream.on('error', () => {})).listen(0, '127.0.0.1');
-  await once(silent, 'listening');
-  const { port: silentPort } = silent.address() as AddressInfo;
-  engines = await openEnginePair((port) => snapshotOf(port, program.port, dead.port, silentPort));
+  engines = await openEnginePair((port) => snapshotOf(port, program.port, dead.port));
 });
 after(async () => {
   await engines?.close();
   await program?.close();
-  silent.close();
 });
 
 for (const engine of ENGINES) {
@@ -139,16 +111,6 @@ for (const engine of ENGINES) {
       assert.equal(event.http?.grpcStatus, 0);
       const other = { 'x-fail': '9', 'x-times': '1', 'x-key': `${engine} not retried` };
       assert.equal((await client('retry.test').once('', other)).code, 9);
-    });
-
-    it('ends a call at the deadline that it gives itself', async () => {
-      const headers = await rawCall(engines.ports[engine], 'silent.test', { 'grpc-timeout': '100m' });
-      assert.deepEqual([headers[':status'], headers['grpc-status']], [200, '4']);
-    });
-
-    it('ends a call at the time-out of the route where that is shorter', async () => {
-      const headers = await rawCall(engines.ports[engine], 'short.test', { 'grpc-timeout': '10S' });
-      assert.deepEqual([headers[':status'], headers['grpc-status']], [200, '4']);
     });
 
     it('sends a call to the next connection where the one before goes away in the middle of another', async () => {

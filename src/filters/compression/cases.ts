@@ -1,5 +1,5 @@
 // What both engines compress, and how. Bodies are compared as the client decodes them.
-import type { FilterCall, FilterCase } from '../filter-case.ts';
+import type { FilterCall, FilterCase, ProgramStep } from '../filter-case.ts';
 import type { Compression } from './schema.ts';
 
 const filters: readonly Compression[] = [
@@ -19,7 +19,7 @@ const TEXT = ['content-type', 'text/plain; charset=utf-8'];
 const call = (
   accepted: string | undefined,
   encoding: string | null,
-  program: FilterCall['program'] = {},
+  program: ProgramStep = {},
   headers: Readonly<Record<string, string | null>> = {},
 ): FilterCall => {
   const body = program.body ?? LONG;

@@ -17,8 +17,12 @@ export const outboundCluster = (port: number, host: string, protocol: '' | 'udp'
 
 const PARTS = /^(outbound\|[0-9]+(?:\/udp)?)(\/h2)?\|([^|]*)\|/;
 
+/** Most names: they belong to no policy and no Gateway. Asked thousands of times with each edit. */
+const isPlain = (cluster: string): boolean => cluster.includes('||');
+
 /** The cluster whose endpoints those of an `h2` one are, without a policy's or Gateway's name; a name itself otherwise. */
-export const baseCluster = (cluster: string): string => cluster.replace(PARTS, '$1||');
+export const baseCluster = (cluster: string): string =>
+  isPlain(cluster) && !cluster.includes('/h2||') ? cluster : cluster.replace(PARTS, '$1||');
 
 /** The cluster as a policy changes it: its name stands where Istio has a subset's. */
 export const withPolicy = (cluster: string, policy: string): string => cluster.replace(PARTS, `$1$2|${policy}|`);
@@ -43,7 +47,7 @@ export interface ClusterParts {
 
 /** The name alone, and whose it is: of a policy, of a Gateway, `namespace/name` each; undefined where there is none. */
 export const splitCluster = (cluster: string): ClusterParts => {
-  const subset = PARTS.exec(cluster)?.[3];
+  const subset = isPlain(cluster) ? '' : PARTS.exec(cluster)?.[3];
   if (!subset) return { cluster };
   const [policy, gateway] = subset.split('@');
   return { cluster: withPolicy(cluster, ''), ...(policy && { policy }), ...(gateway && { gateway }) };

@@ -1,4 +1,6 @@
 // The clusters of a gateway: those that its listeners lead to, with what policies say of them. Used by gateway-snapshot.ts.
+
+import { differenceOf, originOf } from '../lib/lists.ts';
 import type { HealthCheck } from '../model/balancing.ts';
 import type { BackendTls, BackendTraffic, Mesh } from '../model/mesh.ts';
 import type { Route } from '../model/route.ts';
@@ -33,9 +35,23 @@ export const clusterNames = function* (
 const hostClusters = new WeakMap<readonly VirtualHost[], readonly string[]>();
 
 const clustersOfHosts = (hosts: readonly VirtualHost[]): readonly string[] => {
-  const known = hostClusters.get(hosts) ?? [...new Set(hosts.flatMap(({ routes }) => clustersOf(routes)))];
+  const known = hostClusters.get(hosts) ?? clustersBefore(hosts) ?? namesOf(hosts);
   hostClusters.set(hosts, known);
   return known;
+};
+
+const namesOf = (hosts: readonly VirtualHost[]): readonly string[] => [
+  ...new Set(hosts.flatMap(({ routes }) => clustersOf(routes))),
+];
+
+/** Of the list that this one came from; undefined where what came leads elsewhere than what is gone. */
+const clustersBefore = (hosts: readonly VirtualHost[]): readonly string[] | undefined => {
+  const origin = originOf(hosts);
+  const known = origin && hostClusters.get(origin);
+  if (!known) return undefined;
+  const { gone, come } = differenceOf(origin, hosts);
+  const [before, after] = [namesOf(gone), namesOf(come)];
+  return before.length === after.length && before.every((name) => after.includes(name)) ? known : undefined;
 };
 
 const clusterLists = new WeakMap<readonly Route[], readonly string[]>();

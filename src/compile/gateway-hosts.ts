@@ -1,4 +1,6 @@
 // The virtual hosts of a gateway's port: which listener a request belongs to by its host name, and what gets 421. Used by gateway-snapshot.ts.
+
+import { mapAgain, originOf } from '../lib/lists.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
 import type { AuthorizationPolicy } from '../model/policy.ts';
 import type { Route } from '../model/route.ts';
@@ -14,11 +16,15 @@ export type Authorize = (own: PortListeners) => readonly AuthorizationPolicy[];
 
 /** A request belongs to the listener with the most specific host name, even when that one has no route for it. */
 export const virtualHostsOf = (listeners: PortListeners, authorize?: Authorize): readonly VirtualHost[] => {
+  if (authorize) return mergeHosts(listeners, authorize);
   const own = listeners.map(({ listener }) => listener);
-  const memo = authorize || !own[0] ? undefined : hostLists.get(own[0]);
+  const [first] = own;
+  if (!first) return [];
+  if (own.length === 1) return hostsOfOne(first);
+  const memo = hostLists.get(first);
   if (memo && sameItems(memo.listeners, own)) return memo.hosts;
-  const hosts = mergeHosts(listeners, authorize);
-  if (!authorize && own[0]) hostLists.set(own[0], { listeners: own, hosts });
+  const hosts = mergeHosts(listeners, undefined);
+  hostLists.set(first, { listeners: own, hosts });
   return hosts;
 };
 
@@ -27,6 +33,32 @@ const hostLists = new WeakMap<
   GatewayListener,
   { readonly listeners: readonly GatewayListener[]; readonly hosts: readonly VirtualHost[] }
 >();
+
+interface OneListener {
+  readonly name: string;
+  readonly hosts: readonly VirtualHost[];
+  /** Its own name, which comes last, has no routes. */
+  readonly hasRest: boolean;
+}
+
+/** By the hosts of a listener that is alone on its port. */
+const ofOne = new WeakMap<GatewayListener['hosts'], OneListener>();
+
+/** Of a listener that is alone: its hosts are in order already, and of many only those that changed are looked at. */
+const hostsOfOne = ({ hosts, hostname: name = '*' }: GatewayListener): readonly VirtualHost[] => {
+  const known = ofOne.get(hosts);
+  if (known?.name === name) return known.hosts;
+  const origin = originOf(hosts);
+  const before = origin && ofOne.get(origin);
+  const hasRest = hosts.at(-1)?.hostname !== name;
+  const hostOf = ({ hostname, routes }: GatewayListener['hosts'][number]) => virtualHost(hostname, routes);
+  const all =
+    origin && before?.name === name && before.hasRest === hasRest
+      ? mapAgain(origin, before.hosts, hosts, hostOf)
+      : [...hosts.map(hostOf), ...(hasRest ? [virtualHost(name, [])] : [])];
+  ofOne.set(hosts, { name, hosts: all, hasRest });
+  return all;
+};
 
 const mergeHosts = (listeners: PortListeners, authorize: Authorize | undefined): VirtualHost[] => {
   const names = [...new Set(listeners.map(({ listener }) => listener.hostname ?? '*'))].sort(bySpecificity);

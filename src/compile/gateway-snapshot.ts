@@ -63,7 +63,7 @@ export const buildGateway = (mesh: Mesh, node: ProxyNode, outbound: Outbound, be
     });
   }
   const reached = reachedBy(clusterNames(listeners, routes), mesh, outbound, before);
-  for (const name of reached.clusters.keys()) {
+  for (const name of mesh.backendTls.size > 0 ? reached.clusters.keys() : []) {
     const tls = mesh.backendTls.get(baseCluster(name));
     if (!tls || isPassedOn(name)) continue;
     const certificate = mesh.gateways.get(splitCluster(name).gateway ?? '')?.backendCertificate;

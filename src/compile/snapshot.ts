@@ -1,5 +1,6 @@
 // snapshotFor: what one proxy must do, cut out of the Mesh. Remembers the last snapshot of each node, so that equal parts are the same objects. Used by compiler.ts.
 import { isDeepStrictEqual } from 'node:util';
+import { differenceOf } from '../lib/lists.ts';
 import type { Mesh } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { RouteTable, Snapshot, VirtualHost } from '../model/snapshot.ts';
@@ -111,11 +112,14 @@ const keepTable = (before: RouteTable | undefined, next: RouteTable): RouteTable
 };
 
 const keepHosts = (before: readonly VirtualHost[], next: readonly VirtualHost[]): readonly VirtualHost[] => {
-  const byName = new Map(before.map((host) => [host.name, host]));
-  const hosts = next.map((host) => {
+  const { gone, come } = differenceOf(before, next);
+  const byName = new Map(gone.map((host) => [host.name, host]));
+  const kept = new Map<VirtualHost, VirtualHost>();
+  for (const host of come) {
     const last = byName.get(host.name);
-    return last !== undefined && last !== host && keepEqual(last, host) === last ? last : host;
-  });
+    if (last && keepEqual(last, host) === last) kept.set(host, last);
+  }
+  const hosts = kept.size > 0 ? next.map((host) => kept.get(host) ?? host) : next;
   return sameItems(before, hosts) ? before : hosts;
 };
 

@@ -36,6 +36,10 @@ const remember = <T>(from: readonly T[], next: readonly T[], changes: readonly C
 /** True where one list is known to have come from the other, and not to be equal: nothing has to be looked at. */
 export const isKnownToDiffer = (a: readonly unknown[], b: readonly unknown[]): boolean => origins.get(b)?.from === a;
 
+/** The list that this one was made of, while that is remembered. */
+export const originOf = <T>(list: readonly T[]): readonly T[] | undefined =>
+  origins.get(list)?.from as readonly T[] | undefined;
+
 /** Where two lists differ, in order. */
 export const changesOf = (a: readonly unknown[], b: readonly unknown[]): readonly Change[] => {
   if (a === b) return NONE;
@@ -97,7 +101,10 @@ const copy = <T>(from: readonly T[], start: number, end: number, to: T[]): void 
   for (let i = start; i < end; i++) to.push(from[i]!);
 };
 
-/** What `items` map to, where `last` mapped to `results`: items that were in it keep theirs. The same list when nothing changed. */
+/**
+ * What `items` map to, where `last` mapped to `results`: items that were in it keep theirs. The same list when nothing
+ * changed. Results may have more at their end, which stays.
+ */
 export const mapAgain = <T, R>(
   last: readonly T[],
   results: readonly R[],

@@ -1,6 +1,7 @@
 // Snapshots put together from what the own form sends: only what changed comes, and all else stays the same objects.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { updateSorted } from '../lib/lists.ts';
 import type { RouteTable, Snapshot, VirtualHost } from '../model/snapshot.ts';
 import { SnapshotAssembly } from './assembly.ts';
 import { OWN_TYPES, openOwnForm } from './own-form.ts';
@@ -82,5 +83,30 @@ describe('tables of routes', () => {
     const gone = send(snapshot(3, table('one', b)));
     assert.deepEqual(gone.sent, ['-two c.test', '-two']);
     assert.deepEqual([...gone.taken.routes.keys()], ['one']);
+  });
+
+  it('are what was sent, however their lists came to be, and nothing comes twice', () => {
+    const send = connect();
+    const byName = (x: VirtualHost, y: VirtualHost) => (x.name < y.name ? -1 : x.name > y.name ? 1 : 0);
+    const hostsOf = ({ routes }: Snapshot) =>
+      new Map([...routes].map(([name, { virtualHosts }]) => [name, virtualHosts.toSorted(byName)]));
+    const other = table('two', c);
+    let hosts: readonly VirtualHost[] = Array.from({ length: 20 }, (_, i) => host(`h${i + 10}.test`));
+    let { taken } = send(snapshot(0, table('one', ...hosts), other));
+    for (let step = 1; step < 80; step++) {
+      const old = hosts[(step * 7) % hosts.length]!;
+      if (step % 4 === 0) hosts = updateSorted(hosts, [old], [], byName);
+      else if (step % 4 === 1) hosts = updateSorted(hosts, [], [host(`n${step}.test`)], byName);
+      else hosts = updateSorted(hosts, [old], [{ ...old, domains: [`${step}.test`] }], byName);
+      // Now and then by a list that remembers nothing, beside another table that changed, or with the table away.
+      const one = { ...table('one'), virtualHosts: step % 11 === 0 ? [...hosts] : hosts };
+      const beside = step % 9 === 0 ? table('two', host('c.test'), host(`${step}.test`)) : other;
+      const isAway = step % 13 === 0;
+      const next = snapshot(step, ...(isAway ? [] : [one]), beside);
+      const { sent, taken: now } = send(next);
+      taken = now ?? taken;
+      assert.deepEqual(hostsOf(taken), hostsOf(next), `step ${step}`);
+      if (step % 13 > 1) assert.ok(sent.length <= 3, `step ${step}: ${sent}`);
+    }
   });
 });

@@ -15,7 +15,14 @@ export interface EncodedResource {
   readonly deltaField: Buffer;
 }
 
-export type ResourceSet = ReadonlyMap<string, EncodedResource>;
+/** By name; a Map is one. */
+export interface ResourceSet {
+  get(name: string): EncodedResource | undefined;
+  has(name: string): boolean;
+  values(): Iterable<EncodedResource>;
+  /** All of them, in lists that remember how they came from those of the set before. */
+  readonly lists?: readonly (readonly EncodedResource[])[];
+}
 
 /** One step of a push; the next one starts when the client has answered it. */
 export interface Stage {

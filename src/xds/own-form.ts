@@ -1,6 +1,7 @@
 // The own form of a snapshot: the model's objects as JSON, and a last resource that closes each push. Used by the server
 // to encode and by the client to decode.
 import { WeftError } from '../lib/errors.ts';
+import { mapAgain, originOf } from '../lib/lists.ts';
 import type { NameRecord } from '../model/name-record.ts';
 import type {
   Cluster,
@@ -103,8 +104,12 @@ const hostName = (table: string, host: string): string => `${table} ${host}`;
 /** The table of a virtual host, by the name of its resource. */
 export const tableOfHost = (name: string): string => name.slice(0, Math.max(0, name.indexOf(' ')));
 
+type Hosts = readonly VirtualHost[];
+
+/** By list of hosts, and by table: of a list that came from another only what differs is looked at. */
 const openHostEncoding = (): ((tables: ReadonlyMap<string, RouteTable>) => ResourceSet) => {
   const known = new WeakMap<VirtualHost, EncodedResource>();
+  const lists = new WeakMap<Hosts, Map<string, readonly EncodedResource[]>>();
   const sets = new WeakMap<ReadonlyMap<string, RouteTable>, ResourceSet>();
   const encode = (table: string, host: VirtualHost): EncodedResource => {
     const name = hostName(table, host.name);
@@ -115,17 +120,35 @@ const openHostEncoding = (): ((tables: ReadonlyMap<string, RouteTable>) => Resou
     }
     return resource;
   };
+  const encodeAll = ({ name, virtualHosts }: RouteTable): readonly EncodedResource[] => {
+    const byTable = lists.get(virtualHosts) ?? new Map<string, readonly EncodedResource[]>();
+    const origin = originOf(virtualHosts);
+    const before = origin && lists.get(origin)?.get(name);
+    const encodeHost = (host: VirtualHost) => encode(name, host);
+    const encoded =
+      byTable.get(name) ??
+      (origin && before ? mapAgain(origin, before, virtualHosts, encodeHost) : virtualHosts.map(encodeHost));
+    lists.set(virtualHosts, byTable.set(name, encoded));
+    return encoded;
+  };
   return (tables) => {
     let set = sets.get(tables);
     if (!set) {
-      const all = [...tables.values()].flatMap(({ name, virtualHosts }) =>
-        virtualHosts.map((host) => encode(name, host)),
-      );
-      set = new Map(all.map((resource) => [resource.name, resource]));
+      set = setOf([...tables.values()].map(encodeAll));
       sets.set(tables, set);
     }
     return set;
   };
+};
+
+/** Looked up by name only where a client is new, or was away. */
+const setOf = (lists: readonly (readonly EncodedResource[])[]): ResourceSet => {
+  let byName: ReadonlyMap<string, EncodedResource> | undefined;
+  const map = () => {
+    byName ??= new Map(lists.flat().map((resource) => [resource.name, resource]));
+    return byName;
+  };
+  return { lists, get: (name) => map().get(name), has: (name) => map().has(name), values: () => map().values() };
 };
 
 /** The model's object in a resource of the own form. Throws XDS_RESOURCE_INVALID. */

@@ -1,4 +1,5 @@
 // What one client wants of one type and what it already has; works out what must be sent. Used by stream.ts.
+import { differenceOf } from '../lib/lists.ts';
 import type { EncodedResource, ResourceSet } from './form.ts';
 
 /** What a client has of a resource; the bytes only where a full-state answer may have to repeat them. */
@@ -8,6 +9,8 @@ export interface Difference {
   readonly upserts: readonly EncodedResource[];
   readonly removals: readonly string[];
 }
+
+const NO_DIFFERENCE: Difference = { upserts: [], removals: [] };
 
 /** Stands for an answer without a resource. */
 const NOTHING = '';
@@ -42,6 +45,10 @@ export class Subscription {
   readonly #held = new Map<string, Held>();
   /** Asked for since the last answer: answered even where nothing changed or nothing is there. */
   readonly #asked = new Set<string>();
+  /** All that the client has, and no more; unknown where it lacks a part of the last set. */
+  #synced: ResourceSet | undefined;
+  /** What was worked out last, and of which set. */
+  #last: { readonly set: ResourceSet; readonly difference: Difference } | undefined;
 
   constructor(typeUrl: string) {
     this.typeUrl = typeUrl;
@@ -97,6 +104,7 @@ export class Subscription {
 
   /** What the client says it still has from an earlier stream. */
   resume(versions: ReadonlyMap<string, string>): void {
+    this.#synced = undefined;
     for (const [name, version] of versions) this.#held.set(name, { version });
   }
 
@@ -109,16 +117,22 @@ export class Subscription {
   #drop(name: string, stillWanted: boolean): void {
     this.names.delete(name);
     this.#asked.delete(name);
-    if (!stillWanted) this.#held.delete(name);
+    if (!stillWanted) this.#lose(name);
   }
 
   /** Makes the next answer repeat a resource that the client has. */
   repeat(name: string): void {
-    if (this.names.has(name) || this.wildcard) this.#held.delete(name);
+    if (this.names.has(name) || this.wildcard) this.#lose(name);
+  }
+
+  #lose(name: string): void {
+    this.#held.delete(name);
+    this.#synced = undefined;
   }
 
   /** Makes the next push repeat everything: what was refused may be possible now. */
   repeatAll(): void {
+    this.#synced = undefined;
     for (const [name, held] of this.#held) this.#held.set(name, { ...held, version: '' });
   }
 
@@ -128,6 +142,34 @@ export class Subscription {
 
   /** What the client lacks or has too much, compared with `set`. */
   difference(set: ResourceSet): Difference {
+    const synced = this.wildcard && this.#asked.size === 0 ? this.#synced : undefined;
+    const difference = (synced && this.#since(synced, set)) ?? this.#compare(set);
+    if (difference.upserts.length + difference.removals.length === 0) this.#sync(set);
+    this.#last = { set, difference };
+    return difference;
+  }
+
+  #sync(set: ResourceSet | undefined): void {
+    this.#synced = this.wildcard ? set : undefined;
+  }
+
+  /** Between two sets of which the client has the first; undefined where they don't say what changed. */
+  #since(before: ResourceSet, set: ResourceSet): Difference | undefined {
+    if (before === set) return NO_DIFFERENCE;
+    if (!before.lists || before.lists.length !== set.lists?.length) return undefined;
+    const [gone, come] = [new Set<string>(), new Map<string, EncodedResource>()];
+    for (const [i, list] of set.lists.entries()) {
+      const changed = differenceOf(before.lists[i]!, list);
+      for (const { name } of changed.gone) gone.add(name);
+      for (const resource of changed.come) come.set(resource.name, resource);
+    }
+    return {
+      upserts: [...come.values()].filter(({ name, version }) => this.#held.get(name)?.version !== version),
+      removals: [...gone].filter((name) => !come.has(name)),
+    };
+  }
+
+  #compare(set: ResourceSet): Difference {
     const upserts: EncodedResource[] = [];
     const removals: string[] = [];
     const consider = (resource: EncodedResource | undefined) => {
@@ -166,6 +208,10 @@ export class Subscription {
   sent(difference: Difference, version: string, nonce: string): void {
     for (const resource of difference.upserts) this.#held.set(resource.name, resource);
     for (const name of difference.removals) this.#held.delete(name);
+    const { set, difference: whole } = this.#last ?? {};
+    // Removals may be held back.
+    this.#sync(whole?.upserts === difference.upserts && whole.removals === difference.removals ? set : undefined);
+    this.#last = undefined;
     this.#inFlight = [...difference.upserts.map(({ name }) => name), ...difference.removals];
     this.#asked.clear();
     this.owed = false;
@@ -177,7 +223,7 @@ export class Subscription {
 
   /** Notes what is gone where there is no way to say so. */
   forget(names: readonly string[]): void {
-    for (const name of names) this.#held.delete(name);
+    for (const name of names) this.#lose(name);
   }
 
   /** The client's answer to `nonce`; `stale` when it is about an older message than the last. */

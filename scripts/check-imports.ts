@@ -44,6 +44,7 @@ const checkFile = (path: string) => {
     }
   }
   if (folder === 'lib' || isTest) return;
+  if (/^import (?!type\b).+ from 'node:http'/m.test(text)) problems.push(`${name}: node:http comes from lib/http.ts`);
   text.split('\n').forEach((line, i) => {
     if (FORBIDDEN.test(line)) problems.push(`${name}:${i + 1}: time and chance come from lib/: ${line.trim()}`);
   });

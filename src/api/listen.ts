@@ -1,9 +1,10 @@
 // Opens and closes the API's HTTP servers, with the limits that keep slow and vanishing clients from holding it up.
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf, WeftError } from '../lib/errors.ts';
+import { createServer } from '../lib/http.ts';
 import { bindError } from '../lib/ports.ts';
 
 export interface Address {

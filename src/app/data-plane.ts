@@ -12,7 +12,7 @@ import { openXdsClient, type XdsClient } from '../xds/client.ts';
 import { isRunning } from './data-dir.ts';
 import { announceEnd, type DrainSettings, drainTimeOf } from './drain.ts';
 import { endStart } from './end-of-start.ts';
-import { type Engine, openEnvoyDataPlane, openWeftDataPlane } from './engines.ts';
+import { type Engine, openWeftDataPlane } from './engines.ts';
 import { findLostProgram } from './lost-program.ts';
 import { findMembership, type Membership, type MembershipOptions } from './membership.ts';
 import { type DnsSettings, type MeshDns, openMeshDns } from './mesh-dns.ts';
@@ -232,7 +232,8 @@ const openDataPlane = async (options: ProxyOptions, ended: Promise<unknown>, log
   isReady = true;
   const names = options.role === 'sidecar' ? await openMeshDns(options, options, log.child('dns')) : undefined;
   const node = nodeOf(options, names?.captureBlock);
-  const open = options.engine === 'envoy' ? openEnvoyDataPlane : openWeftDataPlane;
+  const isEnvoy = options.engine === 'envoy';
+  const open = isEnvoy ? (await import('./engine-envoy.ts')).openEnvoyDataPlane : openWeftDataPlane;
   let plane: DataPlane | undefined;
   const onUnreachable = () => plane?.suspectProgram();
   const { envoy, adminPort, logLevel, concurrency } = options;

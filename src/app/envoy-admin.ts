@@ -1,5 +1,5 @@
 // Envoy's admin interface for programs of this machine: Envoy itself has it on a private socket, as it trusts whoever asks.
-// Opened by engines.ts and standalone-envoy.ts.
+// Opened by engine-envoy.ts and standalone-envoy.ts.
 import { callAdmin } from '../envoy/admin.ts';
 import type { Envoy } from '../envoy/envoy.ts';
 import { systemClock } from '../lib/clock.ts';

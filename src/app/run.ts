@@ -11,8 +11,8 @@ import type { Log } from '../lib/log.ts';
 import { type Random, randomSuffix } from '../lib/random.ts';
 import type { LocalPort } from '../model/node.ts';
 import { type DrainSettings, drainTimeOf } from './drain.ts';
+import { ensureService } from './local-api.ts';
 import { proxyOf } from './lost-program.ts';
-import { ensureService } from './membership.ts';
 import { findFreePort } from './ports.ts';
 import { announceReady, type Child, onEnd, startChild, weftCommand } from './process.ts';
 

@@ -1,14 +1,15 @@
 // `weft up`: everything on this machine under one supervisor: control plane, ingress gateway, and the demo.
+
 import { existsSync, renameSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { type Clock, pause } from '../lib/clock.ts';
 import { isWeftError, WeftError } from '../lib/errors.ts';
+import { request } from '../lib/http.ts';
 import type { Log } from '../lib/log.ts';
 import type { Random } from '../lib/random.ts';
 import { type ControlInfo, type DataDir, isRunning, openDataDir, readControlInfo } from './data-dir.ts';
 import { type DemoProgram, demoDir, demoGatewayUrl, demoPrograms, installDemo } from './demo.ts';
-import { openLocalClient } from './membership.ts';
+import { openLocalClient } from './local-api.ts';
 import { findFreePort, requireFreePort } from './ports.ts';
 import { announceReady, type Child, onEnd, startChild, weftCommand } from './process.ts';
 

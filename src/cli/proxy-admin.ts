@@ -1,9 +1,10 @@
 // Reads the admin interface of a proxy on this machine: which address, whose it is, and its JSON. Used by proxy-config.ts.
-import { request } from 'node:http';
+
 import type { Client } from '../client/client.ts';
 import { ADMIN_ANNOTATION, REGISTERED_BY_ANNOTATION } from '../kinds/workload-entry/schema.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
 import { formatHostPort, parseHostPort } from '../lib/host-port.ts';
+import { request } from '../lib/http.ts';
 import type { SocketAddress } from '../model/node.ts';
 import type { Resource } from '../model/resource.ts';
 import { listAt, textAt } from './admin-json.ts';

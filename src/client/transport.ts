@@ -1,8 +1,9 @@
 // HTTP to the API: keep-alive, the CA, the token, bounded answers, plain errors. Used by client.ts only.
-import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import { messageOf, WeftError } from '../lib/errors.ts';
+import { Agent as HttpAgent, request as requestHttp } from '../lib/http.ts';
 import type { Connection } from './connection.ts';
 import { type ApiStatus, apiError, connectionError } from './failure.ts';
 

@@ -1,5 +1,5 @@
 // Calls to Envoy's admin interface, which is on a private socket: the supervisor's own, and those that app passes on.
-import { request } from 'node:http';
+import { request } from '../lib/http.ts';
 import type { AdminAddress } from './bootstrap.ts';
 
 const TIMEOUT_MS = 2_000;

@@ -1,7 +1,6 @@
 // Sends a proxy's TrafficEvents to the control plane. Runs in the proxy's process, so: batches, a bounded queue, no waiting.
-import { type Client, type ClientWritableStream, Metadata } from '@grpc/grpc-js';
-import { type ChannelTls, openChannel } from '../grpc/channel.ts';
-import { asBytes } from '../grpc/service.ts';
+import type { Call } from '../grpc/call.ts';
+import { type Channel, type ChannelTls, openChannel } from '../grpc/channel.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf, WeftError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -44,8 +43,8 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 class BatchingSender implements EventSender {
   readonly #options: EventSenderOptions;
   readonly #queue: Ring<TrafficEvent | string>;
-  #channel: Client | undefined;
-  #call: ClientWritableStream<Buffer> | undefined;
+  #channel: Channel | undefined;
+  #call: Call | undefined;
   /** False until the control plane has let the stream in, and while its buffers are full. */
   #writable = false;
   #flush: Timer | undefined;
@@ -103,15 +102,15 @@ class BatchingSender implements EventSender {
     });
   }
 
-  #openChannel(): Client {
-    const { address, tls } = this.#options;
+  #openChannel(): Channel {
+    const { address, tls, clock } = this.#options;
     const proof = tls();
-    if (proof) return openChannel(address, proof, MAX_ANSWER_BYTES);
+    if (proof) return openChannel({ address, tls: proof, maxMessageBytes: MAX_ANSWER_BYTES, clock });
     throw new WeftError('TELEMETRY_UNPROVEN', 'there is no certificate yet');
   }
 
   #connect(): void {
-    let channel: Client;
+    let channel: Channel;
     try {
       channel = this.#openChannel();
     } catch (error) {
@@ -119,14 +118,14 @@ class BatchingSender implements EventSender {
       return;
     }
     this.#channel = channel;
-    const call = channel.makeClientStreamRequest(EVENTS_PATH, asBytes, asBytes, new Metadata(), {}, (error) => {
-      if (this.#call === call) this.#reconnectLater(error ? messageOf(error) : 'the control plane ended the stream');
+    const call = channel.stream(EVENTS_PATH, {
+      // It listens from then on; what was written before might be lost.
+      onStarted: () => this.#call === call && this.#established(),
+      onDrain: () => this.#call === call && this.#resume(),
+      onEnd: ({ details }) =>
+        this.#call === call && this.#reconnectLater(details || 'the control plane ended the stream'),
     });
     this.#call = call;
-    // The answer's headers say that it listens; what was written before might be lost.
-    call.on('metadata', () => this.#call === call && this.#established());
-    call.on('drain', () => this.#call === call && this.#resume());
-    call.on('error', () => {});
     call.write(encodeBatch({ node: this.#options.node.id, events: [] }));
   }
 

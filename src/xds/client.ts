@@ -1,12 +1,12 @@
 // The xDS client in a proxy's process: takes snapshots in the own form, says that the workload is there and well, and
 // comes back by itself. Opened by app/. Light on purpose: no Envoy types.
-import { type Client, type ClientDuplexStream, type Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import { type ChannelTls, openChannel } from '../grpc/channel.ts';
-import { asBytes } from '../grpc/service.ts';
+import type { Call, CallEnd } from '../grpc/call.ts';
+import { type Channel, type ChannelTls, openChannel } from '../grpc/channel.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { backoffMs, type Random } from '../lib/random.ts';
+import { GRPC_STATUSES, grpcStatus } from '../model/grpc.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -40,8 +40,6 @@ export interface XdsClient {
   close(): void;
 }
 
-type Call = ClientDuplexStream<Buffer, Buffer>;
-
 const PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
@@ -54,7 +52,7 @@ class ReconnectingClient implements XdsClient {
   readonly #options: XdsClientOptions;
   readonly #assembly = new SnapshotAssembly();
   #health: { healthy: boolean; message: string | undefined } | undefined;
-  #channel: Client | undefined;
+  #channel: Channel | undefined;
   #call: Call | undefined;
   #connected = false;
   #closed = false;
@@ -89,19 +87,18 @@ class ReconnectingClient implements XdsClient {
   #connect(): void {
     const { address, tls, clock } = this.#options;
     try {
-      this.#channel = openChannel(address, tls?.(), MAX_MESSAGE_BYTES);
+      this.#channel = openChannel({ address, tls: tls?.(), maxMessageBytes: MAX_MESSAGE_BYTES, clock });
     } catch (error) {
       this.#disconnected(`no connection could be prepared: ${messageOf(error)}`);
       return;
     }
-    const call: Call = this.#channel.makeBidiStreamRequest(PATH, asBytes, asBytes);
+    const call: Call = this.#channel.stream(PATH, {
+      onStarted: () => this.#call === call && this.#established(),
+      onMessage: (raw) => this.#call === call && this.#receive(call, raw),
+      onEnd: (end) => this.#call === call && this.#disconnected(reasonOf(end, address)),
+    });
     this.#call = call;
     this.#deadline = clock.after(CONNECT_TIMEOUT_MS, () => call.cancel());
-    call.on('metadata', (_: Metadata) => this.#call === call && this.#established());
-    call.on('data', (raw: Buffer) => this.#call === call && this.#receive(call, raw));
-    call.on('status', (end: StatusObject) => this.#call === call && this.#disconnected(reasonOf(end, address)));
-    // Every error comes as a status too.
-    call.on('error', () => {});
     this.#subscribe(call);
     this.#sendHealth(call);
   }
@@ -205,10 +202,10 @@ class ReconnectingClient implements XdsClient {
   }
 }
 
-const reasonOf = ({ code, details }: StatusObject, address: string): string => {
-  if (code === status.OK) return 'the control plane ended the stream';
-  if (code === status.CANCELLED) return `${address} does not answer`;
-  return details || `gRPC status ${status[code] ?? code}`;
+const reasonOf = ({ code, details }: CallEnd, address: string): string => {
+  if (code === grpcStatus('OK')) return 'the control plane ended the stream';
+  if (code === grpcStatus('CANCELLED')) return `${address} does not answer`;
+  return details || `gRPC status ${GRPC_STATUSES[code] ?? code}`;
 };
 
 export const openXdsClient = (options: XdsClientOptions): XdsClient => new ReconnectingClient(options);

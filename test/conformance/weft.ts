@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { openLocalClient } from '../../src/app/membership.ts';
+import { openLocalClient } from '../../src/app/local-api.ts';
 import type { Client } from '../../src/client/client.ts';
 import { authorizationPolicy } from '../../src/kinds/authorization-policy/schema.ts';
 import { GATEWAY_BLOCK } from './cluster/network.ts';

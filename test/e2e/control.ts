@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ControlInfo, dataDirAt, readControlInfo } from '../../src/app/data-dir.ts';
-import { openLocalClient } from '../../src/app/membership.ts';
+import { openLocalClient } from '../../src/app/local-api.ts';
 import { findFreePort } from '../../src/app/ports.ts';
 import type { Client } from '../../src/client/client.ts';
 import { systemRandom } from '../../src/lib/random.ts';

@@ -9,8 +9,7 @@ import type {
   ServerWritableStream,
   sendUnaryData,
 } from '@grpc/grpc-js';
-import { type Client, Metadata, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
-import { openChannel } from '../../src/grpc/channel.ts';
+import { Client, credentials, Metadata, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
 import { asBytes, bytesMethod } from '../../src/grpc/service.ts';
 
 const method = (name: string, request: boolean, response: boolean): MethodDefinition<Buffer, Buffer> =>
@@ -98,7 +97,13 @@ export interface CallResult {
   readonly trailers: Metadata;
 }
 
-const MAX_MESSAGE = 64 * 1024 * 1024;
+const OPTIONS = {
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  // Each client with a connection of its own, and no attempts but those of the proxy.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_retries': 0,
+  'grpc.enable_http_proxy': 0,
+};
 
 /** The calls of one client, to a proxy on this port. */
 export class GrpcClient {
@@ -106,7 +111,7 @@ export class GrpcClient {
   readonly #host: string;
 
   constructor(port: number, host: string) {
-    this.channel = openChannel(`127.0.0.1:${port}`, undefined, MAX_MESSAGE);
+    this.channel = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), OPTIONS);
     this.#host = host;
   }
 

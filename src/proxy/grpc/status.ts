@@ -6,8 +6,10 @@ import { type Head, headerOf } from '../../model/http.ts';
 const CALL = /^application\/grpc(?:[+;]|$)/i;
 
 /** True for a call; gRPC-Web is none. */
-export const isGrpc = (method: string, head: Head): boolean =>
-  method === 'POST' && CALL.test(headerOf(head, 'content-type') ?? '');
+export const isGrpc = (method: string, head: Head): boolean => method === 'POST' && isGrpcBody(head);
+
+/** By its type; of an answer too. */
+export const isGrpcBody = (head: Head): boolean => CALL.test(headerOf(head, 'content-type') ?? '');
 
 const OF_HTTP: Readonly<Record<number, GrpcStatusName>> = {
   400: 'INTERNAL',
@@ -31,6 +33,17 @@ export const encodeGrpcMessage = (text: string): string => {
     encoded += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return encoded;
+};
+
+/** The text in grpc-message; as it stands where it is not well encoded, empty where there is none. */
+export const readGrpcMessage = (fields: readonly string[]): string => {
+  const at = fields.findIndex((name, i) => i % 2 === 0 && name === 'grpc-message');
+  const text = at < 0 ? '' : fields[at + 1]!;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 };
 
 /** The fields of an answer without messages ("trailers only"), whose status of HTTP is 200. */

@@ -1,6 +1,6 @@
 // One HTTP/2 connection over a wire, as server or as client (RFC 9113): states of its streams, flow control, and every bound
 // on what the peer may do. Made by the proxy's client and upstream sides; see contract.ts.
-import type { ProxyContext } from '../context.ts';
+import type { ProxyContext, ProxyLimits } from '../context.ts';
 import { Deadline } from '../deadlines.ts';
 import { Refusal, type RequestMessage, ResponseMessage } from '../http1/head.ts';
 import type { Wire, WireUser } from '../wires/wire.ts';
@@ -23,7 +23,12 @@ import { DEFAULT_WINDOW, MAX_STREAMS, type Role } from './settings.ts';
 import { NOBODY, Stream, type StreamHost } from './stream.ts';
 
 /** What it needs of the proxy. */
-export type Http2Context = Pick<ProxyContext, 'limits' | 'deadlines' | 'http2Parser'> & { flushes: Flushes };
+export type Http2Context = Pick<ProxyContext, 'deadlines' | 'http2Parser'> & { limits: Http2Limits; flushes: Flushes };
+
+export type Http2Limits = Pick<
+  ProxyLimits,
+  'maxHeadBytes' | 'maxFields' | 'handshakeTimeoutMs' | 'stallTimeoutMs' | 'lingerMs'
+>;
 
 const TOO_LARGE = new Refusal(431, 'the request head is too large');
 const TOO_SHORT = new Refusal(400, 'the body is shorter than Content-Length');
@@ -113,6 +118,16 @@ export class Http2Connection implements WireUser, FrameSink, StreamHost, Control
     stream.request(message, end);
     if (this.#lastId >= h2.MAX_ID - 2) this.#control.retire();
     return stream;
+  }
+
+  /** Client: when the peer was last heard, on the clock of its deadlines. */
+  get heardAtMs(): number {
+    return this.#control.heardAtMs;
+  }
+
+  /** Asks the peer to say that it is there. */
+  ping(): void {
+    this.#control.ping();
   }
 
   /** Ends it gracefully: no stream is begun any more, those that are open go on. */

@@ -26,6 +26,7 @@ export interface ControlOwner {
 /** Answers to PING and SETTINGS that wait for a peer that does not read. */
 const MAX_OWED = 1000;
 const GO_AWAY_PING = 'go away?';
+const HEARTBEAT_PING = 'at home?';
 
 /** After so long without a byte a peer may be gone without a word. */
 const SILENT_MS = 1000;
@@ -101,6 +102,11 @@ export class Control {
   onSettingsAck(): void {
     if (!this.goingAway) this.#clearDeadline();
     this.charge(CHEAP);
+  }
+
+  /** Makes the peer say something. */
+  ping(): void {
+    if (this.open) this.#host.outbox.add(h2.pingText(HEARTBEAT_PING, false));
   }
 
   onPing(isAck: boolean, payload: string): void {

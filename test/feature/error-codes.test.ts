@@ -15,6 +15,9 @@ const NOT_OURS = new Set([
   'CERT_NOT_YET_VALID',
   'DUPLICATE_KEY',
   'EAI_AGAIN',
+  // Statuses of gRPC.
+  'DEADLINE_EXCEEDED',
+  'RESOURCE_EXHAUSTED',
 ]);
 
 // The first argument of `new WeftError(…`, what follows `code:`, and the code that a call hands on before its message.

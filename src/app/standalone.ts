@@ -1,10 +1,10 @@
 // A gateway without a control plane: compiles the manifests of a folder by itself and follows their changes. Run by
 // `weft proxy --resources`.
 import { resolve } from 'node:path';
+import type { AccessLogConfig } from '../filters/access-log/schema.ts';
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import type { AccessLogConfig } from '../model/access-log.ts';
 import { nodeId, type ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
 import type { AskRateLimit } from '../model/rate-limit.ts';

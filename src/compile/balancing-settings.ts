@@ -1,4 +1,6 @@
 // How a BackendTrafficPolicy has endpoints chosen and watched, and what can't be done of it. Used by backend-settings.ts.
+
+import type { HashPolicy } from '../filters/hash-affinity/schema.ts';
 import { BALANCING_ANNOTATION } from '../kinds/backend-traffic-policy/balancing.ts';
 import type {
   ActiveCheckSpec,
@@ -9,7 +11,7 @@ import type {
   PayloadSpec,
 } from '../kinds/backend-traffic-policy/types.ts';
 import { parseDurationMs } from '../kinds/duration.ts';
-import type { HashPolicy, HealthCheck, HealthProbe, LoadBalancing, OutlierDetection } from '../model/balancing.ts';
+import type { HealthCheck, HealthProbe, LoadBalancing, OutlierDetection } from '../model/balancing.ts';
 import type { Cluster } from '../model/snapshot.ts';
 import type { Refused } from './backend-settings.ts';
 

@@ -1,8 +1,9 @@
 // The access logs that an EnvoyProxy asks for, and what of it can't be honoured. Used by gateways.ts and routing.ts.
+
+import type { AccessLogConfig, AccessLogFormat } from '../filters/access-log/schema.ts';
 import type { AccessLogSetting, EnvoyProxySpec } from '../kinds/envoy-proxy/schema.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
 import type { GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
-import type { AccessLogConfig, AccessLogFormat } from '../model/access-log.ts';
 import type { Input } from './input.ts';
 import { unsupportedPaths } from './policy-fields.ts';
 

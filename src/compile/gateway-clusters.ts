@@ -1,5 +1,5 @@
 // The clusters of a gateway: those that its listeners lead to, with what policies say of them. Used by gateway-snapshot.ts.
-
+import type { SimpleTls } from '../filters/backend-tls/schema.ts';
 import { differenceOf, originOf } from '../lib/lists.ts';
 import type { HealthCheck } from '../model/balancing.ts';
 import type { BackendTls, BackendTraffic, Mesh } from '../model/mesh.ts';
@@ -9,7 +9,6 @@ import type {
   EndpointSet,
   Listener,
   RouteTable,
-  SimpleTls,
   Snapshot,
   TlsSecret,
   VirtualHost,

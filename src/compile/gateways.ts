@@ -1,6 +1,7 @@
 // Gateways of Weft's class: checks their listeners and those of their ListenerSets, and makes gateways of the mesh of them. Used by routing.ts.
+
+import type { AccessLogConfig } from '../filters/access-log/schema.ts';
 import type { GatewaySpec } from '../kinds/gateway/types.ts';
-import type { AccessLogConfig } from '../model/access-log.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
 import type { Addressed } from './address-pool.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';

@@ -1,8 +1,8 @@
 // How rules of routes keep a client with an endpoint. Used by http-routes.ts, grpc-routes.ts and route-filters.ts.
 import { createHash } from 'node:crypto';
+import type { SessionPersistence } from '../filters/session-affinity/schema.ts';
 import { parseDurationMs } from '../kinds/duration.ts';
 import type { SessionPersistenceSpec } from '../kinds/http-route/types.ts';
-import type { SessionPersistence } from '../model/balancing.ts';
 import type { Unsupported } from './routes.ts';
 
 /** `owner`: for a name where the user gave none; the same for as long as the rule is where it is. */

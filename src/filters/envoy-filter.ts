@@ -1,7 +1,9 @@
 // What a filter says to Envoy. Made by the filters, used by xds/envoy-form.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
+import type { AccessLogSchema } from '../gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { ClusterSchema } from '../gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { TransportSocketSchema } from '../gen/envoy/config/core/v3/base_pb.js';
 import type {
   RateLimitSchema,
   RouteActionSchema,
@@ -46,6 +48,10 @@ export interface EnvoySetting {
   /** What a route that forwards needs. */
   route?(action: ForwardAction, context: RouteContext): EnvoyRouteParts;
   cluster?(cluster: Cluster): Partial<Init<typeof ClusterSchema>>;
+  /** What connections are made over, where it is not plain text; behind a PROXY protocol header. */
+  transportSocket?(cluster: Cluster): Init<typeof TransportSocketSchema> | undefined;
+  /** Beside the log from which events are made. */
+  accessLogs?(handler: HttpHandler): Init<typeof AccessLogSchema>[];
 }
 
 export interface EnvoyRouteParts {

@@ -1,6 +1,7 @@
 // Small pieces that every part of the Envoy form is written with. Used by the filters and by xds/envoy-form.
 import { create, type DescMessage, type Message, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyPack, type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
+import { ApiVersion, type ConfigSource, ConfigSourceSchema } from '../gen/envoy/config/core/v3/config_source_pb.js';
 
 /** What a message is made from. */
 export type Init<Schema extends DescMessage> = Exclude<MessageInitShape<Schema>, Message>;
@@ -34,3 +35,10 @@ export const configured = <Schema extends DescMessage>(
 
 export const duration = (ms: number): Duration =>
   create(DurationSchema, { seconds: BigInt(Math.floor(ms / 1000)), nanos: Math.round(ms % 1000) * 1_000_000 });
+
+/** Resources that come over the same stream as everything else. */
+export const fromAds = (): ConfigSource =>
+  create(ConfigSourceSchema, {
+    resourceApiVersion: ApiVersion.V3,
+    configSourceSpecifier: { case: 'ads', value: {} },
+  });

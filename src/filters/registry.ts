@@ -70,6 +70,18 @@ export const filterOrder: readonly (FilterEntry | SettingEntry)[] = [
     envoy: () => import('./request-mirror/envoy.ts'),
   },
   {
+    name: 'session-affinity',
+    of: ['route'],
+    field: 'sessionPersistence',
+    envoy: () => import('./session-affinity/envoy.ts'),
+  },
+  {
+    name: 'hash-affinity',
+    of: ['route'],
+    field: 'BackendTrafficPolicy loadBalancer.consistentHash',
+    envoy: () => import('./hash-affinity/envoy.ts'),
+  },
+  {
     name: 'size-limits',
     of: ['listener', 'route'],
     field: 'BackendTrafficPolicy requestBuffer',
@@ -80,6 +92,18 @@ export const filterOrder: readonly (FilterEntry | SettingEntry)[] = [
     of: ['route', 'cluster'],
     field: 'HTTPRoute retry, BackendTrafficPolicy retry, XBackendTrafficPolicy retryConstraint',
     envoy: () => import('./retry/envoy.ts'),
+  },
+  {
+    name: 'backend-tls',
+    of: ['cluster'],
+    field: 'BackendTLSPolicy',
+    envoy: () => import('./backend-tls/envoy.ts'),
+  },
+  {
+    name: 'access-log',
+    of: ['listener'],
+    field: 'EnvoyProxy telemetry.accessLog',
+    envoy: () => import('./access-log/envoy.ts'),
   },
 ];
 

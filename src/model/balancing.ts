@@ -1,4 +1,4 @@
-// How endpoints are chosen, watched and kept: the parts of a Cluster and of a route's action that say so.
+// How endpoints are chosen and watched: the parts of a Cluster that say so.
 
 export type LoadBalancing =
   /** The better of two by requests in work, for their weights. */
@@ -10,32 +10,6 @@ export type LoadBalancing =
   | 'maglev'
   /** The better of two by the time that answers took lately, peaks first, and requests in work. Envoy takes least-request. */
   | 'peak-ewma';
-
-/** By what requests are hashed; those that are absent from a request are left out. */
-export type HashPolicy =
-  | { readonly type: 'source-ip' }
-  /** A lower-case name. */
-  | { readonly type: 'header'; readonly name: string }
-  | { readonly type: 'query'; readonly name: string }
-  | {
-      readonly type: 'cookie';
-      readonly name: string;
-      /** A client without the cookie is given one; 0: until it closes. Absent: it is given none. */
-      readonly ttlMs?: number;
-      readonly attributes: readonly { readonly name: string; readonly value: string }[];
-    };
-
-/** A client's requests go to the endpoint that answered it first, as long as that one is there and healthy. */
-export type SessionPersistence =
-  | {
-      readonly type: 'cookie';
-      readonly name: string;
-      readonly path: string;
-      /** Absent: until the client closes. */
-      readonly ttlMs?: number;
-    }
-  /** A lower-case name. */
-  | { readonly type: 'header'; readonly name: string };
 
 /** Endpoints whose answers are bad are left out for a while. Counts of 0 look at nothing. */
 export interface OutlierDetection {

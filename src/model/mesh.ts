@@ -1,5 +1,4 @@
 // Mesh: the whole network as compiled from all resources at one revision. Immutable; equal parts keep their identity.
-import type { AccessLogConfig } from './access-log.ts';
 import type { AuthorizationPolicy } from './policy.ts';
 import type { Route } from './route.ts';
 import type {
@@ -117,7 +116,6 @@ export interface ClientSettings {
   readonly clientCert?: ForwardClientCert;
   readonly proxyProtocol?: NonNullable<Listener['proxyProtocol']>;
   readonly limits?: ClientLimits;
-  readonly accessLogs?: readonly AccessLogConfig[];
   readonly maxConnections?: number;
   readonly idleTimeoutMs?: number;
   /** Of connections whose bytes are passed on as they come. */

@@ -1,5 +1,4 @@
 // One HTTP route as both engines take it: match, filters in order, one action.
-import type { HashPolicy, SessionPersistence } from './balancing.ts';
 import type { WeightedCluster } from './snapshot.ts';
 
 export interface Route {
@@ -28,16 +27,12 @@ export interface ValueMatch {
 
 export type RouteAction = ForwardAction | DirectResponse | RedirectAction;
 
-/** What filters/<name>/schema.ts says of time-outs, retries and sizes is added there. */
+/** What filters/<name>/schema.ts says of time-outs, retries, sizes and affinities is added there. */
 export interface ForwardAction {
   readonly type: 'forward';
   readonly targets: readonly ForwardTarget[];
   /** What a share of INVALID_CLUSTER answers; absent: 500. */
   readonly invalidStatus?: 503;
-  /** For clusters that choose by a hash. */
-  readonly hash?: readonly HashPolicy[];
-  /** Comes before every choice. */
-  readonly session?: SessionPersistence;
 }
 
 export interface ForwardTarget extends WeightedCluster {

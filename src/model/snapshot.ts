@@ -1,7 +1,6 @@
 // Snapshot: what one proxy must do, cut out of the Mesh for one node. Immutable; equal parts keep their identity.
 // The own form sends these objects as they are (JSON); the Envoy form is translated from them in xds/.
 
-import type { AccessLogConfig } from './access-log.ts';
 import type { HealthCheck, LoadBalancing, OutlierDetection, ZoneWeights } from './balancing.ts';
 import type { NameRecord } from './name-record.ts';
 import type { ProxyNode, SocketAddress } from './node.ts';
@@ -97,6 +96,7 @@ export interface SanMatch {
   readonly value: string;
 }
 
+/** Access logs are added in filters/access-log/schema.ts. */
 export interface HttpHandler {
   readonly type: 'http';
   /** Name of the RouteTable. */
@@ -114,8 +114,6 @@ export interface HttpHandler {
   /** From a request's first byte to the end of its head. */
   readonly headTimeoutMs: number;
   readonly limits?: ClientLimits;
-  /** Written by the proxy itself, beside the events that it sends. */
-  readonly accessLogs?: readonly AccessLogConfig[];
   /** Who is called here, for events: the service that inbound and gateway chains stand for. */
   readonly service?: ServiceRef;
 }
@@ -268,23 +266,14 @@ export interface RetryBudget {
 
 export const DEFAULT_RETRY_BUDGET: RetryBudget = { percent: 20, intervalMs: 10_000, minimum: 100 };
 
-export type UpstreamTls =
-  | { readonly mode: 'none' }
+/** Those of filters/backend-tls are added in its schema.ts. */
+export interface UpstreamTlsModes {
+  readonly none: { readonly mode: 'none' };
   /** Mutual TLS for endpoints with `mesh: true` (plain text for others): own SVID, this SNI, and the peer's SPIFFE id must be the endpoint's `identity`; Envoy, which can't do that per endpoint, takes any of `identities`. */
-  | { readonly mode: 'mesh'; readonly sni: string; readonly identities: readonly string[] }
-  | SimpleTls;
-
-/** TLS to a server with a certificate of an ordinary authority. */
-export interface SimpleTls extends TlsParameters {
-  readonly mode: 'simple';
-  readonly sni: string;
-  /** Name of a ValidationSecret; absent: the roots of the proxy's system. */
-  readonly ca?: string;
-  /** One must match; absent: the certificate must be for `sni`. */
-  readonly subjectAltNames?: readonly SanMatch[];
-  /** Name of the TlsSecret that is shown to the server. */
-  readonly certificate?: string;
+  readonly mesh: { readonly mode: 'mesh'; readonly sni: string; readonly identities: readonly string[] };
 }
+
+export type UpstreamTls = UpstreamTlsModes[keyof UpstreamTlsModes];
 
 export interface EndpointSet {
   readonly cluster: string;

@@ -1,5 +1,6 @@
 // Snapshot → what the proxy runs on: routers, policies, chains. Equal parts are taken over as they are. Called by proxy.ts.
 import { isDeepStrictEqual } from 'node:util';
+import { prepareLogLine, type RequestFacts } from '../filters/access-log/proxy.ts';
 import { messageOf, WeftError } from '../lib/errors.ts';
 import type { Problem } from '../model/problem.ts';
 import {
@@ -16,7 +17,6 @@ import {
   type VirtualHost,
 } from '../model/snapshot.ts';
 import { type Authorization, prepareAuthorization } from '../policy/authorization.ts';
-import { prepareLogLine, type RequestFacts } from './access-log/format.ts';
 import type { ProxyContext } from './context.ts';
 import { ChainRef, type LiveChain, type Prepared, type PreparedHbone, type PreparedTunnel } from './listen/chain.ts';
 import { prepareRoutes, type Router } from './routes/router.ts';

@@ -1,5 +1,7 @@
 // One TCP connection through the proxy: authorization, an endpoint, bytes both ways, one event. Called by listener.ts
 // and for CONNECT.
+
+import { hashText } from '../lib/hash.ts';
 import type { TrafficEvent } from '../model/event.ts';
 import { INVALID_CLUSTER, type Listener, type ServiceRef, type WeightedCluster } from '../model/snapshot.ts';
 import type { Authorization, Decision } from '../policy/authorization.ts';
@@ -12,7 +14,6 @@ import type { PreparedTcp } from './listen/chain.ts';
 import { NO_HASH } from './upstream/balancer.ts';
 import type { ClusterState } from './upstream/clusters.ts';
 import type { CancelDial } from './upstream/dial.ts';
-import { hashText } from './upstream/hash.ts';
 import type { PoolEndpoint } from './upstream/pool.ts';
 import { Tunnel } from './wires/tunnel.ts';
 import { NOBODY, type Wire, type WireUser } from './wires/wire.ts';

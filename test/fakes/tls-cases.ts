@@ -1,12 +1,12 @@
 // What TLS clients and servers of every kind get from a gateway: certificates, the snapshot, and a client. For engines-tls.test.ts.
 import { type ConnectionOptions, connect } from 'node:tls';
+import type { SimpleTls } from '../../src/filters/backend-tls/schema.ts';
 import type { AuthorizationPolicy } from '../../src/model/policy.ts';
 import type {
   ClientValidation,
   Cluster,
   FilterChain,
   ForwardClientCert,
-  SimpleTls,
   Snapshot,
   SnapshotSecret,
   TlsParameters,

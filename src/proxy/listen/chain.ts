@@ -1,4 +1,6 @@
 // Filter chains as prepared for use, and the references through which connections see the newest. Made by prepare.ts.
+
+import type { RequestFacts } from '../../filters/access-log/proxy.ts';
 import type {
   FilterChain,
   HboneHandler,
@@ -10,7 +12,6 @@ import type {
   WeightedCluster,
 } from '../../model/snapshot.ts';
 import type { Authorization } from '../../policy/authorization.ts';
-import type { RequestFacts } from '../access-log/format.ts';
 import type { Router } from '../routes/router.ts';
 import type { MeshTerminator, ServerTerminator } from '../tls/terminate.ts';
 import type { ClusterState } from '../upstream/clusters.ts';

@@ -1,7 +1,7 @@
 // A client's certificate as programs are told of it, in x-forwarded-client-cert. Made by terminate.ts, read by request-headers.ts.
 import type { X509Certificate } from 'node:crypto';
+import { type AltName, altNamesIn, valuesOf } from '../../lib/alt-names.ts';
 import type { ClientCertDetail, ForwardClientCert } from '../../model/snapshot.ts';
-import { type AltName, altNamesIn, valuesOf } from './alt-names.ts';
 
 /** Mesh peers are told by their identity. */
 export const MESH_FORWARDING: ForwardClientCert = { mode: 'sanitize-set', details: ['uri'] };

@@ -1,7 +1,7 @@
 // The SPIFFE identity that a peer's certificate proves. Called by both sides of mutual TLS.
 import type { X509Certificate } from 'node:crypto';
+import { altNamesIn, valuesOf } from '../../lib/alt-names.ts';
 import { type Identity, parseSpiffeId } from '../../model/identity.ts';
-import { altNamesIn, valuesOf } from './alt-names.ts';
 
 export interface PeerIdentity {
   readonly spiffeId: string;

@@ -2,9 +2,9 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
+import { altNamesIn, valuesOf } from '../../lib/alt-names.ts';
 import { messageOf, WeftError } from '../../lib/errors.ts';
 import type { TlsSecret } from '../../model/snapshot.ts';
-import { altNamesIn, valuesOf } from './alt-names.ts';
 
 interface Certificate {
   readonly secret: TlsSecret;

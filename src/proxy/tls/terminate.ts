@@ -2,20 +2,21 @@
 // Called by listener.ts.
 import { randomBytes, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { SecureContextOptions, TLSSocket, TlsOptions } from 'node:tls';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
+import { parameterOptions } from '../../filters/backend-tls/proxy.ts';
+import { prepareAltNames, unwantedName } from '../../filters/backend-tls/wanted-names.ts';
+import { altNamesIn, valuesOf } from '../../lib/alt-names.ts';
 import { messageOf, WeftError } from '../../lib/errors.ts';
 import { parseSpiffeId, type SvidSource } from '../../model/identity.ts';
 import type {
   ClientValidation,
   DownstreamTls,
   TerminateTls,
-  TlsParameters,
   TlsSecret,
   ValidationSecret,
 } from '../../model/snapshot.ts';
 import type { ProxyContext } from '../context.ts';
-import { altNamesIn, prepareAltNames, unwantedName, valuesOf } from './alt-names.ts';
 import { ClientCertificate } from './client-certificate.ts';
 import { Handshakes, type HandshakeUser, type PeerCheck } from './handshakes.ts';
 import { peerIdentityOf } from './peer-identity.ts';
@@ -106,16 +107,6 @@ export const meshTerminator = (context: ProxyContext, source: SvidSource, alpn: 
     renew: () => handshakes.setContext(meshOptions(source)),
   };
 };
-
-export const parameterOptions = (tls: TlsParameters): SecureContextOptions => ({
-  minVersion: `TLSv${tls.minVersion ?? '1.2'}`,
-  maxVersion: `TLSv${tls.maxVersion ?? '1.3'}`,
-  ...(tls.ciphers && { ciphers: [...TLS13_SUITES, ...tls.ciphers].join(':') }),
-  ...(tls.curves && { ecdhCurve: tls.curves.join(':') }),
-});
-
-/** Named besides those of TLS 1.2, or OpenSSL has no suite for 1.3. */
-const TLS13_SUITES = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
 
 const anyClient: PeerCheck = () => ({ tls: 'simple' });
 

@@ -1,11 +1,10 @@
 // TLS to ordinary servers: what is shown, whose certificates are taken, sessions that are resumed. Owned by proxy.ts, called by dial.ts.
 import * as tls from 'node:tls';
 import { type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { type BackendTlsOptions, prepareBackendTls } from '../../filters/backend-tls/proxy.ts';
+import type { SimpleTls } from '../../filters/backend-tls/schema.ts';
 import { messageOf, WeftError } from '../../lib/errors.ts';
-import type { Cluster, SimpleTls, Snapshot, SnapshotSecret } from '../../model/snapshot.ts';
-import { isTlsSecret } from '../../model/snapshot.ts';
-import { altNamesIn, prepareAltNames, unwantedName } from './alt-names.ts';
-import { parameterOptions } from './terminate.ts';
+import type { Cluster, Snapshot, SnapshotSecret } from '../../model/snapshot.ts';
 
 /** Endpoints whose newest session is remembered; the oldest is forgotten first. */
 const MAX_SESSIONS = 1000;
@@ -13,7 +12,7 @@ const MAX_SESSIONS = 1000;
 interface Prepared {
   readonly parts: readonly (SnapshotSecret | undefined)[];
   readonly context: SecureContext;
-  readonly check: NonNullable<ConnectionOptions['checkServerIdentity']>;
+  readonly check: BackendTlsOptions['check'];
   readonly sessions: Map<string, Buffer>;
 }
 
@@ -21,29 +20,11 @@ interface Prepared {
 export const secretsFor = ({ tls }: Cluster, secrets: Snapshot['secrets']): (SnapshotSecret | undefined)[] =>
   tls.mode === 'simple' ? [tls.ca, tls.certificate].map((name) => (name === undefined ? name : secrets.get(name))) : [];
 
-const missing = (name: string): WeftError => new WeftError('CERTIFICATE_MISSING', `there is no certificate ${name}`);
-
 const prepare = (config: SimpleTls, parts: Prepared['parts']): Prepared => {
   const [authorities, own] = parts;
-  if (config.ca !== undefined && (!authorities || isTlsSecret(authorities))) throw missing(config.ca);
-  if (config.certificate !== undefined && (!own || !isTlsSecret(own))) throw missing(config.certificate);
-  const isWanted = prepareAltNames(config.subjectAltNames ?? [{ name: 'DNS', type: 'exact', value: config.sni }]);
+  const { secure, check } = prepareBackendTls(config, { authorities, own }, systemRoots);
   try {
-    const context = createSecureContext({
-      ...parameterOptions(config),
-      ca: authorities && !isTlsSecret(authorities) ? authorities.caPem : systemRoots(),
-      ...(authorities && !isTlsSecret(authorities) && authorities.crlPem !== undefined && { crl: authorities.crlPem }),
-      ...(own && isTlsSecret(own) && { key: own.keyPem, cert: own.chainPem }),
-    });
-    return {
-      parts,
-      context,
-      sessions: new Map(),
-      check: (_host, certificate) => {
-        const names = altNamesIn(certificate.subjectaltname);
-        return isWanted(names) ? undefined : unwantedName(names);
-      },
-    };
+    return { parts, context: createSecureContext(secure), sessions: new Map(), check };
   } catch (error) {
     throw new WeftError('TLS_INVALID', `the TLS settings for ${config.sni} can not be used: ${messageOf(error)}`);
   }

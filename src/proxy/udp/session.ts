@@ -2,6 +2,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { systemCode } from '../../lib/errors.ts';
+import { hashText } from '../../lib/hash.ts';
 import { INVALID_CLUSTER } from '../../model/snapshot.ts';
 import type { ProxyContext } from '../context.ts';
 import { Deadline } from '../deadlines.ts';
@@ -10,7 +11,6 @@ import { makeEvent, type SelfPeer } from '../events.ts';
 import type { PreparedUdp } from '../listen/chain.ts';
 import { NO_HASH } from '../upstream/balancer.ts';
 import type { ClusterState } from '../upstream/clusters.ts';
-import { hashText } from '../upstream/hash.ts';
 import type { PoolEndpoint } from '../upstream/pool.ts';
 
 export interface UdpSessionOwner {

@@ -7,12 +7,12 @@ import {
   type PeerCertificate,
   type SecureContext,
 } from 'node:tls';
+import { altNamesIn, valuesOf } from '../../lib/alt-names.ts';
 import { WeftError } from '../../lib/errors.ts';
 import type { Svid, SvidSource } from '../../model/identity.ts';
 import type { Cluster, Endpoint } from '../../model/snapshot.ts';
 import { Deadline, type Deadlines } from '../deadlines.ts';
 import { encodeProxyHeader, NO_ORIGIN, type Origin } from '../proxy-protocol/header.ts';
-import { altNamesIn, valuesOf } from '../tls/alt-names.ts';
 import type { UpstreamTlsContexts } from '../tls/upstream-tls.ts';
 import { ReadBuffer, SocketWire } from '../wires/socket-wire.ts';
 import type { Wire, WireUser } from '../wires/wire.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hashText } from './hash.ts';
+import { hashText } from '../../lib/hash.ts';
 import { DEFAULT_TABLE_SIZE, type HashChoice, type Hashed, prepareMaglev, prepareRing } from './hash-tables.ts';
 
 const items = (count: number, weightOf: (i: number) => number = () => 1): Hashed[] =>

@@ -1,5 +1,5 @@
 // Tables from hashes to endpoints that change little when the endpoints do: Maglev's, and a ring. Called by tier.ts.
-import { hashText, mixHash } from './hash.ts';
+import { hashText, mixHash } from '../../lib/hash.ts';
 
 export interface Hashed {
   /** What stays the same about it: address and port. */

@@ -1,10 +1,11 @@
 // Endpoints among which one is chosen by the cluster's policy alone. Called by balancer.ts for every request.
+
+import { mixHash } from '../../lib/hash.ts';
 import { formatHostPort } from '../../lib/host-port.ts';
 import type { Random } from '../../lib/random.ts';
 import type { LoadBalancing } from '../../model/balancing.ts';
 import type { Cluster } from '../../model/snapshot.ts';
 import type { EndpointState } from './endpoint-state.ts';
-import { mixHash } from './hash.ts';
 import { DEFAULT_TABLE_SIZE, type HashChoice, prepareMaglev, prepareRing } from './hash-tables.ts';
 import { currentCost } from './peak-ewma.ts';
 import { type Choice, prepareRound, prepareWeightedIndex } from './weighted-choice.ts';

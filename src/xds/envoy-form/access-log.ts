@@ -2,18 +2,12 @@
 import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import type { AccessLogFilterSchema, AccessLogSchema } from '../../gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import { ApiVersion } from '../../gen/envoy/config/core/v3/config_source_pb.js';
-import { FileAccessLogSchema } from '../../gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import {
   HttpGrpcAccessLogConfigSchema,
   TcpGrpcAccessLogConfigSchema,
 } from '../../gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
-import {
-  StderrAccessLogSchema,
-  StdoutAccessLogSchema,
-} from '../../gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import { CustomTagSchema } from '../../gen/envoy/type/tracing/v3/custom_tag_pb.js';
 import { formatLogName, type LogName, SERVICE_TAG } from '../../model/log-name.ts';
-import type { HttpHandler } from '../../model/snapshot.ts';
 import { configured, duration, type Init } from './message.ts';
 import { SERVICE_KEY, WEFT_METADATA } from './route-metadata.ts';
 
@@ -85,27 +79,6 @@ const header = (name: string, value: string, invert = false): Filter => ({
 const noRoute: Filter = { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['NR'] } } };
 const both = (...filters: Filter[]): Filter => ({ filterSpecifier: { case: 'andFilter', value: { filters } } });
 const either = (...filters: Filter[]): Filter => ({ filterSpecifier: { case: 'orFilter', value: { filters } } });
-
-/** Lines that the proxy writes itself. */
-export const writtenLogs = ({ accessLogs = [] }: HttpHandler): AccessLogInit[] =>
-  accessLogs.map(({ path, format }) => {
-    // Envoy ends lines of JSON, but no text.
-    const specifier =
-      format.type === 'text'
-        ? {
-            case: 'textFormatSource' as const,
-            value: { specifier: { case: 'inlineString' as const, value: `${format.text}\n` } },
-          }
-        : { case: 'jsonFormat' as const, value: { ...format.fields } };
-    const accessLogFormat = { case: 'logFormat' as const, value: { format: specifier } };
-    if (path === '/dev/stdout') {
-      return logOf('envoy.access_loggers.stdout', StdoutAccessLogSchema, { accessLogFormat });
-    }
-    if (path === '/dev/stderr') {
-      return logOf('envoy.access_loggers.stderr', StderrAccessLogSchema, { accessLogFormat });
-    }
-    return logOf('envoy.access_loggers.file', FileAccessLogSchema, { path, accessLogFormat });
-  });
 
 export const httpAccessLog = (name: Omit<LogName, 'protocol'>): AccessLogInit[] => [
   httpLog({ ...name, protocol: 'http' }),

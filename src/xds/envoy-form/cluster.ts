@@ -20,9 +20,9 @@ import type { EncodedResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
 import { balancingOf } from './balancing.ts';
 import { loadAssignment, socketAddress } from './endpoints.ts';
-import { clusterParts } from './filters.ts';
+import { clusterParts, socketOf } from './filters.ts';
 import { configured, duration, fromAds, type Init, pack, resourceOf } from './message.ts';
-import { upstreamTls } from './tls.ts';
+import { meshUpstream } from './tls.ts';
 
 const UNLIMITED = 0xffffffff;
 
@@ -67,23 +67,27 @@ const discoveryOf = ({ name, discovery }: Cluster): Init<typeof ClusterSchema> =
 const PROXY_VERSION = { v1: ProxyProtocolConfig_Version.V1, v2: ProxyProtocolConfig_Version.V2 };
 
 /** Envoy keeps a pool for each client's connection then, as the own engine does. */
-const afterProxyHeader = (version: NonNullable<Cluster['proxyProtocol']>, socket: typeof plainText) =>
+const afterProxyHeader = (version: NonNullable<Cluster['proxyProtocol']>, socket: Init<typeof TransportSocketSchema>) =>
   configured('envoy.transport_sockets.upstream_proxy_protocol', ProxyProtocolUpstreamTransportSchema, {
     config: { version: PROXY_VERSION[version] },
     transportSocket: create(TransportSocketSchema, socket),
   });
 
 /** Mutual TLS for endpoints that say so, plain text for all others. */
-const transportOf = ({ tls, protocol, proxyProtocol }: Cluster): Init<typeof ClusterSchema> => {
-  const after = (socket: typeof plainText) => (proxyProtocol ? afterProxyHeader(proxyProtocol, socket) : socket);
-  if (tls.mode === 'none') return proxyProtocol ? { transportSocket: after(plainText) } : {};
-  if (tls.mode === 'simple') return { transportSocket: after(upstreamTls(tls, protocol)) };
-  return {
-    transportSocketMatches: [
-      { name: 'mesh', match: { mesh: true }, transportSocket: after(upstreamTls(tls, protocol)) },
-      { name: 'plain', match: {}, transportSocket: after(plainText) },
-    ],
-  };
+const transportOf = (cluster: Cluster): Init<typeof ClusterSchema> => {
+  const { tls, proxyProtocol } = cluster;
+  const after = (socket: Init<typeof TransportSocketSchema>) =>
+    proxyProtocol ? afterProxyHeader(proxyProtocol, socket) : socket;
+  if (tls.mode === 'mesh') {
+    return {
+      transportSocketMatches: [
+        { name: 'mesh', match: { mesh: true }, transportSocket: after(meshUpstream(tls.sni, tls.identities)) },
+        { name: 'plain', match: {}, transportSocket: after(plainText) },
+      ],
+    };
+  }
+  const socket = socketOf(cluster);
+  return socket || proxyProtocol ? { transportSocket: after(socket ?? plainText) } : {};
 };
 
 /** Routes with retries of their own have the priority HIGH: what never was sent elsewhere needs no budget. */

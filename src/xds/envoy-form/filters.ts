@@ -1,9 +1,11 @@
-// The registry of filters in Envoy's terms: places in the chain, and what routes and clusters say. Used by http.ts, route.ts
-// and cluster.ts.
+// The registry of filters in Envoy's terms: places in the chain, and what routes, clusters and listeners say. Used by http.ts,
+// route.ts, cluster.ts and listener.ts.
 import type { EnvoyFilter, EnvoyRouteParts, EnvoySetting, RouteContext } from '../../filters/envoy-filter.ts';
 import { isFilter } from '../../filters/filter.ts';
 import { filterOrder } from '../../filters/registry.ts';
+import type { AccessLogSchema } from '../../gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { ClusterSchema } from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { TransportSocketSchema } from '../../gen/envoy/config/core/v3/base_pb.js';
 import type { HttpFilterSchema } from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { ForwardAction, Route, RouteFilter } from '../../model/route.ts';
 import type { Cluster, HttpHandler, RouteTable } from '../../model/snapshot.ts';
@@ -61,3 +63,15 @@ export const filterParts = (
 /** All that the settings of a cluster say. */
 export const clusterParts = (cluster: Cluster): Partial<Init<typeof ClusterSchema>> =>
   Object.assign({}, ...order.map(({ setting }) => setting?.cluster?.(cluster)));
+
+/** What a setting has a cluster's connections made over. */
+export const socketOf = (cluster: Cluster): Init<typeof TransportSocketSchema> | undefined => {
+  for (const { setting } of order) {
+    const socket = setting?.transportSocket?.(cluster);
+    if (socket) return socket;
+  }
+  return undefined;
+};
+
+export const writtenLogs = (handler: HttpHandler): Init<typeof AccessLogSchema>[] =>
+  order.flatMap(({ setting }) => setting?.accessLogs?.(handler) ?? []);

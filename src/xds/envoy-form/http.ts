@@ -22,7 +22,6 @@ import { chainFilters } from './filters.ts';
 import { timedOutCall, webFilter } from './grpc.ts';
 import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
 import { httpRbac } from './rbac.ts';
-import { sessionFilter } from './session.ts';
 import { tunnelClusterFilter } from './tunnel-cluster.ts';
 
 export interface HttpOptions {
@@ -118,7 +117,6 @@ const filtersOf = ({ handler, table, authorizes, inner }: HttpOptions): NonNulla
   ...(authorizes ? httpRbac() : []),
   ...(handler.explicitProxy && !inner ? [tunnelClusterFilter()] : []),
   ...chainFilters(handler, table),
-  sessionFilter(),
   webFilter(),
   configured('envoy.filters.http.router', RouterSchema, { suppressEnvoyHeaders: true }),
 ];

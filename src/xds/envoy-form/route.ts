@@ -14,9 +14,7 @@ import { FractionalPercent_DenominatorType } from '../../gen/envoy/type/v3/perce
 import type { ForwardAction, Route, RouteFilter, RouteMatch, ValueMatch } from '../../model/route.ts';
 import { filterParts } from './filters.ts';
 import { webOfRoute } from './grpc.ts';
-import { hashPolicy } from './hash-policy.ts';
 import type { Init } from './message.ts';
-import { sessionOfRoute } from './session.ts';
 
 type EnvoyRoute = Init<typeof RouteSchema>;
 
@@ -69,7 +67,6 @@ const forwardOf = (
     ...(retryPolicy && { retryPolicy }),
     ...parts.action,
     ...(parts.rateLimits && { rateLimits: parts.rateLimits }),
-    hashPolicy: (action.hash ?? []).map(hashPolicy),
   };
   return { case: 'route', value };
 };
@@ -136,7 +133,6 @@ const routesOf = (
   const parts = filterParts(filters, route, { action, context });
   const typedPerFilterConfig = {
     ...webOfRoute(action, context),
-    ...sessionOfRoute(action),
     ...parts.perFilter,
   };
   const base = { name: route.name, ...parts.route, typedPerFilterConfig };

@@ -1,24 +1,40 @@
-// Makes the lines of an access log: each command of a format string becomes a function at config time. Prepared by
-// prepare.ts, called by exchange.ts when a request is over.
+// The own engine's lines of an access log: each command of a format string becomes a function at config time. Prepared by
+// proxy/prepare.ts, called when a request is over.
 import { hostname } from 'node:os';
 import { type LogCommand, type LogPart, parseLogFormat } from '../../lib/log-format.ts';
-import type { AccessLogFormat } from '../../model/access-log.ts';
+import type { RequestHead } from '../../model/http.ts';
 import type { Endpoint } from '../../model/snapshot.ts';
-import type { ConnectionInfo } from '../downstream/connection-info.ts';
-import type { RequestMessage } from '../http1/head.ts';
+import type { AccessLogFormat } from './schema.ts';
 import { prepareStartTime } from './start-time.ts';
+
+/** The connection that a request came over. */
+export interface LoggedConnection {
+  /** Who the client is, by its address or a PROXY protocol header. */
+  readonly peerAddress: string;
+  readonly peerPort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** Who holds the other end of the socket. */
+  readonly directAddress: string;
+  readonly sni: string;
+  readonly tls: 'mutual' | 'simple' | 'none';
+  readonly peer: { readonly spiffeId: string } | undefined;
+}
+
+/** `old`: of HTTP/1.0. */
+type LoggedRequest = RequestHead & { readonly old: boolean };
 
 /** What is known of a request that is over. */
 export interface RequestFacts {
   readonly startMs: number;
   readonly durationMs: number;
-  readonly request: RequestMessage;
+  readonly request: LoggedRequest;
   readonly version: 'http1' | 'http2';
   /** 0: there was none. */
   readonly status: number;
   readonly answerHeaders: readonly string[];
   readonly trailers: readonly string[];
-  readonly info: ConnectionInfo;
+  readonly info: LoggedConnection;
   readonly remoteAddress: string | undefined;
   readonly endpoint: Endpoint | undefined;
   readonly cluster: string | undefined;
@@ -39,7 +55,7 @@ const first = (headers: readonly string[], name: string): string | undefined => 
   return undefined;
 };
 
-const PSEUDO: Readonly<Record<string, (request: RequestMessage) => string>> = {
+const PSEUDO: Readonly<Record<string, (request: RequestHead) => string>> = {
   ':method': ({ method }) => method,
   ':path': ({ path, query }) => (query === '' ? path : `${path}?${query}`),
   ':authority': ({ host }) => host,

@@ -1,18 +1,15 @@
-// Sessions in Envoy's terms: a filter that is off but for routes with one. Used by http.ts and route.ts.
-import type { Any } from '@bufbuild/protobuf/wkt';
+// Sessions in Envoy's terms: a filter that is off but for routes with one. Named by registry.ts.
 import {
   StatefulSessionPerRouteSchema,
   StatefulSessionSchema,
 } from '../../gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.js';
 import { CookieBasedSessionStateSchema } from '../../gen/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.js';
 import { HeaderBasedSessionStateSchema } from '../../gen/envoy/extensions/http/stateful_session/header/v3/header_pb.js';
-import type { SessionPersistence } from '../../model/balancing.ts';
-import type { ForwardAction } from '../../model/route.ts';
-import { configured, duration, extension, pack } from './message.ts';
+import type { EnvoySetting } from '../envoy-filter.ts';
+import { configured, duration, extension, pack } from '../envoy-message.ts';
+import type { SessionPersistence } from './schema.ts';
 
 const NAME = 'envoy.filters.http.stateful_session';
-
-export const sessionFilter = () => ({ ...configured(NAME, StatefulSessionSchema, {}), disabled: true });
 
 const stateOf = (session: SessionPersistence) => {
   if (session.type === 'header') {
@@ -23,8 +20,13 @@ const stateOf = (session: SessionPersistence) => {
   return extension('envoy.http.stateful_session.cookie', CookieBasedSessionStateSchema, { cookie });
 };
 
-export const sessionOfRoute = ({ session }: ForwardAction): Record<string, Any> => {
-  if (!session) return {};
-  const value = { sessionState: stateOf(session) };
-  return { [NAME]: pack(StatefulSessionPerRouteSchema, { override: { case: 'statefulSession', value } }) };
+export const envoySetting: EnvoySetting = {
+  httpFilter: () => ({ ...configured(NAME, StatefulSessionSchema, {}), disabled: true }),
+  route({ session }) {
+    if (!session) return {};
+    const value = { sessionState: stateOf(session) };
+    return {
+      perFilter: { [NAME]: pack(StatefulSessionPerRouteSchema, { override: { case: 'statefulSession', value } }) },
+    };
+  },
 };

@@ -1,5 +1,5 @@
 // Hashes of 32 bits for choosing endpoints: quick, evenly spread, the same on every machine, and not for keeping secrets.
-// Called by hash-tables.ts and exchange/affinity.ts.
+// Used by the balancer, and by affinities.
 
 /** MurmurHash3's final mix: each bit of the input changes every bit of the result with even chance. */
 export const mixHash = (value: number): number => {

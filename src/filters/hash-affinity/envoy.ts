@@ -1,9 +1,10 @@
-// What of a request Envoy hashes, for clusters that choose by it. Used by route.ts.
+// What of a request Envoy hashes, for clusters that choose by it. Named by registry.ts.
 import type { RouteAction_HashPolicySchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
-import type { HashPolicy } from '../../model/balancing.ts';
-import { duration, type Init } from './message.ts';
+import type { EnvoySetting } from '../envoy-filter.ts';
+import { duration, type Init } from '../envoy-message.ts';
+import type { HashPolicy } from './schema.ts';
 
-export const hashPolicy = (policy: HashPolicy): Init<typeof RouteAction_HashPolicySchema> => {
+const hashPolicy = (policy: HashPolicy): Init<typeof RouteAction_HashPolicySchema> => {
   switch (policy.type) {
     case 'source-ip':
       return { policySpecifier: { case: 'connectionProperties', value: { sourceIp: true } } };
@@ -17,4 +18,8 @@ export const hashPolicy = (policy: HashPolicy): Init<typeof RouteAction_HashPoli
       return { policySpecifier: { case: 'cookie', value: { name, ...ttl, attributes: [...attributes] } } };
     }
   }
+};
+
+export const envoySetting: EnvoySetting = {
+  route: ({ hash }) => (hash ? { action: { hashPolicy: hash.map(hashPolicy) } } : {}),
 };

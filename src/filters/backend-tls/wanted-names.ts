@@ -1,37 +1,8 @@
-// Subject alternative names of peers' certificates, and whether one of them is wanted. Called by terminate.ts, dial.ts and client-certificate.ts.
+// Whether a certificate has a name that is wanted. Used by proxy.ts for backends, and by proxy/tls for clients.
+import type { AltName } from '../../lib/alt-names.ts';
 import { WeftError } from '../../lib/errors.ts';
 import { compilePattern } from '../../lib/pattern.ts';
 import type { SanMatch } from '../../model/snapshot.ts';
-
-export interface AltName {
-  /** As Node's text form has it: `DNS`, `URI`, `email`, `IP Address`, … */
-  readonly type: string;
-  readonly value: string;
-}
-
-// A name that contains what separates names is quoted as a JSON string.
-const NAME = /([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/y;
-
-/** Out of Node's text form. What can't be read ends the list: no name is made of a part of another. */
-export const altNamesIn = (text: string | undefined): AltName[] => {
-  const names: AltName[] = [];
-  if (!text) return names;
-  NAME.lastIndex = 0;
-  while (NAME.lastIndex < text.length) {
-    const match = NAME.exec(text);
-    if (!match) break;
-    const [, type = '', raw = ''] = match;
-    try {
-      names.push({ type, value: raw.startsWith('"') ? String(JSON.parse(raw)) : raw });
-    } catch {
-      break;
-    }
-  }
-  return names;
-};
-
-export const valuesOf = (names: readonly AltName[], type: string): string[] =>
-  names.filter((name) => name.type === type).map(({ value }) => value);
 
 const TYPES: Readonly<Record<SanMatch['name'], string>> = { DNS: 'DNS', URI: 'URI', EMAIL: 'email', IP: 'IP Address' };
 

@@ -1,12 +1,22 @@
 // The form of cases that need no more than a route with filters and a program behind it. Run on both engines by
 // test/interop/filters.test.ts.
 import type { Route, RouteFilter } from '../model/route.ts';
+import type { Cluster } from '../model/snapshot.ts';
+import type { AccessLogFormat } from './access-log/schema.ts';
 
 export interface FilterCase {
   /** Of a route that leads to the program. */
   readonly filters: readonly RouteFilter[];
+  /** Of the route. */
+  readonly name?: string;
   /** In place of leading to the program. Its cluster is `program`, for calls of gRPC `calls`; `half` has a dead endpoint beside it. */
   readonly action?: Route['action'];
+  /** Of its own, beside `program`. */
+  readonly clusters?: Readonly<Record<string, CaseCluster>>;
+  /** What a client takes of an answer along to its next calls: cookies, or the header of this name. */
+  readonly keeps?: 'cookies' | { readonly header: string };
+  /** The lines that its calls come to, in their order. */
+  readonly logs?: readonly CaseLog[];
   /** One after the other. */
   readonly calls: readonly FilterCall[];
 }
@@ -18,14 +28,34 @@ export interface ProgramStep {
   readonly body?: string;
   /** It does not say how long its answer is. */
   readonly length?: false;
+  readonly trailers?: Readonly<Record<string, string>>;
   readonly delayMs?: number;
   /** It never answers; it resets the connection; its answer stops before its end, and nothing more comes. */
   readonly does?: 'hang' | 'reset' | 'stall';
 }
 
+/** `a` to `d` say their names in `x-endpoint`; `tls` says what it was shown in `x-sni`, `x-shown`, `x-tls`, `x-suite`, `x-http`. */
+export type CaseProgram = 'a' | 'b' | 'c' | 'd' | 'tls';
+
+export interface CaseCluster extends Partial<Cluster> {
+  readonly to: readonly CaseProgram[];
+}
+
+export interface CaseLog {
+  readonly format: AccessLogFormat;
+  /** Of JSON what its fields are. */
+  readonly lines: readonly (string | RegExp | Readonly<Record<string, unknown>>)[];
+}
+
 export interface FilterCall {
   /** Over HTTP/2, as a call of gRPC; the program for it is `calls`. */
   readonly grpc?: true;
+  /** In place of the case's own. */
+  readonly host?: string;
+  /** So often; absent: once. */
+  readonly times?: number;
+  /** By a client that has kept nothing. */
+  readonly fresh?: true;
   readonly method?: string;
   readonly path?: string;
   /** Names and values. */
@@ -48,9 +78,11 @@ export interface FilterCall {
     /** The answer breaks off. */
     readonly cut?: true;
     /** Null: is not there. */
-    readonly headers?: Readonly<Record<string, string | null>>;
+    readonly headers?: Readonly<Record<string, string | RegExp | null>>;
     /** As the client decodes it. */
-    readonly body?: string;
+    readonly body?: string | RegExp;
+    /** Which of the programs answers: the one that did last, each time; or not always the same. */
+    readonly by?: 'same' | 'several';
     /** What comes to the cluster `other`, in the end. */
     readonly copies?: readonly { readonly url: string; readonly host?: string; readonly body?: string }[];
     /** Headers that the program gets. */

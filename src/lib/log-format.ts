@@ -42,7 +42,9 @@ const COMMANDS: Readonly<Record<string, 'none' | 'headers' | 'time'>> = {
 };
 
 const refused = (message: string): WeftError =>
-  new WeftError('LOG_FORMAT_INVALID', message, { hint: 'the operators that are there are in docs/access-log.md' });
+  new WeftError('LOG_FORMAT_INVALID', message, {
+    hint: 'the operators that are there are in docs/filters/access-log.md',
+  });
 
 const COMMAND = /%(?:%|([A-Z_0-9]+)(?:\(([^)]*)\))?(?::(\d{1,9}))?%)/y;
 const HEADER = /^:?[A-Za-z0-9!#$&'*+.^_`|~-]+(?:\?:?[A-Za-z0-9!#$&'*+.^_`|~-]+)?$/;

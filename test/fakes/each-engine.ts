@@ -13,7 +13,7 @@ import { rateLimitService } from '../../src/limits/service.ts';
 import type { TrafficEvent } from '../../src/model/event.ts';
 import type { ProxyNode } from '../../src/model/node.ts';
 import type { Snapshot } from '../../src/model/snapshot.ts';
-import { openProxy } from '../../src/proxy/proxy.ts';
+import { openProxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
 import { senderPeer } from '../../src/telemetry/sender-peer.ts';
 import { AccessLogs } from './access-logs.ts';
 import { startEnvoy } from './envoy-process.ts';
@@ -55,11 +55,12 @@ const waiting =
     }
   };
 
-/** `snapshotOf` is given the ports of the listeners that it names. */
+/** `snapshotOf` is given the ports of the listeners that it names. `more`: for Weft's own proxy. */
 export const openEngine = async (
   name: EngineName,
   listeners: readonly string[],
   snapshotOf: (port: (listener: string) => number) => SnapshotParts,
+  more: Pick<ProxyOptions, 'onLogLine'> = {},
 ): Promise<Engine> => {
   const ports = await freePorts(listeners);
   const port = (listener: string) => ports.get(listener)!;
@@ -77,6 +78,7 @@ export const openEngine = async (
     const events: TrafficEvent[] = [];
     const rateLimits = openRateLimitClient(plane.mutual, () => ({ caPem: svid.bundlePem, own: svid }), systemClock);
     const proxy = openProxy({
+      ...more,
       askRateLimit: rateLimits.ask,
       node,
       svid: { current: () => svid, watch: () => () => {} },

@@ -6,7 +6,7 @@ import { silentLog } from '../../src/lib/log.ts';
 import { systemRandom } from '../../src/lib/random.ts';
 import type { TrafficEvent } from '../../src/model/event.ts';
 import type { Cluster, HttpHandler, Listener, RouteTable, Snapshot } from '../../src/model/snapshot.ts';
-import { openProxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
+import { openProxy } from '../../src/proxy/proxy.ts';
 import { senderPeer } from '../../src/telemetry/sender-peer.ts';
 import { AccessLogs } from './access-logs.ts';
 import { startEnvoy } from './envoy-process.ts';
@@ -64,18 +64,13 @@ export const gatewaySnapshot = (
   };
 };
 
-/** `more`: for Weft's own proxy, whose snapshot is asked for first. */
-export const openEnginePair = async (
-  snapshotOf: (port: number) => Omit<Snapshot, 'revision'>,
-  more: Pick<ProxyOptions, 'onLogLine'> = {},
-): Promise<EnginePair> => {
+export const openEnginePair = async (snapshotOf: (port: number) => Omit<Snapshot, 'revision'>): Promise<EnginePair> => {
   const held = await Promise.all([holdFreePort(LOOPBACK, systemRandom), holdFreePort(LOOPBACK, systemRandom)]);
   await Promise.all(held.map((one) => one.release()));
   const ports = { weft: held[0].port, envoy: held[1].port };
   const events: TrafficEvent[] = [];
   const proxy = openProxy({
     node: proxyNode({ role: 'gateway', name: 'edge' }),
-    ...more,
     onEvent: (event) => events.push(event),
     clock: systemClock,
     random: systemRandom,

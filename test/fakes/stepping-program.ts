@@ -70,12 +70,18 @@ export class SteppingProgram {
 }
 
 const answer = (
-  { status = 200, headers = [], body = 'ok', length, does }: ProgramStep,
+  { status = 200, headers = [], body = 'ok', length, trailers, does }: ProgramStep,
   response: ServerResponse,
 ): void => {
   response.on('error', () => {});
   const bytes = Buffer.byteLength(body) + (does === 'stall' ? 1 : 0);
-  response.writeHead(status, [...(length === false ? [] : ['content-length', String(bytes)]), ...headers]);
+  const announced = trailers ? ['trailer', Object.keys(trailers).join(', ')] : [];
+  response.writeHead(status, [
+    ...(length === false ? [] : ['content-length', String(bytes)]),
+    ...announced,
+    ...headers,
+  ]);
+  if (trailers) response.addTrailers(trailers);
   if (does === 'stall') response.write(body);
   else response.end(body);
 };

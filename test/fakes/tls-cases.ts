@@ -1,10 +1,8 @@
 // What TLS clients and servers of every kind get from a gateway: certificates, the snapshot, and a client. For engines-tls.test.ts.
 import { type ConnectionOptions, connect } from 'node:tls';
-import type { SimpleTls } from '../../src/filters/backend-tls/schema.ts';
 import type { AuthorizationPolicy } from '../../src/model/policy.ts';
 import type {
   ClientValidation,
-  Cluster,
   FilterChain,
   ForwardClientCert,
   Snapshot,
@@ -36,7 +34,6 @@ export const makeCredentials = () => {
     ec: authority.issue({ names: 'DNS:both.test', key: 'ec' }),
     wild: authority.issue({ names: 'DNS:*.wild.test' }),
     any: authority.issue({ names: 'DNS:any.test,URI:spiffe://gateway/own' }),
-    backend: authority.issue({ names: 'DNS:backend.test,URI:spiffe://backend/one' }),
     close() {
       authority.close();
       stranger.close();
@@ -129,72 +126,38 @@ const chainOf = ([name, { secrets = ['any'], clientCert, authorization = [], ...
   },
 });
 
-/** By path. */
-const BACKENDS: Readonly<Record<string, Omit<SimpleTls, 'mode'>>> = {
-  trusted: { sni: 'backend.test', ca: 'authority' },
-  presents: { sni: 'backend.test', ca: 'authority', certificate: 'client' },
-  'by-uri': {
-    sni: 'other.test',
-    ca: 'authority',
-    subjectAltNames: [{ name: 'URI', type: 'exact', value: 'spiffe://backend/one' }],
-  },
-  'wrong-name': { sni: 'other.test', ca: 'authority' },
-  'wrong-authority': { sni: 'backend.test', ca: 'stranger' },
-  system: { sni: 'backend.test' },
-};
-
 export interface TlsPorts {
   readonly gateway: number;
   readonly program: number;
-  readonly backend: number;
 }
-
-const toPort = (name: string, port: number, rest: Partial<Cluster>): Cluster =>
-  cluster(name, {
-    discovery: {
-      type: 'static',
-      endpoints: [{ address: LOOPBACK, port, mesh: false, weight: 1, health: 'healthy' }],
-    },
-    ...rest,
-  });
 
 const secret = (name: string, { keyPem, chainPem }: Issued): SnapshotSecret => ({ name, keyPem, chainPem });
 
 export const tlsSnapshot = (credentials: Credentials, ports: TlsPorts): Omit<Snapshot, 'revision'> => {
-  const { authority, stranger, rsa, ec, wild, any, client } = credentials;
+  const { authority, rsa, ec, wild, any } = credentials;
   const caPem = authority.rootPem;
   const secrets: SnapshotSecret[] = [
     secret('rsa', rsa),
     secret('ec', ec),
     secret('wild', wild),
     secret('any', any),
-    secret('client', client),
     { name: 'authority', caPem },
     { name: 'authority-and-list', caPem, crlPem: authority.listPem() },
-    { name: 'stranger', caPem: stranger.rootPem },
   ];
-  const names = Object.keys(BACKENDS);
-  const clusters = [
-    toPort('program', ports.program, {}),
-    ...Object.entries(BACKENDS).map(([name, tls]) => toPort(name, ports.backend, { tls: { mode: 'simple', ...tls } })),
-  ];
-  const routes = [
-    ...names.map((name) =>
-      route({
-        name,
-        match: { path: { type: 'prefix', value: `/${name}` }, headers: [], queryParams: [] },
-        action: forward([name, 1]),
-      }),
-    ),
-    route({ action: forward(['program', 1]) }),
-  ];
+  const program = cluster('program', {
+    discovery: {
+      type: 'static',
+      endpoints: [{ address: LOOPBACK, port: ports.program, mesh: false, weight: 1, health: 'healthy' }],
+    },
+  });
+  const routes = [route({ action: forward(['program', 1]) })];
   const chains = Object.entries(CHAINS).map(chainOf);
   return {
     listeners: new Map([
       ['tls', { name: 'tls', address: LOOPBACK, port: ports.gateway, direction: 'gateway', chains }],
     ]),
     routes: new Map([['all', { name: 'all', virtualHosts: [{ name: 'all', domains: ['*'], routes }], tunnels: [] }]]),
-    clusters: new Map(clusters.map((one) => [one.name, one])),
+    clusters: new Map([[program.name, program]]),
     endpoints: new Map(),
     secrets: new Map(secrets.map((one) => [one.name, one])),
   };

@@ -1,5 +1,5 @@
-// How endpoints are chosen and watched, from BackendTrafficPolicies to both engines: the same requests must spread, stay
-// together and turn away from what is sick in the same way.
+// How endpoints are chosen and watched, from BackendTrafficPolicies to both engines: the same requests must spread, and turn
+// away from what is sick in the same way.
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { after, before, describe, it } from 'node:test';
@@ -14,13 +14,7 @@ const POLICIES: Readonly<Record<string, string>> = {
   turns: 'loadBalancer: { type: RoundRobin }',
   random: 'loadBalancer: { type: Random }',
   least: 'loadBalancer: { type: LeastRequest }',
-  source: 'loadBalancer: { type: ConsistentHash, consistentHash: { type: SourceIP } }',
   header: 'loadBalancer: { type: ConsistentHash, consistentHash: { type: Header, header: { name: X-User } } }',
-  headers:
-    'loadBalancer: { type: ConsistentHash, consistentHash: { type: Headers, headers: [{ name: x-user }, { name: x-shop }] } }',
-  query: 'loadBalancer: { type: ConsistentHash, consistentHash: { type: QueryParams, queryParams: [{ name: user }] } }',
-  cookie:
-    'loadBalancer: { type: ConsistentHash, consistentHash: { type: Cookie, cookie: { name: u, ttl: 1h, attributes: { SameSite: Lax } }, tableSize: 1021 } }',
   ring: 'loadBalancer: { type: ConsistentHash, consistentHash: { type: Header, header: { name: x-user } } }',
   peak: 'loadBalancer: { type: LeastRequest }',
   slow: 'loadBalancer: { type: RoundRobin, slowStart: { window: 10s } }',
@@ -59,23 +53,6 @@ spec:
   { targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: ${name} }], ${policy} }
 `;
 
-const SESSIONS: Readonly<Record<string, string>> = {
-  session: '{ type: Cookie, cookie: { name: stay, path: /shop } }',
-  permanent: '{ type: Cookie, absoluteTimeout: 1h, cookie: { name: stay, lifetimeType: Permanent } }',
-  nameless: '{ type: Cookie, cookie: {} }',
-  token: '{ type: Header, header: { name: X-Session } }',
-};
-
-const sessionRoute = (name: string, session: string): string => `
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: { name: ${name}, namespace: default }
-spec:
-  parentRefs: [{ name: edge }]
-  hostnames: [${name}.test]
-  rules: [{ backendRefs: [{ name: pool, port: 80 }], sessionPersistence: ${session} }]
-`;
-
 const sliceOf = (service: string, port: number, i: number, zone?: string): string => `
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
@@ -100,7 +77,6 @@ metadata: { name: edge, namespace: default }
 spec: { gatewayClassName: weft, listeners: [{ name: http, port: ${port}, protocol: HTTP }] }
 `,
   ...Object.entries(POLICIES).map(([name, policy]) => routeOf(name, policy)),
-  ...Object.entries(SESSIONS).map(([name, session]) => sessionRoute(name, session)),
   ...Object.entries(ZONED).map(([name, policy]) => routeOf(name, policy, 'zoned')),
   service('pool'),
   service('zoned'),
@@ -208,16 +184,10 @@ for (const name of ENGINES) {
       });
     }
 
-    const SAME: Readonly<Record<string, (user: number) => { path?: string; fields?: string }>> = {
-      header: (user) => ({ fields: `x-user: user-${user}\r\n` }),
-      headers: (user) => ({ fields: `x-user: user-${user}\r\nx-shop: ${user % 7}\r\n` }),
-      query: (user) => ({ path: `/?a=1&user=user-${user}` }),
-      cookie: (user) => ({ fields: `cookie: a=b; u=user-${user}\r\n` }),
-      ring: (user) => ({ fields: `x-user: user-${user}\r\n` }),
-    };
-    for (const [host, of] of Object.entries(SAME)) {
+    for (const host of ['header', 'ring']) {
       it(`sends what has the same hash to the same endpoint, and users to all: ${host}`, async () => {
         const users = 400;
+        const of = (user: number) => ({ fields: `x-user: user-${user}\r\n` });
         const first = (await ask(host, times(users, of))).map(({ endpoint }) => endpoint);
         const second = (await ask(host, times(users, of))).map(({ endpoint }) => endpoint);
         assert.deepEqual(second, first);
@@ -227,79 +197,6 @@ for (const name of ENGINES) {
         else assert.ok(chiSquare(counts, EVEN) < LARGEST_CHI_SQUARE, String(counts));
       });
     }
-
-    it('sends one address to one endpoint', async () => {
-      const counts = await spread('source', times(20));
-      assert.equal(Math.max(...counts), 20);
-    });
-
-    it('gives a client the cookie that its requests are chosen by', async () => {
-      const [first] = await ask('cookie', times(1));
-      const cookie = /set-cookie: (u=[^;]+); (.*)\r\n/i.exec(first!.head);
-      assert.ok(cookie, first!.head);
-      assert.match(cookie[2]!, /Max-Age=3600/);
-      assert.match(cookie[2]!, /SameSite=Lax/);
-      assert.match(cookie[2]!, /HttpOnly/);
-      for (const { endpoint, head } of await ask(
-        'cookie',
-        times(10, () => ({ fields: `cookie: ${cookie[1]}\r\n` })),
-      )) {
-        assert.equal(endpoint, first!.endpoint);
-        assert.doesNotMatch(head, /set-cookie/i);
-      }
-    });
-
-    const COOKIES: Readonly<Record<string, RegExp>> = {
-      session: /set-cookie: (stay="?[^";]+"?); Path=\/shop; HttpOnly\r\n/i,
-      permanent: /set-cookie: (stay="?[^";]+"?); Max-Age=3600; Path=\/; HttpOnly\r\n/i,
-      nameless: /set-cookie: (weft-session-[0-9a-f]{12}="?[^";]+"?); Path=\/; HttpOnly\r\n/i,
-    };
-    for (const [host, pattern] of Object.entries(COOKIES)) {
-      it(`keeps a client where it was first, by a cookie: ${host}`, async () => {
-        const path = '/shop/a';
-        const [first] = await ask(host, [{ path }]);
-        const cookie = pattern.exec(first!.head)?.[1];
-        assert.ok(cookie, first!.head);
-        for (const { endpoint, head } of await ask(
-          host,
-          times(20, () => ({ path, fields: `cookie: a=b; ${cookie}\r\n` })),
-        )) {
-          assert.equal(endpoint, first!.endpoint);
-          assert.doesNotMatch(head, /set-cookie/i);
-        }
-        const others = await ask(
-          host,
-          times(40, () => ({ path })),
-        );
-        assert.ok(new Set(others.map(({ endpoint }) => endpoint)).size > 1, 'others go anywhere');
-      });
-    }
-
-    it('gives no cookie to requests that are not under its path', async () => {
-      for (const { head } of await ask('session', [{ path: '/' }, { path: '/shops' }]))
-        assert.doesNotMatch(head, /stay/);
-    });
-
-    it('keeps a client where it was first, by a header', async () => {
-      const [first] = await ask('token', times(1));
-      const token = /x-session: ([^\r]+)\r\n/i.exec(first!.head)?.[1];
-      assert.ok(token, first!.head);
-      for (const { endpoint } of await ask(
-        'token',
-        times(20, () => ({ fields: `x-session: ${token}\r\n` })),
-      )) {
-        assert.equal(endpoint, first!.endpoint);
-      }
-    });
-
-    it('takes no notice of sessions that it has not made', async () => {
-      const address = Buffer.from('10.1.2.3:80').toString('base64');
-      for (const value of [address, 'x', '', '"', '%00', Buffer.from([10, 200]).toString('base64')]) {
-        const [answer] = await ask('permanent', [{ fields: `cookie: stay=${value}\r\n` }]);
-        assert.equal(answer!.status, 200);
-        assert.match(answer!.head, /set-cookie: stay=/i);
-      }
-    });
 
     it('asks the endpoints of its own zone alone while they are well', async () => {
       const [a = 0, b = 0, ...far] = await spread('near', times(200));

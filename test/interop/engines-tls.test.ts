@@ -1,11 +1,8 @@
-// TLS on both engines: Weft's own proxy and a real Envoy take the same clients, tell programs the same of them, and trust the same servers.
+// TLS on both engines: Weft's own proxy and a real Envoy take the same clients and tell programs the same of them.
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import type { TLSSocket } from 'node:tls';
 import { holdFreePort } from '../../src/app/ports.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
@@ -21,10 +18,7 @@ const LOOPBACK = '127.0.0.1';
 
 /** Says what it was told of the client. */
 const echo: RequestListener = (request, response) => {
-  const socket = request.socket as TLSSocket;
-  const shown = socket.encrypted ? socket.getPeerX509Certificate()?.subject : undefined;
-  const told = { xfcc: request.headers['x-forwarded-client-cert'], sni: socket.servername, shown };
-  response.end(JSON.stringify(told));
+  response.end(JSON.stringify({ xfcc: request.headers['x-forwarded-client-cert'] }));
 };
 
 interface Engine {
@@ -32,26 +26,24 @@ interface Engine {
   close(): Promise<void>;
 }
 
-type Programs = { readonly program: number; readonly backend: number };
-
 const freePort = async (): Promise<number> => {
   const held = await holdFreePort(LOOPBACK, systemRandom);
   await held.release();
   return held.port;
 };
 
-const openWeft = async (credentials: Credentials, programs: Programs): Promise<Engine> => {
+const openWeft = async (credentials: Credentials, program: number): Promise<Engine> => {
   const port = await freePort();
   const node = proxyNode({ role: 'gateway', name: 'edge' });
   const proxy = openProxy({ node, onEvent: () => {}, clock: systemClock, random: systemRandom, log: silentLog });
-  assert.deepEqual(await proxy.apply({ revision: 1, ...tlsSnapshot(credentials, { gateway: port, ...programs }) }), []);
+  assert.deepEqual(await proxy.apply({ revision: 1, ...tlsSnapshot(credentials, { gateway: port, program }) }), []);
   return { port, close: () => proxy.close() };
 };
 
-const openRealEnvoy = async (credentials: Credentials, programs: Programs): Promise<Engine> => {
+const openRealEnvoy = async (credentials: Credentials, program: number): Promise<Engine> => {
   const plane = await openXdsPlane({ services: [new AccessLogs().service] });
   const port = await freePort();
-  plane.feed.publish(tlsSnapshot(credentials, { gateway: port, ...programs }));
+  plane.feed.publish(tlsSnapshot(credentials, { gateway: port, program }));
   const node = proxyNode({ engine: 'envoy' });
   const svid = plane.svid('shop', 'reviews');
   const envoy = await startEnvoy({ node, xds: plane.mutual, svid, protocol: 'DELTA_GRPC' });
@@ -114,25 +106,14 @@ for (const [name, openEngine] of Object.entries({ weft: openWeft, envoy: openRea
     let credentials: Credentials;
     let engine: Engine;
     let program: FakeServer;
-    let backend: ReturnType<typeof createTlsServer>;
 
     before(async () => {
       credentials = makeCredentials();
       program = await openServer(echo);
-      const { keyPem, chainPem } = credentials.backend;
-      const ca = credentials.authority.rootPem;
-      backend = createTlsServer(
-        { key: keyPem, cert: chainPem, ca, requestCert: true, rejectUnauthorized: false },
-        echo,
-      );
-      await new Promise<void>((resolve) => backend.listen(0, LOOPBACK, resolve));
-      const { port } = backend.address() as AddressInfo;
-      engine = await openEngine(credentials, { program: program.port, backend: port });
+      engine = await openEngine(credentials, program.port);
     });
     after(async () => {
       await engine?.close();
-      backend?.close();
-      backend?.closeAllConnections();
       await program?.close();
       credentials?.close();
     });
@@ -183,24 +164,6 @@ for (const [name, openEngine] of Object.entries({ weft: openWeft, envoy: openRea
         const stranger = await asked(`${mode}.test`, { headers });
         const told = [known, stranger].map((answer) => JSON.parse(answer!.body).xfcc);
         assert.deepEqual(told, TOLD[mode](elementOf(credentials)));
-      });
-    }
-
-    it('speaks TLS to backends, by their names, with a certificate of its own where it has one', async () => {
-      const told = async (path: string) => JSON.parse((await asked('any.test', { path }))!.body);
-      assert.deepEqual(await told('/trusted'), { sni: 'backend.test' });
-      assert.match((await told('/presents')).shown, /CN=client/);
-      assert.equal((await told('/by-uri')).sni, 'other.test');
-    });
-
-    for (const path of ['wrong-name', 'wrong-authority', 'system']) {
-      it(`sends nothing to a backend that does not prove who it is: ${path}`, async () => {
-        const answer = await asked('any.test', { path: `/${path}` });
-        assert.equal(answer?.status, 503);
-        assert.match(
-          answer.body,
-          name === 'weft' ? /server's certificate is (for another name|of no known)/ : /remote connection failure/,
-        );
       });
     }
   });

@@ -1,23 +1,36 @@
 // The cases of filters, each in both engines: Weft's own proxy and a real Envoy must do the same.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { openLogFiles } from '../../src/app/log-files.ts';
+import { accessLogCases } from '../../src/filters/access-log/cases.ts';
 import { backendCases } from '../../src/filters/backend-cases.ts';
+import { backendTlsCases } from '../../src/filters/backend-tls/cases.ts';
 import { compressionCases } from '../../src/filters/compression/cases.ts';
 import { corsCases } from '../../src/filters/cors/cases.ts';
 import { directResponseCases } from '../../src/filters/direct-response/cases.ts';
-import type { FilterCase } from '../../src/filters/filter-case.ts';
+import type { FilterCall, FilterCase } from '../../src/filters/filter-case.ts';
 import { globalRateLimitCases } from '../../src/filters/global-rate-limit/cases.ts';
+import { hashAffinityCases } from '../../src/filters/hash-affinity/cases.ts';
 import { localRateLimitCases } from '../../src/filters/local-rate-limit/cases.ts';
 import { mirrorCases } from '../../src/filters/request-mirror/cases.ts';
 import { retryCases } from '../../src/filters/retry/cases.ts';
+import { sessionAffinityCases } from '../../src/filters/session-affinity/cases.ts';
 import { sizeLimitCases } from '../../src/filters/size-limits/cases.ts';
 import { timeoutCases } from '../../src/filters/timeout/cases.ts';
-import type { Endpoint, EndpointSet } from '../../src/model/snapshot.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLog } from '../../src/lib/log.ts';
+import type { Route } from '../../src/model/route.ts';
+import type { Endpoint, EndpointSet, Listener } from '../../src/model/snapshot.ts';
 import { ENGINES, type Engine, openEngine, type SnapshotParts } from '../fakes/each-engine.ts';
 import { gatewaySnapshot } from '../fakes/engine-pair.ts';
 import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
 import { callFilters } from '../fakes/filter-call.ts';
+import { type FilterPrograms, openFilterPrograms } from '../fakes/filter-programs.ts';
+import { assertLines, chosen, fitting, keptOf } from '../fakes/filter-wants.ts';
 import { type FakeServer, openServer } from '../fakes/http-server.ts';
 import { until } from '../fakes/raw-peer.ts';
 import { SteppingProgram } from '../fakes/stepping-program.ts';
@@ -31,7 +44,11 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = 
   'request-mirror': mirrorCases,
   'global-rate-limit': globalRateLimitCases,
   'local-rate-limit': localRateLimitCases,
+  'session-affinity': sessionAffinityCases,
+  'hash-affinity': hashAffinityCases,
   'size-limits': sizeLimitCases,
+  'backend-tls': backendTlsCases,
+  'access-log': accessLogCases,
   timeout: timeoutCases,
   retry: retryCases,
 };
@@ -60,26 +77,76 @@ const endpoints = (name: string, ...ports: number[]): [string, EndpointSet] => {
 /** Nobody listens there. */
 const DEAD = 1;
 
-const snapshotOf = (port: number, program: SteppingProgram, other: number): SnapshotParts => ({
-  ...gatewaySnapshot(
-    port,
-    [...cases, { host: SHARED.host, one: { filters: [], action: SHARED.action } }].map(
-      ({ host, one: { filters, action } }) => ({
-        name: host,
-        domains: [host],
-        routes: [route({ filters, action: action ?? forward(['program', 1]) })],
-      }),
-    ),
-    [...['program', 'other', 'nowhere', 'half'].map((name) => cluster(name)), cluster('calls', { protocol: 'http2' })],
-  ),
-  endpoints: new Map([
-    endpoints('program', program.port),
-    endpoints('other', other),
-    endpoints('nowhere', DEAD),
-    endpoints('half', DEAD, program.port),
-    endpoints('calls', program.http2Port),
-  ]),
-});
+/** Clusters of a case are of its host. */
+const clusterName = (host: string, { clusters = {} }: FilterCase, name: string): string =>
+  Object.hasOwn(clusters, name) ? `${host}/${name}` : name;
+
+const routeOf = ({ host, one }: (typeof cases)[number]): Route => {
+  const action = one.action ?? forward(['program', 1]);
+  const named =
+    action.type === 'forward'
+      ? {
+          ...action,
+          targets: action.targets.map((target) => ({ ...target, cluster: clusterName(host, one, target.cluster) })),
+        }
+      : action;
+  return route({ filters: one.filters, action: named, ...(one.name && { name: one.name }) });
+};
+
+interface Programs extends FilterPrograms {
+  readonly program: SteppingProgram;
+  readonly other: number;
+}
+
+const clustersOf = (programs: Programs) =>
+  cases.flatMap(({ host, one }) =>
+    Object.entries(one.clusters ?? {}).map(([name, { to, ...rest }]) => ({
+      cluster: cluster(`${host}/${name}`, rest),
+      endpoints: to.map((program) => programs.endpoint(program)),
+    })),
+  );
+
+const logPath = (folder: string, host: string, i: number): string => join(folder, `${host}-${i}`);
+
+/** With access logs a case has a listener of its own, of its host's name. */
+const logging = cases.filter(({ one }) => one.logs);
+
+const snapshotOf = (port: (listener: string) => number, programs: Programs, folder: string): SnapshotParts => {
+  const hosts = [...cases, { title: '', host: SHARED.host, one: { filters: [], action: SHARED.action, calls: [] } }];
+  const own = clustersOf(programs);
+  const { program } = programs;
+  const base = gatewaySnapshot(
+    port('gateway'),
+    hosts.map((one) => ({ name: one.host, domains: [one.host], routes: [routeOf(one)] })),
+    [
+      ...['program', 'other', 'nowhere', 'half'].map((name) => cluster(name)),
+      cluster('calls', { protocol: 'http2' }),
+      ...own.map((one) => one.cluster),
+    ],
+  );
+  const [chain] = base.listeners.get('gateway')!.chains;
+  const loggers = logging.map(({ host, one }): [string, Listener] => {
+    const accessLogs = one.logs!.map(({ format }, i) => ({ path: logPath(folder, host, i), format }));
+    const chains = [{ ...chain!, handler: { ...chain!.handler, accessLogs } }] as Listener['chains'];
+    return [host, { ...base.listeners.get('gateway')!, name: host, port: port(host), chains }];
+  });
+  return {
+    ...base,
+    listeners: new Map([...base.listeners, ...loggers]),
+    endpoints: new Map([
+      endpoints('program', program.port),
+      endpoints('other', programs.other),
+      endpoints('nowhere', DEAD),
+      endpoints('half', DEAD, program.port),
+      endpoints('calls', program.http2Port),
+      ...own.map(({ cluster: { name }, endpoints: all }): [string, EndpointSet] => [
+        name,
+        { cluster: name, endpoints: all },
+      ]),
+    ]),
+    secrets: new Map(programs.secrets.map((secret) => [secret.name, secret])),
+  };
+};
 
 interface Copy {
   readonly url: string;
@@ -87,15 +154,17 @@ interface Copy {
   readonly body: string;
 }
 
-const chosen = (headers: IncomingHttpHeaders, wanted: Readonly<Record<string, string | null>>) =>
-  Object.fromEntries(Object.keys(wanted).map((name) => [name, headers[name] ?? null]));
-
 for (const name of ENGINES) {
   describe(`filters in ${name}`, () => {
     let engine: Engine;
     const program = new SteppingProgram();
     let other: FakeServer;
     let copies: Copy[] = [];
+    let programs: FilterPrograms;
+    /** Requests to the other programs, of the present call. */
+    let elsewhere: { readonly headers: IncomingHttpHeaders; readonly body?: string }[] = [];
+    const folder = mkdtempSync(join(tmpdir(), 'weft-filters-'));
+    const logFiles = openLogFiles(systemClock, silentLog);
 
     before(async () => {
       await program.open();
@@ -108,13 +177,59 @@ for (const name of ENGINES) {
             response.end();
           });
       });
-      engine = await openEngine(name, ['gateway'], (port) => snapshotOf(port('gateway'), program, other.port));
+      programs = await openFilterPrograms((headers) => elsewhere.push({ headers }));
+      engine = await openEngine(
+        name,
+        ['gateway', ...logging.map(({ host }) => host)],
+        (port) => snapshotOf(port, { ...programs, program, other: other.port }, folder),
+        { onLogLine: logFiles.write },
+      );
     });
     after(async () => {
       await engine?.close();
       await program.close();
       await other?.close();
+      await programs?.close();
+      await logFiles.close(1000);
+      rmSync(folder, { recursive: true, force: true });
     });
+
+    const assertCopies = async (wanted: FilterCall['want']['copies']): Promise<void> => {
+      if (!wanted) return;
+      await until(() => copies.length >= wanted.length, 'the copies come');
+      assert.deepEqual(
+        copies.map((copy, k) =>
+          Object.fromEntries(Object.keys(wanted[k] ?? copy).map((key) => [key, copy[key as keyof Copy]])),
+        ),
+        wanted,
+      );
+    };
+
+    /** One request and what must come of it; answers with the headers. */
+    const check = async (
+      one: FilterCase,
+      host: string,
+      asked: FilterCall,
+      what: string,
+    ): Promise<IncomingHttpHeaders> => {
+      program.forget();
+      elsewhere = [];
+      copies = [];
+      const port = engine.port(one.logs ? host : 'gateway');
+      const { status, headers, body, cut } = await callFilters(port, asked.host ?? host, asked);
+      const { want } = asked;
+      assert.equal(status, want.status, `status of ${what}: ${body}`);
+      assert.equal(cut, want.cut ?? false, `${what} breaks off`);
+      if (want.headers) assert.deepEqual(chosen(headers, want.headers), want.headers, what);
+      if (want.body !== undefined) assert.equal(fitting(body, want.body), want.body);
+      const attempts = [...program.attempts, ...elsewhere];
+      if (want.reached !== undefined) assert.equal(attempts.length > 0, want.reached, `${what} reached the program`);
+      if (want.attempts !== undefined) assert.equal(attempts.length, want.attempts, `attempts of ${what}`);
+      if (want.receivedBody !== undefined) assert.equal(attempts.at(-1)?.body, want.receivedBody);
+      if (want.sent) assert.deepEqual(chosen(attempts.at(-1)?.headers ?? {}, want.sent), want.sent, `sent by ${what}`);
+      await assertCopies(want.copies);
+      return headers;
+    };
 
     it('backends with filters of their own keep their shares', async () => {
       const calls = 400;
@@ -130,33 +245,22 @@ for (const name of ENGINES) {
 
     for (const { title, host, one } of cases) {
       it(title, async () => {
+        let kept: string[] = [];
+        let by: unknown;
         for (const [i, each] of one.calls.entries()) {
-          program.forget();
-          copies = [];
-          const { status, headers, body, cut } = await callFilters(engine.port('gateway'), host, each);
-          const { want } = each;
-          assert.equal(status, want.status, `status of call ${i}`);
-          assert.equal(cut, want.cut ?? false, `call ${i} breaks off`);
-          if (want.headers) assert.deepEqual(chosen(headers, want.headers), want.headers, `call ${i}`);
-          if (want.body !== undefined) assert.equal(body, want.body);
-          const { attempts } = program;
-          if (want.reached !== undefined)
-            assert.equal(attempts.length > 0, want.reached, `call ${i} reached the program`);
-          if (want.attempts !== undefined) assert.equal(attempts.length, want.attempts, `attempts of call ${i}`);
-          if (want.receivedBody !== undefined) assert.equal(attempts.at(-1)?.body, want.receivedBody);
-          const { copies: wanted } = want;
-          if (wanted) {
-            await until(() => copies.length >= wanted.length, 'the copies come');
-            assert.deepEqual(
-              copies.map((copy, k) =>
-                Object.fromEntries(Object.keys(wanted[k] ?? copy).map((key) => [key, copy[key as keyof Copy]])),
-              ),
-              wanted,
-            );
+          const answered: unknown[] = [];
+          for (let turn = 0; turn < (each.times ?? 1); turn++) {
+            const asked = { ...each, headers: [...(each.headers ?? []), ...(each.fresh ? [] : kept)] };
+            const headers = await check(one, host, asked, `call ${i}`);
+            answered.push(headers['x-endpoint']);
+            const taken = keptOf(one, headers);
+            if (taken.length > 0 && !each.fresh) kept = taken;
           }
-          if (want.sent)
-            assert.deepEqual(chosen(attempts.at(-1)?.headers ?? {}, want.sent), want.sent, `what call ${i} sent on`);
+          if (each.want.by === 'same') assert.deepEqual(new Set(answered), new Set([by]), `who answers call ${i}`);
+          if (each.want.by === 'several') assert.ok(new Set(answered).size > 1, `who answers call ${i}: ${answered}`);
+          by = answered.at(-1);
         }
+        for (const [i, log] of (one.logs ?? []).entries()) await assertLines(logPath(folder, host, i), log);
       });
     }
   });

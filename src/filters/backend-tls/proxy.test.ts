@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { altNamesIn } from '../../lib/alt-names.ts';
 import type { SanMatch } from '../../model/snapshot.ts';
+import { prepareBackendTls } from './proxy.ts';
+import type { SimpleTls } from './schema.ts';
 import { prepareAltNames } from './wanted-names.ts';
 
 const exact = (name: SanMatch['name'], value: string): SanMatch => ({ name, type: 'exact', value });
@@ -23,4 +25,41 @@ const matches: Record<string, { readonly match: SanMatch; readonly names: string
 
 for (const [title, { match, names, want }] of Object.entries(matches)) {
   test(`matching: ${title}`, () => assert.equal(prepareAltNames([match])(altNamesIn(names)), want));
+}
+
+const roots = () => ['the roots of the machine'];
+const none = { authorities: undefined, own: undefined };
+const simple: SimpleTls = { mode: 'simple', sni: 'a.test' };
+
+test('without an authority the roots of the machine count', () => {
+  assert.deepEqual(prepareBackendTls(simple, none, roots).secure, {
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    ca: roots(),
+  });
+});
+
+test('what is named is shown and trusted', () => {
+  const { secure } = prepareBackendTls(
+    { ...simple, ca: 'ca', certificate: 'own', minVersion: '1.3', curves: ['P-256'] },
+    {
+      authorities: { name: 'ca', caPem: 'CA', crlPem: 'LIST' },
+      own: { name: 'own', keyPem: 'KEY', chainPem: 'CHAIN' },
+    },
+    roots,
+  );
+  assert.deepEqual(secure, {
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    ecdhCurve: 'P-256',
+    ca: 'CA',
+    crl: 'LIST',
+    key: 'KEY',
+    cert: 'CHAIN',
+  });
+});
+
+for (const [what, tls] of Object.entries({ ca: { ...simple, ca: 'x' }, own: { ...simple, certificate: 'x' } })) {
+  test(`nothing is called without a certificate that it needs: ${what}`, () =>
+    assert.throws(() => prepareBackendTls(tls, none, roots), { code: 'CERTIFICATE_MISSING' }));
 }

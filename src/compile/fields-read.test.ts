@@ -9,10 +9,6 @@ import { kinds } from '../kinds/registry.ts';
 /** What compile has nothing to do with, by the way to it from the spec, and why. */
 const NOT_READ: Readonly<Record<string, string>> = {
   'GatewayClass description': 'words for people',
-  'Gateway listeners filters requests externalAuth': 'all of `filters` is refused',
-  'ListenerSet listeners filters requests externalAuth': 'all of `filters` is refused',
-  'HTTPRoute rules filters externalAuth': 'refused by the type of the filter',
-  'HTTPRoute rules backendRefs filters externalAuth': 'refused by the type of the filter',
 };
 
 const wordsOf = (folder: string): Set<string> => {

@@ -9,6 +9,8 @@ import {
   compileRedirect,
   compileTargets,
   compileValue,
+  HTTP_FILTERS,
+  isUnguarded,
   unsupportedParts,
 } from './route-filters.ts';
 import { rankOf } from './route-order.ts';
@@ -16,7 +18,7 @@ import type { RouteContent, RouteContext } from './routes.ts';
 import { compileSession } from './sessions.ts';
 
 export const compileHttpRoute = ({ rules }: HttpRouteSpec, context: RouteContext): RouteContent => ({
-  unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`, ['ExtensionRef'])),
+  unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`, HTTP_FILTERS)),
   routes: rules.flatMap((rule, i) => {
     const { action, filters } = compileRule(rule, `HTTPRoute/${context.key}/${i}`, context);
     return rule.matches.map((match, j) => ({
@@ -30,10 +32,10 @@ export const compileHttpRoute = ({ rules }: HttpRouteSpec, context: RouteContext
 const compileRule = (rule: HttpRouteRule, owner: string, context: RouteContext): Pick<Route, 'action' | 'filters'> => {
   const filters = compileFilters(rule.filters ?? [], context);
   const refs = (rule.filters ?? []).flatMap(({ extensionRef }) => extensionRef ?? []);
-  if (refs.length === 0) return { action: compileAction(rule, owner, context), filters };
+  if (refs.length === 0 && !isUnguarded(filters)) return { action: compileAction(rule, owner, context), filters };
   const found = refs.map((ref) => context.extension(ref));
   const [first] = found;
-  if (!first || found.includes(undefined)) {
+  if (!first || found.includes(undefined) || isUnguarded(filters)) {
     return { action: { type: 'direct', status: 500, body: 'a filter of this route is not valid' }, filters: [] };
   }
   return { action: first.answer, filters: [...filters, ...first.filters] };

@@ -1,28 +1,37 @@
-// The clusters that a route leads to: its targets, and where its requests are mirrored. Used by all that cut clusters out of the Mesh.
+// The clusters that a route leads to: its targets, where its requests are mirrored, and who is asked about them. Used by all that cut clusters out of the Mesh.
 import type { Route, RouteFilter } from '../model/route.ts';
 
-const mirrors = (filters: readonly RouteFilter[]): string[] =>
-  filters.flatMap((filter) => (filter.type === 'request-mirror' ? [filter.cluster] : []));
+const asked = (filters: readonly RouteFilter[]): string[] =>
+  filters.flatMap((filter) => (filter.type === 'external-auth' ? [filter.cluster] : []));
+
+const besides = (filters: readonly RouteFilter[]): string[] =>
+  filters.flatMap((filter) =>
+    filter.type === 'request-mirror' || filter.type === 'external-auth' ? [filter.cluster] : [],
+  );
 
 export const routeClusters = ({ action, filters }: Route): string[] =>
   action.type !== 'forward'
-    ? []
-    : [...action.targets.flatMap((target) => [target.cluster, ...mirrors(target.filters)]), ...mirrors(filters)];
+    ? asked(filters)
+    : [...action.targets.flatMap((target) => [target.cluster, ...besides(target.filters)]), ...besides(filters)];
 
 type Rename = (cluster: string) => string;
 
-const renamedMirrors = (filters: readonly RouteFilter[], rename: Rename): RouteFilter[] =>
-  filters.map((filter) => (filter.type === 'request-mirror' ? { ...filter, cluster: rename(filter.cluster) } : filter));
+const renamed = (filters: readonly RouteFilter[], rename: Rename): RouteFilter[] =>
+  filters.map((filter) =>
+    filter.type === 'request-mirror' || filter.type === 'external-auth'
+      ? { ...filter, cluster: rename(filter.cluster) }
+      : filter,
+  );
 
 /** The route with other names for all of these. */
 export const withClusters = (route: Route, rename: Rename): Route => {
   const { action } = route;
-  const filters = renamedMirrors(route.filters, rename);
+  const filters = renamed(route.filters, rename);
   if (action.type !== 'forward') return { ...route, filters };
   const targets = action.targets.map((target) => ({
     ...target,
     cluster: rename(target.cluster),
-    filters: renamedMirrors(target.filters, rename),
+    filters: renamed(target.filters, rename),
   }));
   return { ...route, filters, action: { ...action, targets } };
 };

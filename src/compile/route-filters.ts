@@ -14,6 +14,8 @@ import type {
   UrlRewriteSpec,
 } from '../kinds/http-route/types.ts';
 import type { ForwardTarget, PathRewrite, RedirectAction, RouteFilter, ValueMatch } from '../model/route.ts';
+import { INVALID_CLUSTER } from '../model/snapshot.ts';
+import { compileExternalAuth, unsupportedAuth } from './external-auth.ts';
 import type { RouteContext, Unsupported } from './routes.ts';
 import { unsupportedSession } from './sessions.ts';
 
@@ -21,8 +23,13 @@ export const compileTargets = (refs: readonly HttpBackendRef[], context: RouteCo
   context.targets(refs).map(({ cluster, weight, ref }) => {
     const redirect = ref?.filters?.find(({ requestRedirect }) => requestRedirect)?.requestRedirect;
     const filters = compileFilters(ref?.filters ?? [], context);
+    if (isUnguarded(filters)) return { cluster: INVALID_CLUSTER, weight, filters: [] };
     return { cluster, weight, filters, ...(redirect ? { redirect: compileRedirect(redirect) } : {}) };
   });
+
+/** Nobody can be asked whether a request may pass: none may. */
+export const isUnguarded = (filters: readonly RouteFilter[]): boolean =>
+  filters.some((filter) => filter.type === 'external-auth' && filter.cluster === INVALID_CLUSTER);
 
 export const compileRedirect = ({ scheme, hostname, port, path, statusCode }: RequestRedirectSpec): RedirectAction => ({
   type: 'redirect',
@@ -37,11 +44,12 @@ export const compileFilters = (filters: readonly HttpRouteFilter[], context: Rou
   filters.flatMap((filter) => compileFilter(filter, context));
 
 const compileFilter = (filter: HttpRouteFilter, context: RouteContext): RouteFilter[] => {
-  const { requestHeaderModifier, responseHeaderModifier, urlRewrite, cors, requestMirror } = filter;
+  const { requestHeaderModifier, responseHeaderModifier, urlRewrite, cors, requestMirror, externalAuth } = filter;
   if (requestHeaderModifier) return [compileHeaders('request-headers', requestHeaderModifier)];
   if (responseHeaderModifier) return [compileHeaders('response-headers', responseHeaderModifier)];
   if (cors) return [compileCors(cors)];
   if (requestMirror) return compileMirror(requestMirror, context);
+  if (externalAuth) return [compileExternalAuth(externalAuth, context.besides)];
   return urlRewrite ? [compileRewrite(urlRewrite)] : [];
 };
 
@@ -64,9 +72,9 @@ const compileCors = (spec: CorsSpec): RouteFilter => ({
 /** One that can't be used is left out; the route's status says so. */
 const compileMirror = (
   { backendRef, percent = 100, fraction }: RequestMirrorSpec,
-  { copiesTo }: RouteContext,
+  { besides }: RouteContext,
 ): RouteFilter[] => {
-  const cluster = copiesTo(backendRef);
+  const cluster = besides(backendRef);
   const share = fraction ? fraction.numerator / (fraction.denominator ?? 100) : percent / 100;
   return cluster === undefined ? [] : [{ type: 'request-mirror', cluster, share }];
 };
@@ -99,7 +107,9 @@ const SUPPORTED_FILTERS = new Set([
   'CORS',
   'RequestMirror',
 ]);
-const BACKEND_FILTERS = new Set([...SUPPORTED_FILTERS].filter((type) => type !== 'CORS'));
+/** Those of HTTPRoutes alone. */
+export const HTTP_FILTERS = ['ExtensionRef', 'ExternalAuth'];
+const BACKEND_FILTERS = new Set([...SUPPORTED_FILTERS, 'ExternalAuth'].filter((type) => type !== 'CORS'));
 
 /** What is published but can't be done: the whole route is refused, so that nothing is left out in silence. */
 export const unsupportedParts = (
@@ -112,14 +122,20 @@ export const unsupportedParts = (
   more: readonly string[] = [],
 ): Unsupported[] => {
   const found: Unsupported[] = [];
-  rule.filters?.forEach(({ type }, i) => {
+  const checkAuth = (auth: HttpRouteFilter['externalAuth'], where: string) => {
+    const bad = auth && unsupportedAuth(auth);
+    if (bad) found.push({ path: `${where}.${bad.path}`, what: bad.what });
+  };
+  rule.filters?.forEach(({ type, externalAuth }, i) => {
     if (!SUPPORTED_FILTERS.has(type) && !more.includes(type))
       found.push({ path: `${path}.filters[${i}]`, what: `the filter ${type}` });
+    checkAuth(externalAuth, `${path}.filters[${i}]`);
   });
   rule.backendRefs?.forEach(({ filters = [] }, i) => {
-    filters.forEach(({ type }, j) => {
-      if (BACKEND_FILTERS.has(type)) return;
-      found.push({ path: `${path}.backendRefs[${i}].filters[${j}]`, what: `the filter ${type} on one backend` });
+    filters.forEach(({ type, externalAuth }, j) => {
+      const where = `${path}.backendRefs[${i}].filters[${j}]`;
+      if (!BACKEND_FILTERS.has(type)) found.push({ path: where, what: `the filter ${type} on one backend` });
+      checkAuth(externalAuth, where);
     });
   });
   const { sessionPersistence: session } = rule;

@@ -25,8 +25,8 @@ export interface RouteContext {
   targets<Ref extends WeightedBackendRef>(refs: readonly Ref[]): readonly Target<Ref>[];
   /** What answers in place of a backend; undefined, and a problem, where it can't be used. */
   extension(ref: ExtensionRef): Exclude<Extension, { readonly problem: object }> | undefined;
-  /** The cluster of a backend that gets copies; undefined, and a problem, where it can't be used. */
-  copiesTo(ref: BackendRef): string | undefined;
+  /** The cluster of a backend that is asked beside the targets; undefined, and a problem, where it can't be used. */
+  besides(ref: BackendRef, speaks?: RouteKind['backends']): string | undefined;
 }
 
 /** `ref` is absent where the share leads nowhere. */
@@ -120,19 +120,20 @@ const openKind = (kind: RouteKind) => {
 };
 
 interface Lookup {
-  backend(ref: BackendRef): ResolvedBackend;
+  backend(ref: BackendRef, speaks?: RouteKind['backends']): ResolvedBackend;
   extension(ref: ExtensionRef): Extension;
 }
 
 /** Looks backends up, and remembers what was found. */
 const openLookup = (kind: RouteKind, { namespace }: Input, backends: Backends, dependencies: Dependency[]): Lookup => ({
-  backend(ref) {
+  backend(ref, speaks) {
+    const spoken = speaks ? { ...kind, backends: speaks } : kind;
     const ask = (known: Backends) => {
-      const { cluster, problem } = known.resolve(ref, kind, namespace);
+      const { cluster, problem } = known.resolve(ref, spoken, namespace);
       return `${cluster} ${problem?.message ?? ''}`;
     };
     dependencies.push({ ask, answer: ask(backends) });
-    return backends.resolve(ref, kind, namespace);
+    return backends.resolve(ref, spoken, namespace);
   },
   extension(ref) {
     const ask = (known: Backends) => known.extension(ref, namespace);
@@ -163,8 +164,8 @@ const compileRoute = (
       problems.push(found.problem);
       return undefined;
     },
-    copiesTo(ref) {
-      const { cluster, problem } = lookup.backend(ref);
+    besides(ref, speaks) {
+      const { cluster, problem } = lookup.backend(ref, speaks);
       if (problem) problems.push(problem);
       return problem ? undefined : cluster;
     },

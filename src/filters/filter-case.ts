@@ -47,6 +47,31 @@ export interface CaseLog {
   readonly lines: readonly (string | RegExp | Readonly<Record<string, unknown>>)[];
 }
 
+/** What the clusters `auth-http` and `auth-grpc` are told of a request. They answer what its header `x-verdict` says. */
+export interface AskedAuth {
+  readonly method: string;
+  readonly path: string;
+  readonly host: string;
+  /** Null: is not there. */
+  readonly headers: Readonly<Record<string, string | null>>;
+  readonly body: string;
+}
+
+/** JSON in the header `x-verdict`; without it requests may pass. */
+export interface AuthVerdict {
+  /** 200: the request may pass. */
+  readonly status?: number;
+  /** Names and values; of `grpc` those of `append` say so. */
+  readonly headers?: readonly string[];
+  readonly append?: readonly string[];
+  readonly remove?: readonly string[];
+  /** For the client. */
+  readonly answer?: readonly string[];
+  readonly body?: string;
+  /** It never answers, or ends the connection. */
+  readonly fails?: 'silent' | 'cut';
+}
+
 export interface FilterCall {
   /** Over HTTP/2, as a call of gRPC; the program for it is `calls`. */
   readonly grpc?: true;
@@ -85,7 +110,9 @@ export interface FilterCall {
     readonly by?: 'same' | 'several';
     /** What comes to the cluster `other`, in the end. */
     readonly copies?: readonly { readonly url: string; readonly host?: string; readonly body?: string }[];
-    /** Headers that the program gets. */
+    /** Headers that the program gets; `$host` stands for the host of the case. */
     readonly sent?: Readonly<Record<string, string | null>>;
+    /** What the authorization server was asked last; null: nothing. */
+    readonly asked?: Partial<AskedAuth> | null;
   };
 }

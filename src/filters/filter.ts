@@ -81,6 +81,8 @@ export interface FilterAnswer {
   readonly headers?: readonly string[];
   /** Envoy's response flag. */
   readonly flag?: string;
+  /** The body is somebody else's: not a byte is added. */
+  readonly exact?: true;
 }
 
 /** One request, to filters that have more to do than to look at its head. What is registered last acts first, as in Envoy. */
@@ -93,6 +95,40 @@ export interface FilterRun {
   onAnswerBody(make: MakeBodyFilter): void;
   /** The answer is over, or was given up. */
   onEnd(tell: () => void): void;
+  readonly origin: RequestOrigin;
+  /** The whole body of the request, once it has come; it is held in memory. */
+  body(maxBytes: number): Promise<Buffer | 'too-large' | 'too-many'>;
+  /** Sends a request of the filter's own. Undefined: no whole answer came in time. Given up when the request ends. */
+  ask(request: AsideRequest): Promise<AsideAnswer | undefined>;
+}
+
+/** Where a request comes from, and how. */
+export interface RequestOrigin {
+  readonly scheme: 'http' | 'https';
+  /** `HTTP/1.1`, `HTTP/2`. */
+  readonly protocol: string;
+  readonly requestId: string;
+  readonly peerAddress: string;
+  readonly peerPort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** SPIFFE id, where the peer has proven one. */
+  readonly identity: string | undefined;
+  readonly sni: string;
+}
+
+export interface AsideRequest extends RequestHead {
+  readonly cluster: string;
+  readonly headers: string[];
+  readonly body: Buffer | undefined;
+  /** It may be done twice, whatever its method is. */
+  readonly mayRepeat: boolean;
+  readonly timeoutMs: number;
+}
+
+export interface AsideAnswer extends ResponseHead {
+  readonly body: Buffer;
+  readonly trailers: readonly string[] | undefined;
 }
 
 /** Undefined: this body stays as it is. `length` in bytes, where it is known. */

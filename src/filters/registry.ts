@@ -6,6 +6,7 @@
 // have it at this place of the chain; the own engine's exchange asks their folders at that point by itself.
 import { compressionFilter } from './compression/proxy.ts';
 import { corsFilter } from './cors/proxy.ts';
+import { externalAuth } from './external-auth/proxy.ts';
 import type { FilterEntry, SettingEntry } from './filter.ts';
 import { globalRateLimit } from './global-rate-limit/proxy.ts';
 import { headerModifier } from './header-modifier/proxy.ts';
@@ -26,6 +27,14 @@ export const filterOrder: readonly (FilterEntry | SettingEntry)[] = [
     field: 'CORS',
     own: corsFilter,
     envoy: () => import('./cors/envoy.ts'),
+  },
+  // Behind CORS, as browsers ask without proof of who they are; before limits, which may count by what is proven here.
+  {
+    name: 'external-auth',
+    types: ['external-auth'],
+    field: 'ExternalAuth',
+    own: externalAuth,
+    envoy: () => import('./external-auth/envoy.ts'),
   },
   {
     name: 'local-rate-limit',

@@ -12,6 +12,7 @@ import type { Listener } from '../model/snapshot.ts';
 import type { Http2Counters } from './admin/inspection.ts';
 import type { Deadlines } from './deadlines.ts';
 import { LimitCounts } from './downstream/client-limits.ts';
+import { AsideCounts } from './exchange/filter-asides.ts';
 import { MirrorCounts } from './exchange/mirrored.ts';
 import type { IdSource } from './exchange/request-headers.ts';
 import { FieldNames } from './http1/fields.ts';
@@ -81,6 +82,7 @@ export class RequestStats {
 
 export class ProxyStats {
   readonly mirrors = new MirrorCounts();
+  readonly asides = new AsideCounts();
   connections = 0;
   /** Under way. */
   handshakes = 0;

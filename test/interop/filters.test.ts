@@ -12,6 +12,7 @@ import { backendTlsCases } from '../../src/filters/backend-tls/cases.ts';
 import { compressionCases } from '../../src/filters/compression/cases.ts';
 import { corsCases } from '../../src/filters/cors/cases.ts';
 import { directResponseCases } from '../../src/filters/direct-response/cases.ts';
+import { externalAuthCases } from '../../src/filters/external-auth/cases.ts';
 import type { FilterCall, FilterCase } from '../../src/filters/filter-case.ts';
 import { globalRateLimitCases } from '../../src/filters/global-rate-limit/cases.ts';
 import { hashAffinityCases } from '../../src/filters/hash-affinity/cases.ts';
@@ -25,6 +26,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { Route } from '../../src/model/route.ts';
 import type { Endpoint, EndpointSet, Listener } from '../../src/model/snapshot.ts';
+import { type AuthServers, askedPart, openAuthServers } from '../fakes/auth-servers.ts';
 import { ENGINES, type Engine, openEngine, type SnapshotParts } from '../fakes/each-engine.ts';
 import { gatewaySnapshot } from '../fakes/engine-pair.ts';
 import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
@@ -41,6 +43,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = 
   cors: corsCases,
   compression: compressionCases,
   'direct-response': directResponseCases,
+  'external-auth': externalAuthCases,
   'request-mirror': mirrorCases,
   'global-rate-limit': globalRateLimitCases,
   'local-rate-limit': localRateLimitCases,
@@ -96,6 +99,7 @@ const routeOf = ({ host, one }: (typeof cases)[number]): Route => {
 interface Programs extends FilterPrograms {
   readonly program: SteppingProgram;
   readonly other: number;
+  readonly auth: AuthServers;
 }
 
 const clustersOf = (programs: Programs) =>
@@ -119,8 +123,9 @@ const snapshotOf = (port: (listener: string) => number, programs: Programs, fold
     port('gateway'),
     hosts.map((one) => ({ name: one.host, domains: [one.host], routes: [routeOf(one)] })),
     [
-      ...['program', 'other', 'nowhere', 'half'].map((name) => cluster(name)),
+      ...['program', 'other', 'nowhere', 'half', 'auth-http'].map((name) => cluster(name)),
       cluster('calls', { protocol: 'http2' }),
+      cluster('auth-grpc', { protocol: 'http2' }),
       ...own.map((one) => one.cluster),
     ],
   );
@@ -139,6 +144,8 @@ const snapshotOf = (port: (listener: string) => number, programs: Programs, fold
       endpoints('nowhere', DEAD),
       endpoints('half', DEAD, program.port),
       endpoints('calls', program.http2Port),
+      endpoints('auth-http', programs.auth.httpPort),
+      endpoints('auth-grpc', programs.auth.grpcPort),
       ...own.map(({ cluster: { name }, endpoints: all }): [string, EndpointSet] => [
         name,
         { cluster: name, endpoints: all },
@@ -159,6 +166,7 @@ for (const name of ENGINES) {
     let engine: Engine;
     const program = new SteppingProgram();
     let other: FakeServer;
+    let auth: AuthServers;
     let copies: Copy[] = [];
     let programs: FilterPrograms;
     /** Requests to the other programs, of the present call. */
@@ -177,11 +185,12 @@ for (const name of ENGINES) {
             response.end();
           });
       });
+      auth = await openAuthServers();
       programs = await openFilterPrograms((headers) => elsewhere.push({ headers }));
       engine = await openEngine(
         name,
         ['gateway', ...logging.map(({ host }) => host)],
-        (port) => snapshotOf(port, { ...programs, program, other: other.port }, folder),
+        (port) => snapshotOf(port, { ...programs, program, auth, other: other.port }, folder),
         { onLogLine: logFiles.write },
       );
     });
@@ -189,6 +198,7 @@ for (const name of ENGINES) {
       await engine?.close();
       await program.close();
       await other?.close();
+      await auth?.close();
       await programs?.close();
       await logFiles.close(1000);
       rmSync(folder, { recursive: true, force: true });
@@ -215,6 +225,7 @@ for (const name of ENGINES) {
       program.forget();
       elsewhere = [];
       copies = [];
+      auth.asked = undefined;
       const port = engine.port(one.logs ? host : 'gateway');
       const { status, headers, body, cut } = await callFilters(port, asked.host ?? host, asked);
       const { want } = asked;
@@ -226,7 +237,10 @@ for (const name of ENGINES) {
       if (want.reached !== undefined) assert.equal(attempts.length > 0, want.reached, `${what} reached the program`);
       if (want.attempts !== undefined) assert.equal(attempts.length, want.attempts, `attempts of ${what}`);
       if (want.receivedBody !== undefined) assert.equal(attempts.at(-1)?.body, want.receivedBody);
-      if (want.sent) assert.deepEqual(chosen(attempts.at(-1)?.headers ?? {}, want.sent), want.sent, `sent by ${what}`);
+      const sent = { ...attempts.at(-1)?.headers };
+      if (sent.host === host) sent.host = '$host';
+      if (want.sent) assert.deepEqual(chosen(sent, want.sent), want.sent, `sent by ${what}`);
+      if (want.asked !== undefined) assert.deepEqual(askedPart(auth.asked, want.asked), want.asked, `asked by ${what}`);
       await assertCopies(want.copies);
       return headers;
     };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { createGunzip } from 'node:zlib';
+import { fakeRun } from '../../../test/fakes/filter-run.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { RequestHead, ResponseHead } from '../../model/http.ts';
 import type { Route } from '../../model/route.ts';
@@ -32,14 +33,11 @@ const openBody = (out: BodyOut): BodyFilter => {
   let make: MakeBodyFilter | undefined;
   const request: RequestHead = { method: 'GET', path: '/', query: '', host: 'a', headers: ['accept-encoding', 'gzip'] };
   const answer: ResponseHead = { status: 200, headers: ['content-type', 'text/event-stream'] };
-  const run = {
-    remoteAddress: '',
-    onAnswer: () => {},
-    onEnd: () => {},
+  const run = fakeRun({
     onAnswerBody: (given: MakeBodyFilter) => {
       make = given;
     },
-  };
+  });
   const context = {
     clock: systemClock,
     random: { next: () => 0 },

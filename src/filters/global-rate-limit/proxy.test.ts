@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fakeRun } from '../../../test/fakes/filter-run.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { RequestHead, ResponseHead } from '../../model/http.ts';
 import type { AskRateLimit, RateLimitRule } from '../../model/rate-limit.ts';
@@ -22,12 +23,7 @@ const run = async (askRateLimit: AskRateLimit | undefined, failClosed: boolean) 
     },
   );
   const edits: ((answer: ResponseHead) => void)[] = [];
-  const found = await open!(request, {
-    remoteAddress: '192.0.2.1',
-    onAnswer: (edit) => edits.push(edit),
-    onAnswerBody: () => {},
-    onEnd: () => {},
-  });
+  const found = await open!(request, fakeRun({ onAnswer: (edit) => edits.push(edit) }));
   for (const edit of edits) edit(answer);
   return { found, headers: answer.headers };
 };

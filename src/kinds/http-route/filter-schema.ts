@@ -95,7 +95,7 @@ const headerSet = (description: string): Schema =>
   list(description, item(), { maxItems: 64, 'x-kubernetes-list-type': 'set' });
 
 export const externalAuth = object(
-  'Asks a service whether a request may pass; not supported yet.',
+  'Asks a service whether a request may pass.',
   {
     'protocol!': text('How it is asked.', { enum: ['HTTP', 'GRPC'] }),
     'backendRef!': backendRef('The service.'),

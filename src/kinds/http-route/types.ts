@@ -49,7 +49,19 @@ export interface HttpRouteFilter {
   readonly urlRewrite?: UrlRewriteSpec;
   readonly extensionRef?: { readonly group: string; readonly kind: string; readonly name: string };
   readonly cors?: CorsSpec;
-  readonly externalAuth?: unknown;
+  readonly externalAuth?: ExternalAuthSpec;
+}
+
+export interface ExternalAuthSpec {
+  readonly protocol: 'HTTP' | 'GRPC';
+  readonly backendRef: BackendRef;
+  readonly forwardBody?: { readonly maxSize?: number };
+  readonly grpc?: { readonly allowedHeaders?: readonly string[] };
+  readonly http?: {
+    readonly path?: string;
+    readonly allowedHeaders?: readonly string[];
+    readonly allowedResponseHeaders?: readonly string[];
+  };
 }
 
 export interface CorsSpec {

@@ -133,10 +133,18 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       next();
       return;
     }
-    this.#filters = new ExchangeFilters(this.#record.ids!.remoteAddress, this.#context.log);
+    const { remoteAddress, requestId } = this.#record.ids!;
+    this.#received.keep(this.#context.limits.maxKeptBytes);
+    this.#filters = new ExchangeFilters(remoteAddress, this.#context, {
+      message: this.#message,
+      down: this.#down,
+      requestId,
+      received: this.#received,
+      cluster: this.#http.cluster,
+    });
     this.#filters.open(open, this.#message, (answer) => {
       if (this.#over) return;
-      if (answer) this.answer(answer.status, answer.body ?? '', answer.flag, answer.headers);
+      if (answer) this.answer(answer.status, answer.body ?? '', answer.flag, answer.headers, answer.exact);
       else next();
     });
   }
@@ -491,7 +499,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   // --- the end
 
   /** Answers by itself, where no answer has begun; else cuts the connection. */
-  answer(status: number, body: string, flag?: string, headers: readonly string[] = []): void {
+  answer(status: number, body: string, flag?: string, headers: readonly string[] = [], exact = false): void {
     if (this.#over) return;
     if (flag) this.#record.flag(flag);
     if (this.#answer.begun) {
@@ -501,7 +509,8 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     const { expectContinue } = this.#message;
     if (this.#down.mustClose || (expectContinue && !this.#received.done && !this.#continued)) this.#close = true;
     this.#answer.begun = true;
-    const text = body === '' || body.endsWith('\n') || this.#route?.action.type === 'direct' ? body : `${body}\n`;
+    const isWhole = exact || body === '' || body.endsWith('\n') || this.#route?.action.type === 'direct';
+    const text = isWhole ? body : `${body}\n`;
     const { isHead } = this;
     const nowMs = this.#context.clock.now();
     const head = { status, headers: [...headers] };

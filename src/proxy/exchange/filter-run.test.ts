@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FilterAnswer, OpenFilter } from '../../filters/filter.ts';
 import { silentLog } from '../../lib/log.ts';
+import type { ProxyContext } from '../context.ts';
 import { RequestMessage, ResponseMessage } from '../http1/head.ts';
+import type { WaitingRequest } from './filter-asides.ts';
 import { ExchangeFilters } from './filter-run.ts';
 
-const filters = () => new ExchangeFilters('10.0.0.1', silentLog);
+const filters = () => new ExchangeFilters('10.0.0.1', { log: silentLog } as ProxyContext, {} as WaitingRequest);
 
 const opened = (run: ExchangeFilters, ...list: OpenFilter[]): Promise<FilterAnswer | undefined> =>
   new Promise((resolve) => run.open(list, new RequestMessage(), resolve));

@@ -1,20 +1,51 @@
 // One request on its way through the filters of its route that have more to do than to edit heads. Made by exchange.ts.
-import type { BodyFilter, BodyOut, FilterAnswer, FilterRun, MakeBodyFilter, OpenFilter } from '../../filters/filter.ts';
+import type {
+  AsideAnswer,
+  AsideRequest,
+  BodyFilter,
+  BodyOut,
+  FilterAnswer,
+  FilterRun,
+  MakeBodyFilter,
+  OpenFilter,
+  RequestOrigin,
+} from '../../filters/filter.ts';
 import { messageOf } from '../../lib/errors.ts';
-import type { Log } from '../../lib/log.ts';
 import type { ResponseHead } from '../../model/http.ts';
+import type { ProxyContext } from '../context.ts';
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
+import { FilterAsides, type WaitingRequest } from './filter-asides.ts';
 
 export class ExchangeFilters implements FilterRun {
   readonly remoteAddress: string;
-  readonly #log: Log;
+  readonly #context: ProxyContext;
+  readonly #waiting: WaitingRequest;
+  #asides: FilterAsides | undefined;
   #edits: ((answer: ResponseHead) => void)[] | undefined;
   #bodies: MakeBodyFilter[] | undefined;
   #ends: (() => void)[] | undefined;
 
-  constructor(remoteAddress: string, log: Log) {
+  constructor(remoteAddress: string, context: ProxyContext, waiting: WaitingRequest) {
     this.remoteAddress = remoteAddress;
-    this.#log = log;
+    this.#context = context;
+    this.#waiting = waiting;
+  }
+
+  get #aside(): FilterAsides {
+    this.#asides ??= new FilterAsides(this.#context, this.#waiting);
+    return this.#asides;
+  }
+
+  get origin(): RequestOrigin {
+    return this.#aside.origin;
+  }
+
+  body(maxBytes: number): Promise<Buffer | 'too-large' | 'too-many'> {
+    return this.#aside.body(maxBytes);
+  }
+
+  ask(request: AsideRequest): Promise<AsideAnswer | undefined> {
+    return this.#aside.ask(request);
   }
 
   onAnswer(edit: (answer: ResponseHead) => void): void {
@@ -73,7 +104,7 @@ export class ExchangeFilters implements FilterRun {
 
   /** One request alone fails: it must not pass a filter that could not look at it. */
   #failed(error: unknown): FilterAnswer {
-    this.#log.error('a filter failed', { reason: messageOf(error) });
+    this.#context.log.error('a filter failed', { reason: messageOf(error) });
     return { status: 500, body: 'a filter of this route failed' };
   }
 
@@ -94,5 +125,6 @@ export class ExchangeFilters implements FilterRun {
   ended(): void {
     if (this.#ends) for (const tell of this.#ends) tell();
     this.#ends = undefined;
+    this.#asides?.end();
   }
 }

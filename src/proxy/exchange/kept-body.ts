@@ -4,7 +4,9 @@ import type { UpstreamStream } from '../upstream/upstream-stream.ts';
 export class KeptBody {
   readonly #maxBytes: number;
   #pieces: Buffer[] = [];
-  #bytes = 0;
+  bytes = 0;
+  /** Somebody waits for so many, beyond what is kept else. */
+  waitsFor = 0;
   #wasSent = false;
   /** False once more came than is kept: it can't be sent again. */
   complete = true;
@@ -15,13 +17,13 @@ export class KeptBody {
 
   /** The source should stop until somebody takes it. */
   get full(): boolean {
-    return this.#bytes >= this.#maxBytes;
+    return this.bytes >= Math.max(this.#maxBytes, this.waitsFor);
   }
 
   add(piece: Buffer): void {
     if (!this.complete) return;
     this.#pieces.push(piece);
-    this.#bytes += piece.length;
+    this.bytes += piece.length;
     this.#forgetIfLarge();
   }
 
@@ -32,10 +34,10 @@ export class KeptBody {
   }
 
   #forgetIfLarge(): void {
-    if (!this.#wasSent || this.#bytes <= this.#maxBytes) return;
+    if (!this.#wasSent || this.bytes <= this.#maxBytes) return;
     this.complete = false;
     this.#pieces = [];
-    this.#bytes = 0;
+    this.bytes = 0;
   }
 
   get pieces(): readonly Buffer[] {

@@ -4,6 +4,11 @@ import type { RequestMessage } from '../http1/head.ts';
 import type { Lender } from '../wires/wire.ts';
 import { KeptBody } from './kept-body.ts';
 
+interface WholeWait {
+  readonly maxBytes: number;
+  readonly tell: (body: Buffer | undefined) => void;
+}
+
 export class ReceivedRequest {
   readonly hasBody: boolean;
   /** All of it has come. */
@@ -12,6 +17,7 @@ export class ReceivedRequest {
   bytes = 0;
   kept: KeptBody | undefined;
   #taps: RequestTap[] | undefined;
+  #whole: WholeWait | undefined;
 
   constructor(hasBody: boolean) {
     this.hasBody = hasBody;
@@ -20,7 +26,7 @@ export class ReceivedRequest {
 
   /** From here on what comes is kept, as far as the bound allows. */
   keep(maxBytes: number): void {
-    if (!this.done) this.kept = new KeptBody(maxBytes);
+    if (!this.done) this.kept ??= new KeptBody(maxBytes);
   }
 
   /** All that has come is still at hand. */
@@ -30,13 +36,33 @@ export class ReceivedRequest {
 
   take(lender: Lender, buffer: Buffer, start: number, end: number): void {
     if (this.kept?.complete) this.kept.add(lender.keep(buffer, start, end));
+    if (this.#whole) this.#tellWhole(this.#whole);
     if (this.#taps) for (const tap of this.#taps) tap.body(Buffer.from(buffer.subarray(start, end)));
   }
 
   end(trailers: readonly string[] | undefined): void {
     this.done = true;
     this.trailers = trailers;
+    if (this.#whole) this.#tellWhole(this.#whole);
     if (this.#taps) for (const tap of this.#taps) tap.end(trailers);
+  }
+
+  /** All of its body, once it has come; undefined as soon as it is more than so many bytes, or given up. */
+  whole(maxBytes: number): Promise<Buffer | undefined> {
+    return new Promise((tell) => {
+      if (this.kept) this.kept.waitsFor = maxBytes + 1;
+      this.#whole = { maxBytes, tell };
+      this.#tellWhole(this.#whole);
+    });
+  }
+
+  #tellWhole({ maxBytes, tell }: WholeWait): void {
+    const { kept } = this;
+    const isTooLarge = kept !== undefined && kept.bytes > maxBytes;
+    if (!isTooLarge && !this.done) return;
+    this.#whole = undefined;
+    if (kept) kept.waitsFor = 0;
+    tell(isTooLarge ? undefined : Buffer.concat(kept?.pieces ?? []));
   }
 
   openTaps(makers: readonly MakeTap[], message: RequestMessage, aside: SendAside): void {
@@ -54,6 +80,8 @@ export class ReceivedRequest {
 
   /** Nothing more of it is wanted. */
   stop(): void {
+    this.#whole?.tell(undefined);
+    this.#whole = undefined;
     if (!this.done && this.#taps) for (const tap of this.#taps) tap.abort();
   }
 }

@@ -1,0 +1,114 @@
+// External authorization in Envoy's terms: for each server and what it is told one ext_authz in the chain, disabled but for
+// the routes that ask for it. Named by registry.ts.
+import { createHash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { AnySchema } from '@bufbuild/protobuf/wkt';
+import { ApiVersion } from '../../gen/envoy/config/core/v3/config_source_pb.js';
+import { FilterConfigSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import { ExtAuthzSchema } from '../../gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js';
+import type { ListStringMatcherSchema } from '../../gen/envoy/type/matcher/v3/string_pb.js';
+import type { Route, RouteFilter } from '../../model/route.ts';
+import type { RouteTable } from '../../model/snapshot.ts';
+import type { EnvoyFilter } from '../envoy-filter.ts';
+import { configured, duration, type Init, pack } from '../envoy-message.ts';
+import { AUTH_TIMEOUT_MS, type ExternalAuth } from './schema.ts';
+
+type Matchers = Init<typeof ListStringMatcherSchema>;
+
+/** Those of one list run in its order, so that each place has filters of its own. */
+const nameOf = (filter: ExternalAuth, place: number): string => {
+  const text = JSON.stringify(filter);
+  return `envoy.filters.http.ext_authz/${place}/${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+};
+
+const exactly = (names: readonly string[]): Matchers => ({
+  patterns: names.map((value) => ({ matchPattern: { case: 'exact', value }, ignoreCase: true })),
+});
+
+const ANY: Matchers = { patterns: [{ matchPattern: { case: 'safeRegex', value: { regex: '.*' } } }] };
+
+const serviceOf = (filter: ExternalAuth): Init<typeof ExtAuthzSchema> => {
+  const { cluster, protocol, pathPrefix, responseHeaders, timeoutMs = AUTH_TIMEOUT_MS } = filter;
+  const timeout = duration(timeoutMs);
+  if (protocol === 'grpc') {
+    const value = {
+      targetSpecifier: { case: 'envoyGrpc', value: { clusterName: cluster } },
+      timeout,
+      retryPolicy: { retryOn: 'connect-failure,refused-stream,reset', numRetries: 2 },
+    } as const;
+    return { services: { case: 'grpcService', value } };
+  }
+  const value = {
+    serverUri: { uri: `http://${cluster}`, httpUpstreamType: { case: 'cluster', value: cluster }, timeout },
+    pathPrefix,
+    authorizationResponse: { allowedUpstreamHeaders: responseHeaders.length > 0 ? exactly(responseHeaders) : ANY },
+  } as const;
+  return { services: { case: 'httpService', value } };
+};
+
+/** FRAMING_HEADERS, and what Envoy would take for one: in so few steps that Envoy takes the pattern. */
+const FRAMING = '(?:proxy-)?connection|expect|keep-alive|t(?:e|railer|ransfer-encoding)|upgrade|:status';
+
+/** Besides who is asked for, which Envoy does not let change by itself. */
+const kept = ({ protocol, responseHeaders }: ExternalAuth): string =>
+  `${FRAMING}|content-${protocol === 'http' && responseHeaders.length === 0 ? '.*' : 'length'}`;
+
+const authzOf = (filter: ExternalAuth): Init<typeof ExtAuthzSchema> => ({
+  ...serviceOf(filter),
+  transportApiVersion: ApiVersion.V3,
+  ...(filter.requestHeaders.length > 0 && { allowedHeaders: exactly(filter.requestHeaders) }),
+  ...(filter.maxBodyBytes > 0 && { withRequestBody: { maxRequestBytes: filter.maxBodyBytes } }),
+  includeTlsSession: true,
+  validateMutations: true,
+  decoderHeaderMutationRules: { disallowExpression: { regex: kept(filter) } },
+});
+
+const isAuth = (filter: RouteFilter): filter is ExternalAuth => filter.type === 'external-auth';
+
+const NONE: ReadonlyMap<string, readonly [number, ExternalAuth]> = new Map();
+
+const byRoutes = new WeakMap<readonly Route[], typeof NONE>();
+
+/** What a list of routes asks for, by name. */
+const checksOf = (routes: readonly Route[]): typeof NONE => {
+  const known = byRoutes.get(routes);
+  if (known) return known;
+  const found = new Map<string, readonly [number, ExternalAuth]>();
+  const add = (filters: readonly RouteFilter[]) => {
+    for (const [place, filter] of filters.filter(isAuth).entries()) found.set(nameOf(filter, place), [place, filter]);
+  };
+  for (const { filters, action } of routes) {
+    if (filters.some(isAuth)) add(filters);
+    if (action.type !== 'forward') continue;
+    for (const target of action.targets) if (target.filters.some(isAuth)) add([...filters, ...target.filters]);
+  }
+  const all = found.size > 0 ? found : NONE;
+  byRoutes.set(routes, all);
+  return all;
+};
+
+/** In the order of their places; of one place the order says nothing. */
+const checksOfTable = ({ virtualHosts }: RouteTable): [string, ExternalAuth][] => {
+  const found = new Map<string, readonly [number, ExternalAuth]>();
+  for (const { routes } of virtualHosts) for (const [name, check] of checksOf(routes)) found.set(name, check);
+  return [...found]
+    .sort(([a, [one]], [b, [other]]) => one - other || (a < b ? -1 : 1))
+    .map(([name, [, filter]]) => [name, filter]);
+};
+
+const enabled = pack(FilterConfigSchema, { config: create(AnySchema) });
+
+export const envoyFilter: EnvoyFilter<ExternalAuth> = {
+  chainKey: (table) =>
+    checksOfTable(table)
+      .map(([name]) => name)
+      .join(' '),
+  httpFilter: (_handler, table) =>
+    (table ? checksOfTable(table) : []).map(([name, filter]) => ({
+      ...configured(name, ExtAuthzSchema, authzOf(filter)),
+      disabled: true,
+    })),
+  route: (filters) => ({
+    perFilter: Object.fromEntries(filters.map((filter, place) => [nameOf(filter, place), enabled])),
+  }),
+};

@@ -8,7 +8,7 @@ import type { Resource } from '../model/resource.ts';
 import { openMemoryStore } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
 import { keyOf } from './bootstrap.ts';
-import { type Control, HOLD_OFF_MS, openControl } from './control.ts';
+import { type Control, HOLD_OFF_MS, MIN_HOLD_OFF_MS, openControl } from './control.ts';
 import { GRACE_MS } from './workloads.ts';
 
 const opened: Control[] = [];
@@ -106,12 +106,31 @@ describe('the loop', () => {
     control.feed.watch(() => published++);
     await put(store, service('a'));
     await put(store, service('b'));
-    clock.advance(HOLD_OFF_MS - 1);
     assert.equal(published, 0);
-    clock.advance(1);
+    clock.advance(MIN_HOLD_OFF_MS);
     assert.equal(published, 1);
     assert.deepEqual([...control.mesh().services.keys()], ['default/a', 'default/b']);
     assert.equal(control.mesh().revision, store.revision());
+  });
+
+  it('holds off for as long as the last run took, within bounds', async () => {
+    const { store, clock, control } = await open();
+    await until(clock, () => store.revision() === control.mesh().revision);
+    let [published, tookMs] = [0, 0];
+    control.feed.watch(() => {
+      published++;
+      clock.advance(tookMs);
+    });
+    const delays: number[] = [];
+    for (const [i, next] of [3, 100, 0, 0].entries()) {
+      tookMs = next;
+      await put(store, service(`s${i}`));
+      const before = published;
+      let delay = 0;
+      for (; published === before; delay++) clock.advance(1);
+      delays.push(delay);
+    }
+    assert.deepEqual(delays, [MIN_HOLD_OFF_MS, 3, HOLD_OFF_MS, MIN_HOLD_OFF_MS]);
   });
 
   it('writes a status once, without touching the generation', async () => {

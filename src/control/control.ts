@@ -48,8 +48,9 @@ export interface Control {
   close(): Promise<void>;
 }
 
-/** Several changes in this time are compiled as one. */
+/** Several changes in the time that a run takes, and at most in this, are compiled as one: half of all time is left for others. */
 export const HOLD_OFF_MS = 5;
+export const MIN_HOLD_OFF_MS = 1;
 /** A status that was just written is what compile wanted: nothing follows from it. */
 const OWN_STATUS_MS = 500;
 const STATUS_RETRY_MS = 5000;
@@ -83,6 +84,8 @@ class ControlLoop implements Control {
   #failure: Problem | undefined;
   #timer: Timer | undefined;
   #dueMs = 0;
+  /** Of the last run, with what followed from it at once. */
+  #tookMs = HOLD_OFF_MS;
   #retry: Timer | undefined;
   #closed = false;
 
@@ -160,7 +163,7 @@ class ControlLoop implements Control {
       else this.#resources.set(key, withoutManagedFields(value));
       if (type === 'put' && !previous && value?.kind === 'Namespace') this.#addAccount(value);
     }
-    this.#schedule(isOwn ? OWN_STATUS_MS : HOLD_OFF_MS);
+    this.#schedule(isOwn ? OWN_STATUS_MS : undefined);
   }
 
   #addAccount({ metadata }: Resource): void {
@@ -182,7 +185,7 @@ class ControlLoop implements Control {
   }
 
   /** The first change starts the wait, further ones do not lengthen it. */
-  #schedule(delayMs = HOLD_OFF_MS): void {
+  #schedule(delayMs = Math.max(MIN_HOLD_OFF_MS, Math.min(HOLD_OFF_MS, this.#tookMs))): void {
     const { clock } = this.#options;
     const dueMs = clock.monotonic() + delayMs;
     if (this.#closed || (this.#timer && this.#dueMs <= dueMs)) return;
@@ -190,7 +193,9 @@ class ControlLoop implements Control {
     this.#dueMs = dueMs;
     this.#timer = clock.after(delayMs, () => {
       this.#timer = undefined;
+      const startMs = clock.monotonic();
       if (this.#compile()) for (const listener of this.#listeners) this.#notify(listener);
+      this.#tookMs = clock.monotonic() - startMs;
     });
   }
 

@@ -5,6 +5,7 @@ import {
   decodeStateRequest,
   encodeDeltaResponse,
   encodeStateResponse,
+  stateResourceField,
   type WireNode,
 } from './wire.ts';
 
@@ -49,7 +50,7 @@ export const stateProtocol: Protocol = {
       version,
       typeUrl,
       nonce,
-      resources.map((resource) => resource.stateField),
+      resources.map(({ any }) => stateResourceField(any)),
     ),
 };
 

@@ -194,7 +194,7 @@ export class Subscription {
       : [...this.names].map((name) => set.get(name)).filter((resource) => resource !== undefined);
     if (!keepRemoved) return all;
     for (const [name, held] of this.#held) {
-      if (!set.has(name) && held.stateField) all.push(held as EncodedResource);
+      if (!set.has(name) && held.any) all.push(held as EncodedResource);
     }
     return all;
   }

@@ -127,11 +127,11 @@ export const encodeDeltaRequest = (request: Partial<DeltaRequest> & { typeUrl: s
 /** One resource as a field of a state-of-the-world response. */
 export const stateResourceField = (any: Buffer): Buffer => bytesField(2, any);
 
-/** One resource as a field of an incremental response. */
+/** One resource as a field of an incremental response; ends with `any`. */
 export const deltaResourceField = (name: string, version: string, any: Buffer): Buffer =>
-  bytesField(2, Buffer.concat([bytesField(1, version), bytesField(2, any), bytesField(3, name)]));
+  bytesField(2, Buffer.concat([bytesField(1, version), bytesField(3, name), bytesField(2, any)]));
 
-/** `resources` are fields already encoded by `stateResourceField`: encoded once, shared by all clients. */
+/** `resources` are fields already encoded by `stateResourceField`. */
 export const encodeStateResponse = (
   version: string,
   typeUrl: string,
@@ -139,7 +139,7 @@ export const encodeStateResponse = (
   resources: readonly Buffer[],
 ): Buffer => Buffer.concat([bytesField(1, version), ...resources, bytesField(4, typeUrl), bytesField(5, nonce)]);
 
-/** `resources` are fields already encoded by `deltaResourceField`. */
+/** `resources` are fields already encoded by `deltaResourceField`: encoded once, shared by all clients. */
 export const encodeDeltaResponse = (
   version: string,
   typeUrl: string,

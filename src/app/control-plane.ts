@@ -48,6 +48,8 @@ export interface ControlPlaneOptions extends RateLimitSettings {
   readonly serverTtlMs?: number;
   /** For Gateways that ask for no address. */
   readonly gatewayAddresses?: Cidr;
+  /** For Gateways that ask for one that only the cluster reaches. */
+  readonly clusterAddresses?: Cidr;
 }
 
 export interface ControlPlane {
@@ -124,6 +126,7 @@ const openParts = async (options: ControlPlaneOptions, opened: Opened, log: Log)
       rootNamespace: ROOT_NAMESPACE,
       rateLimitFailClosed: options.rateLimitFailClosed,
       ...(options.gatewayAddresses && { gatewayAddresses: options.gatewayAddresses }),
+      ...(options.clusterAddresses && { clusterAddresses: options.clusterAddresses }),
       clock,
       log: log.child('control'),
     }),

@@ -28,6 +28,8 @@ export interface UpOptions {
   readonly svidTtlMs?: number;
   /** A block, for Gateways that ask for no address. */
   readonly gatewayAddresses?: string;
+  /** A block, for Gateways that ask for an address that only the cluster reaches. */
+  readonly clusterAddresses?: string;
   readonly demo: boolean;
 }
 
@@ -128,11 +130,12 @@ class Supervisor {
   }
 
   startControl(): Child {
-    const { apiPort, browserPort, xdsPort, xdsTlsPort, svidTtlMs, gatewayAddresses } = this.#options;
+    const { apiPort, browserPort, xdsPort, xdsTlsPort, svidTtlMs, gatewayAddresses, clusterAddresses } = this.#options;
     const ports = { api: apiPort, browser: browserPort, xds: xdsPort, 'xds-tls': xdsTlsPort };
     const flags = Object.entries(ports).map(([name, port]) => `--${name}-port=${port}`);
     if (svidTtlMs !== undefined) flags.push(`--svid-ttl=${svidTtlMs / 1000}s`);
     if (gatewayAddresses !== undefined) flags.push(`--gateway-addresses=${gatewayAddresses}`);
+    if (clusterAddresses !== undefined) flags.push(`--cluster-addresses=${clusterAddresses}`);
     return this.start('control', ['control', ...flags]);
   }
 

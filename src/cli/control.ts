@@ -40,31 +40,54 @@ export const addSvidTtlOption = (command: Command): Command =>
     ).argParser(spanFlag('--svid-ttl', '5s', LONGEST_SVID)),
   );
 
-const blockFlag = (value: string): string => {
-  if (parseCidr(value)) return value;
-  throw new WeftError('USAGE', `--gateway-addresses "${value}" is not a block of addresses, as 10.96.0.0/24`);
-};
+const blockFlag =
+  (flag: string) =>
+  (value: string): string => {
+    if (parseCidr(value)) return value;
+    throw new WeftError('USAGE', `${flag} "${value}" is not a block of addresses, as 10.96.0.0/24`);
+  };
 
-/** Gateways that don't ask for an address get one of these. */
-export const addGatewayAddressesOption = (command: Command): Command =>
-  command.addOption(
-    new Option(
-      '--gateway-addresses CIDR',
-      'A block of which each Gateway that asks for no address gets one; they must be addresses of the gateways.',
-    ).argParser(blockFlag),
-  );
+/** Blocks of which Gateways get addresses. */
+export const addGatewayAddressesOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option(
+        '--gateway-addresses CIDR',
+        'A block of which each Gateway that asks for no address gets one; they must be addresses of the gateways.',
+      ).argParser(blockFlag('--gateway-addresses')),
+    )
+    .addOption(
+      new Option(
+        '--cluster-addresses CIDR',
+        'The same for Gateways that ask for the routability Cluster; only the cluster may have a way to them.',
+      ).argParser(blockFlag('--cluster-addresses')),
+    );
+
+interface BlockFlags {
+  readonly gatewayAddresses?: string;
+  readonly clusterAddresses?: string;
+}
+
+/** The flags as the control plane takes them. */
+const blocksOf = ({ gatewayAddresses = '', clusterAddresses = '' }: BlockFlags) => {
+  const [anywhere, cluster] = [parseCidr(gatewayAddresses), parseCidr(clusterAddresses)];
+  return { ...(anywhere && { gatewayAddresses: anywhere }), ...(cluster && { clusterAddresses: cluster }) };
+};
 
 /** The flag as the control plane takes it. */
 export const svidTtlOf = ({ svidTtl }: { svidTtl?: number }) => (svidTtl === undefined ? {} : { svidTtlMs: svidTtl });
 
-type ControlFlags = Omit<ControlPlaneOptions, 'gatewayAddresses'> & { svidTtl?: number; gatewayAddresses?: string };
+type ControlFlags = Omit<ControlPlaneOptions, keyof BlockFlags> & BlockFlags & { svidTtl?: number };
 
-const run = async ({ gatewayAddresses, ...options }: ControlFlags, terminal: Terminal): Promise<void> => {
+const run = async (
+  { gatewayAddresses, clusterAddresses, ...options }: ControlFlags,
+  terminal: Terminal,
+): Promise<void> => {
   terminal.endsWithReader = false;
-  const block = gatewayAddresses === undefined ? undefined : parseCidr(gatewayAddresses);
+  const flags = { ...(gatewayAddresses && { gatewayAddresses }), ...(clusterAddresses && { clusterAddresses }) };
   const { runControlPlane } = await import('../app/control-plane.ts');
   terminal.exitCode = await runControlPlane(
-    { ...options, ...svidTtlOf(options), ...(block && { gatewayAddresses: block }) },
+    { ...options, ...svidTtlOf(options), ...blocksOf(flags) },
     systemLog('control'),
     terminal.print,
   );
@@ -79,7 +102,7 @@ export const command = (terminal: Terminal): Command => {
   command
     .option('--data-dir DIR', 'Where state is kept.', defaultDataDir(terminal.env))
     .option('--bind-address IP', 'Where the TLS ports listen; the others stay on loopback.', '127.0.0.1');
-  addGatewayAddressesOption(command);
+  addGatewayAddressesOptions(command);
   addSvidTtlOption(command);
   for (const option of rateLimitOptions()) command.addOption(option);
   return addPortOptions(command).action((options: ControlFlags) => run(options, terminal));

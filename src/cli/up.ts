@@ -6,7 +6,7 @@ import { systemClock } from '../lib/clock.ts';
 import { silentLog, systemLog } from '../lib/log.ts';
 import { systemRandom } from '../lib/random.ts';
 import { newCommand } from './command.ts';
-import { addGatewayAddressesOption, addPortOptions, addSvidTtlOption, svidTtlOf } from './control.ts';
+import { addGatewayAddressesOptions, addPortOptions, addSvidTtlOption, svidTtlOf } from './control.ts';
 import { concurrencyOption, engineOption, envoyOption } from './engine-options.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -31,7 +31,7 @@ export const command = (terminal: Terminal): Command => {
     .addOption(concurrencyOption())
     .option('--no-demo', 'Start without the demo.')
     .option('--verbose', 'Show what the supervisor does.');
-  addGatewayAddressesOption(command);
+  addGatewayAddressesOptions(command);
   addSvidTtlOption(command);
   addPortOptions(command);
   addPortOptions(command, [['gateway', "The demo's gateway", 8080]]);

@@ -12,7 +12,6 @@ import type { ListenerSetSpec } from '../kinds/listener-set/schema.ts';
 import type { ReferenceGrantSpec } from '../kinds/reference-grant/schema.ts';
 import type { RouteSpec } from '../kinds/route-parts.ts';
 import type { XBackendTrafficPolicySpec } from '../kinds/x-backend-traffic-policy/schema.ts';
-import type { Cidr } from '../lib/cidr.ts';
 import type { Mesh } from '../model/mesh.ts';
 import type { ProxyNode } from '../model/node.ts';
 import type { Problem } from '../model/problem.ts';
@@ -29,19 +28,15 @@ import { openWorkloads } from './mesh-workloads.ts';
 import { openGrants } from './references.ts';
 import { compileRetryBudgets, type RetryBudgets } from './retry-budgets.ts';
 import { routeKindId, routeKinds } from './route-kinds.ts';
-import { openRouting, type Routing } from './routing.ts';
+import { openRouting, type Routing, type RoutingOptions } from './routing.ts';
 import { openSecurity } from './security.ts';
 import { openSnapshots } from './snapshot.ts';
 import { changedOnly, istioStatusOf, type Status } from './statuses.ts';
 
-export interface CompilerOptions {
+export interface CompilerOptions extends RoutingOptions {
   readonly trustDomain: string;
   /** Policies of this namespace are for the whole mesh; `weft-system` unless told otherwise. */
   readonly rootNamespace?: string;
-  /** Addresses for Gateways that ask for none; without it they share the one that their gateway process binds. */
-  readonly gatewayAddresses?: Cidr;
-  /** Requests whose global rate limit can't be asked for are refused. */
-  readonly rateLimitFailClosed?: boolean | undefined;
 }
 
 export interface CompileOptions {
@@ -78,13 +73,12 @@ export interface Compiler {
 export const openCompiler = ({
   trustDomain,
   rootNamespace = 'weft-system',
-  gatewayAddresses: block,
-  rateLimitFailClosed,
+  ...routingOptions
 }: CompilerOptions): Compiler => {
   const readInputs = openInputs();
   const workloads = openWorkloads(trustDomain);
   const services = openMeshServices();
-  const routing = openRouting(block, rateLimitFailClosed);
+  const routing = openRouting(routingOptions);
   const routingStage = openStage<Routing>();
   const security = openSecurity({ trustDomain, rootNamespace });
   const snapshots = openSnapshots();

@@ -12,7 +12,18 @@ export interface GatewayAddress {
 
 type AddressSpec = NonNullable<GatewaySpec['addresses']>[number];
 
-export const isSupportedAddress = ({ type, routability }: AddressSpec): boolean => type === 'IPAddress' && !routability;
+/** Addresses that only the network of the cluster reaches. */
+export const CLUSTER = 'Cluster';
+
+/** One for the cluster alone has a value only where the pool has let it have one. */
+export const isSupportedAddress = ({ type, routability, value }: AddressSpec): boolean =>
+  type === 'IPAddress' && (!routability || (routability === CLUSTER && value !== undefined && value !== ''));
+
+/** From where it is reached, where that is not everywhere. */
+export const routabilityOf = ({ addresses = [] }: GatewaySpec, value: string): { routability?: string } => {
+  const found = addresses.filter((address) => address.value === value && isSupportedAddress(address));
+  return found.length > 0 && found.every(({ routability }) => routability === CLUSTER) ? { routability: CLUSTER } : {};
+};
 
 /** Those that can be asked for; empty stands for where the gateway binds by itself. */
 export const addressesOf = ({ addresses = [] }: GatewaySpec): string[] => [

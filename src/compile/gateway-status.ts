@@ -1,9 +1,9 @@
 // Statuses of Gateways and of the ListenerSets that name them. Used by routing.ts.
 import type { GatewaySpec, GatewayStatus, ListenerStatus } from '../kinds/gateway/types.ts';
 import type { ListenerSetStatus } from '../kinds/listener-set/schema.ts';
-import { isFromPool, NONE_LEFT } from './address-pool.ts';
+import { isFromPool } from './address-pool.ts';
 import { conditionsOf, no, type Verdict, yes } from './conditions.ts';
-import { addressesOf, type GatewayAddress } from './gateway-addresses.ts';
+import { addressesOf, type GatewayAddress, routabilityOf } from './gateway-addresses.ts';
 import { allListeners, type GatewayPart, type ServedListener } from './gateways.ts';
 import type { Input } from './input.ts';
 import { sameItems } from './keep.ts';
@@ -80,13 +80,15 @@ const gatewayStatus = (part: GatewayPart, { nowMs, addresses, settling }: Presen
     nowMs,
     refusals,
     overlaps: overlapsOf(all.map(({ checked }) => checked)),
-    ...(!served && { refused: part.withoutAddress ? no('Programmed', 'AddressNotAssigned', NONE_LEFT) : accepted }),
+    ...(!served && {
+      refused: part.withoutAddress ? no('Programmed', 'AddressNotAssigned', part.withoutAddress) : accepted,
+    }),
   };
   const verdicts = gatewayVerdicts(part, bound.length > 0 || last.length > 0, state);
   const attached = sets.filter(isAttached).length;
   const own: GatewayStatus = {
     ...(attached > 0 && { attachedListenerSets: attached }),
-    addresses: served ? shown.map((value) => ({ type: 'IPAddress', value })) : [],
+    addresses: served ? shown.map((value) => ({ type: 'IPAddress', value, ...routabilityOf(spec, value) })) : [],
     conditions: conditionsOf([...verdicts, ...insecureVerdict(spec)], before.conditions, input.resource, nowMs),
     listeners: listenerStatuses(input, listeners, state),
   };
@@ -200,7 +202,7 @@ const gatewayVerdicts = (part: GatewayPart, reachable: boolean, { refusals }: St
   const served = allListeners(part).filter(isServed);
   const programmed = (): Verdict => {
     if (served.length === 0 && listeners.length > 0) return no('Programmed', 'Invalid', acceptance.message);
-    if (part.withoutAddress) return no('Programmed', 'AddressNotAssigned', NONE_LEFT);
+    if (part.withoutAddress) return no('Programmed', 'AddressNotAssigned', part.withoutAddress);
     if (refusals.unusable.size > 0) {
       const lines = [...refusals.unusable.values()].join('; ');
       return no('Programmed', 'AddressNotUsable', `${lines}; it is tried again`);

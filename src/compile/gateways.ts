@@ -8,7 +8,7 @@ import type { BackendPolicies, RouteParts } from './backend-policies.ts';
 import { withGateway } from './cluster-names.ts';
 import { no, type Verdict, yes } from './conditions.ts';
 import type { ProxyParameters } from './envoy-proxies.ts';
-import { addressesOf, isSupportedAddress } from './gateway-addresses.ts';
+import { addressesOf, CLUSTER, isSupportedAddress } from './gateway-addresses.ts';
 import { byAge, type Input } from './input.ts';
 import { keepEqual, sameItems } from './keep.ts';
 import { type Attachment, type Governed, govern, hostsOf, streamsOf } from './listener-hosts.ts';
@@ -40,8 +40,8 @@ export interface GatewayPart {
   /** Those that name it, in order of precedence. */
   readonly sets: readonly ListenerSetPart[];
   readonly backend?: ReturnType<typeof secretOf>;
-  /** It should have had an address of its own, and none is left: nothing of it is served. */
-  readonly withoutAddress?: true;
+  /** Why it has no address of its own, which it should have had: nothing of it is served. */
+  readonly withoutAddress?: string;
 }
 
 /** The Gateway's own and those of its ListenerSets. */
@@ -69,10 +69,10 @@ export const checkGateways = (
   const byGateway = groupListenerSets(listenerSets);
   return [...gateways].sort(byAge).map((input) => {
     const parameters = lookups.parameters.ofGateway(input);
-    const accepted = acceptedOf(input, parameters);
-    const withoutAddress = without.has(input.key);
+    const withoutAddress = without.get(input.key);
+    const accepted = acceptedOf(input, parameters, withoutAddress);
     const served =
-      !withoutAddress &&
+      withoutAddress === undefined &&
       (accepted.reason === UNSUPPORTED_ADDRESS ? addressesOf(input.spec).length > 0 : accepted.status === 'True');
     const taken: PortOwners = served ? shared : new Map();
     const earlier: EarlierListeners = new Map();
@@ -88,16 +88,25 @@ export const checkGateways = (
   });
 };
 
-const acceptedOf = ({ spec }: Input<GatewaySpec>, parameters: ProxyParameters | undefined): Verdict => {
+const acceptedOf = (
+  { spec }: Input<GatewaySpec>,
+  parameters: ProxyParameters | undefined,
+  withoutAddress: string | undefined,
+): Verdict => {
   if (parameters?.refusal !== undefined) {
     return no('Accepted', 'InvalidParameters', `spec.infrastructure.parametersRef: ${parameters.refusal}`);
   }
   const bad = spec.addresses?.find((address) => !isSupportedAddress(address));
-  if (!bad) return yes('Accepted', 'Accepted');
+  if (!bad || (withoutAddress !== undefined && bad.routability === CLUSTER)) return yes('Accepted', 'Accepted');
   const what = bad.type === 'IPAddress' ? `with the routability ${bad.routability}` : `of type ${bad.type}`;
   const rest = addressesOf(spec).length > 0 ? '; the others are served' : '';
-  return no('Accepted', UNSUPPORTED_ADDRESS, `an address ${what} is not supported; give an IPAddress${rest}`);
+  return no('Accepted', UNSUPPORTED_ADDRESS, `an address ${what} is not supported; ${hintFor(bad)}${rest}`);
 };
+
+const hintFor = ({ routability = '' }: NonNullable<GatewaySpec['addresses']>[number]): string =>
+  routability === CLUSTER
+    ? 'give weft control the block of those with --cluster-addresses, and ask for one of it'
+    : 'give an IPAddress';
 
 const UNSUPPORTED_ADDRESS = 'UnsupportedAddress';
 

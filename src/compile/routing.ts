@@ -15,7 +15,7 @@ import type { BackendTraffic, MeshGateway } from '../model/mesh.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Condition } from '../model/resource.ts';
 import type { Route } from '../model/route.ts';
-import { NONE_LEFT, openAddressPool } from './address-pool.ts';
+import { openAddressPool } from './address-pool.ts';
 import { type AttachedRoute, type ListenerGroup, type Parents, routeStatus } from './attach.ts';
 import { openAttachments } from './attachments.ts';
 import { openAuthorities } from './authorities.ts';
@@ -78,9 +78,16 @@ export interface Routing {
 
 const NO_INPUTS: readonly Input[] = [];
 
-/** `block`: addresses for Gateways that ask for none. */
-export const openRouting = (block?: Cidr, rateLimitFailClosed = false) => {
-  const pool = openAddressPool(block);
+export interface RoutingOptions {
+  /** For Gateways that ask for none. */
+  readonly gatewayAddresses?: Cidr;
+  /** For those that ask for one that only the cluster reaches. */
+  readonly clusterAddresses?: Cidr;
+  readonly rateLimitFailClosed?: boolean | undefined;
+}
+
+export const openRouting = ({ gatewayAddresses, clusterAddresses, rateLimitFailClosed = false }: RoutingOptions) => {
+  const pool = openAddressPool(gatewayAddresses, clusterAddresses);
   const compileRoutes = openRoutes();
   const backendsStage = openStage<Backends>();
   const servicesStage = openStage<ReadonlyMap<string, ServiceShape>>();
@@ -288,7 +295,7 @@ const gatewayProblems = ({ input, accepted, withoutAddress, listeners, sets, bac
   const { defaultScope } = input.spec;
   const found: Problem[] = [];
   if (accepted.status !== 'True') found.push(problemOf(input, 'GATEWAY_NOT_ACCEPTED', accepted.message));
-  if (withoutAddress) found.push(problemOf(input, 'GATEWAY_NOT_ACCEPTED', NONE_LEFT));
+  if (withoutAddress) found.push(problemOf(input, 'GATEWAY_NOT_ACCEPTED', withoutAddress));
   if (backend?.problem) {
     const path = 'spec.tls.backend.clientCertificateRef';
     found.push(problemOf(input, 'CERTIFICATE_NOT_FOUND', backend.problem.message, { path }));

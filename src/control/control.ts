@@ -28,6 +28,8 @@ export interface ControlOptions {
   readonly rootNamespace?: string;
   /** For Gateways that ask for no address. */
   readonly gatewayAddresses?: Cidr;
+  /** For Gateways that ask for one that only the cluster reaches. */
+  readonly clusterAddresses?: Cidr;
   /** Requests whose global rate limit can't be asked for are refused. */
   readonly rateLimitFailClosed?: boolean | undefined;
   readonly clock: Clock;
@@ -90,7 +92,8 @@ class ControlLoop implements Control {
   #closed = false;
 
   constructor(options: ControlSettings, resources: Map<string, Resource>, revision: number) {
-    const { store, trustDomain, rootNamespace, rateLimitFailClosed, gatewayAddresses, clock, log } = options;
+    const { store, trustDomain, rootNamespace, rateLimitFailClosed, gatewayAddresses, clusterAddresses, clock, log } =
+      options;
     this.#options = options;
     this.#resources = resources;
     this.#revision = revision;
@@ -99,6 +102,7 @@ class ControlLoop implements Control {
       rootNamespace,
       rateLimitFailClosed,
       ...(gatewayAddresses && { gatewayAddresses }),
+      ...(clusterAddresses && { clusterAddresses }),
     });
     this.#problemLog = new ProblemLog(log);
     this.#statuses = new StatusWriter({ store, clock, log, onFailure: () => this.#retryStatuses() });

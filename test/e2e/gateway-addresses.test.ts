@@ -1,5 +1,5 @@
-// Gateways with addresses of their own, from a block of the control plane's, on both engines: the same port twice, kept over
-// kill -9 of the control plane, freed with the Gateway. All of 127.0.0.0/8 is this machine.
+// Gateways with addresses of their own, from a block of the control plane's, on both engines: the same port twice, for
+// the cluster alone, kept over kill -9 of the control plane, freed with the Gateway. All of 127.0.0.0/8 is this machine.
 import assert from 'node:assert/strict';
 import { type IncomingMessage, request } from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
@@ -17,14 +17,14 @@ const IN_DEFAULT = { namespace: 'default' };
 const GROUP = 'gateway.networking.k8s.io/v1';
 
 /** A Gateway whose route sends everyone to a host of its name. */
-const add = async (client: Client, name: string, port: number): Promise<void> => {
+const add = async (client: Client, name: string, port: number, addresses?: readonly object[]): Promise<void> => {
   const metadata = { name, ...IN_DEFAULT };
   const listeners = [{ name: 'http', port, protocol: 'HTTP' }];
   await client.create(GATEWAYS, {
     apiVersion: GROUP,
     kind: 'Gateway',
     metadata,
-    spec: { gatewayClassName: 'weft', listeners },
+    spec: { gatewayClassName: 'weft', listeners, ...(addresses && { addresses }) },
   });
   const filters = [{ type: 'RequestRedirect', requestRedirect: { hostname: `${name}.example` } }];
   const spec = { parentRefs: [{ name }], rules: [{ filters }] };
@@ -53,7 +53,7 @@ const untilSentTo = (host: string, port: number, want: string) =>
   until(`${host} to answer ${want}`, async () => (await sentTo(host, port)) === want);
 
 const run = async (engine: string, t: TestContext): Promise<void> => {
-  const control = await startControl('--gateway-addresses=127.90.0.0/24');
+  const control = await startControl('--gateway-addresses=127.90.0.0/24', '--cluster-addresses=127.92.0.0/24');
   t.after(() => control.close());
   control.start('proxy', '--role=gateway', '--namespace=weft-system', `--engine=${engine}`, '--ready-port=0');
   const client = control.client();
@@ -65,6 +65,10 @@ const run = async (engine: string, t: TestContext): Promise<void> => {
   assert.deepEqual([a, b], ['127.90.0.1', '127.90.0.2']);
   await untilSentTo(a, port, 'a.example');
   await untilSentTo(b, port, 'b.example');
+
+  await add(client, 'inner', port, [{ type: 'IPAddress', routability: 'Cluster' }]);
+  assert.equal(await addressOf(client, 'inner'), '127.92.0.1');
+  await untilSentTo('127.92.0.1', port, 'inner.example');
 
   await control.kill();
   await control.restart();

@@ -62,7 +62,10 @@ const address = ({ value, minLength }: { value: 'value' | 'value!'; minLength?: 
         maxLength: 253,
       }),
       [value]: text('The address.', { maxLength: 253, ...(minLength ? { minLength } : {}) }),
-      routability: text('From where it is reached; not used.', { maxLength: 253, rules: [validRoutability] }),
+      routability: text('From where it is reached: everywhere when unset, or from the Cluster alone.', {
+        maxLength: 253,
+        rules: [validRoutability],
+      }),
     },
     { rules: [checkAddress] },
   );

@@ -51,14 +51,39 @@ export class SelfPeer {
   }
 }
 
+/** One object per connection, as the sender tells what many events have in common only once. */
 const callerOf = (info: ConnectionInfo): EventPeer => {
+  info.caller ??= makeCaller(info);
+  return info.caller;
+};
+
+const makeCaller = (info: ConnectionInfo): EventPeer => {
   const address = `${info.peerAddress}:${info.peerPort}`;
   const { peer } = info;
   return peer ? { identity: peer.spiffeId, namespace: peer.identity.namespace, address } : { address };
 };
 
+interface KnownCallee {
+  readonly self: EventPeer;
+  readonly service: ServiceRef | undefined;
+  readonly direction: Listener['direction'];
+  readonly peer: EventPeer;
+}
+
+/** The last that was told of each endpoint. */
+const callees = new WeakMap<Endpoint, KnownCallee>();
+
 const calleeOf = (self: EventPeer, finished: Finished): EventPeer => {
   const { endpoint, service, direction } = finished;
+  if (!endpoint) return makeCallee(self, finished);
+  const known = callees.get(endpoint);
+  if (known && known.self === self && known.service === service && known.direction === direction) return known.peer;
+  const peer = makeCallee(self, finished);
+  callees.set(endpoint, { self, service, direction, peer });
+  return peer;
+};
+
+const makeCallee = (self: EventPeer, { endpoint, service, direction }: Finished): EventPeer => {
   const peer: { -readonly [K in keyof EventPeer]: EventPeer[K] } = {};
   if (service) {
     peer.namespace = service.namespace;

@@ -1,5 +1,6 @@
 // What is known of a connection that was accepted, once and for all its requests. Called by listener.ts.
 import type { Socket } from 'node:net';
+import type { EventPeer } from '../../model/event.ts';
 import type { Origin } from '../proxy-protocol/header.ts';
 import type { ClientCertificate } from '../tls/client-certificate.ts';
 import type { SecuredPeer } from '../tls/handshakes.ts';
@@ -18,6 +19,8 @@ export interface ConnectionInfo {
   /** Proven by mutual TLS of the mesh. */
   readonly peer: PeerIdentity | undefined;
   readonly certificate?: ClientCertificate | undefined;
+  /** How events name the client; kept by events.ts. */
+  caller: EventPeer | undefined;
 }
 
 /** IPv4 addresses that came over an IPv6 socket are IPv4 addresses. */
@@ -39,4 +42,5 @@ export const connectionInfoOf = (
   tls: secured?.tls ?? 'none',
   peer: secured?.identity,
   certificate: secured?.certificate,
+  caller: undefined,
 });

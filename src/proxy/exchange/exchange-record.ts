@@ -88,7 +88,7 @@ export class ExchangeRecord {
         bytesSent: answer.bytes,
         flags,
         attempts: attempts?.count ?? 0,
-        policy: decision && { verdict: decision.verdict, names: decision.names, reason: decision.reason },
+        policy: decision,
         http: httpPart({ path: this.#path, host: this.#host }, this.#message.method, answer.status, ids, grpcStatus),
       }),
     );

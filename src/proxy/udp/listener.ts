@@ -166,6 +166,7 @@ export class UdpListener implements Bound {
       sni: '',
       tls: 'none' as const,
       peer: undefined,
+      caller: undefined,
     };
     const owner = this;
     return new UdpSession(this.#context, this.#self, info, prepared, {

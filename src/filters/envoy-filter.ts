@@ -9,7 +9,10 @@ import type {
   RouteActionSchema,
   RouteSchema,
 } from '../gen/envoy/config/route/v3/route_components_pb.js';
-import type { HttpFilterSchema } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type {
+  HttpFilterSchema,
+  ResponseMapperSchema,
+} from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { ForwardAction, Route, RouteFilter } from '../model/route.ts';
 import type { Cluster, HttpHandler, RouteTable } from '../model/snapshot.ts';
 import type { Init } from './envoy-message.ts';
@@ -47,6 +50,8 @@ export interface EnvoySetting {
   httpFilter?: EnvoyFilter['httpFilter'];
   /** What a route that forwards needs. */
   route?(action: ForwardAction, context: RouteContext): EnvoyRouteParts;
+  /** Changes of answers that Envoy makes by itself; the first that fits is made. */
+  readonly replies?: readonly Init<typeof ResponseMapperSchema>[];
   cluster?(cluster: Cluster): Partial<Init<typeof ClusterSchema>>;
   /** What connections are made over, where it is not plain text; behind a PROXY protocol header. */
   transportSocket?(cluster: Cluster): Init<typeof TransportSocketSchema> | undefined;

@@ -2,7 +2,7 @@
 import type { ForwardAction, Route } from '../../model/route.ts';
 import type { FilterCase } from '../filter-case.ts';
 
-const to = (limits: Pick<ForwardAction, 'maxRequestBytes'>): Route['action'] => ({
+const to = (limits: Pick<ForwardAction, 'maxRequestBytes' | 'maxResponseBytes'>): Route['action'] => ({
   type: 'forward',
   targets: [{ cluster: 'program', weight: 1, filters: [] }],
   ...limits,
@@ -26,6 +26,18 @@ export const sizeLimitCases: Readonly<Record<string, FilterCase>> = {
     filters: [],
     action: to({ maxRequestBytes: 4 }),
     calls: [{ method: 'POST', body: '01234', chunked: true, want: { status: 413 } }],
+  },
+  'an answer is as large as its route allows': {
+    filters: [],
+    action: to({ maxResponseBytes: 4 }),
+    calls: [
+      { program: { body: '0123' }, want: { status: 200, body: '0123' } },
+      { program: { body: '' }, want: { status: 200, body: '' } },
+      { program: { body: '0123', length: false }, want: { status: 200, body: '0123' } },
+      { program: { status: 204, body: '', length: false }, want: { status: 204 } },
+      { program: { body: '01234' }, want: { status: 502, reached: true } },
+      { method: 'HEAD', program: { body: '01234' }, want: { status: 200, headers: { 'content-length': '5' } } },
+    ],
   },
   'a route without a limit takes any': {
     filters: [],

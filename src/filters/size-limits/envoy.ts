@@ -1,22 +1,66 @@
-// The largest request, of a listener and of a route, in Envoy: its buffer filter, which holds a body until it is whole. Named
-// by registry.ts.
+// Limits of sizes in Envoy: filters that hold a body until it is whole, for requests and for answers. Named by registry.ts.
+import type { Any } from '@bufbuild/protobuf/wkt';
 import { FilterConfigSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
+import { ExpressionFilterSchema } from '../../gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
 import { BufferPerRouteSchema, BufferSchema } from '../../gen/envoy/extensions/filters/http/buffer/v3/buffer_pb.js';
+import { FileSystemBufferFilterConfigSchema } from '../../gen/envoy/extensions/filters/http/file_system_buffer/v3/file_system_buffer_pb.js';
 import type { EnvoySetting } from '../envoy-filter.ts';
 import { configured, pack } from '../envoy-message.ts';
 
-const BUFFER = 'envoy.filters.http.buffer';
+const REQUESTS = 'envoy.filters.http.buffer';
+/** It could use files too, but is given none. */
+const RESPONSES = 'envoy.filters.http.file_system_buffer';
+
+const bypass = { behavior: { behavior: { case: 'bypass', value: {} } } } as const;
+
+/** For the route that says so. */
+const enabled = (config: Any): Any => pack(FilterConfigSchema, { config });
+
+const requestsUpTo = (maxRequestBytes: number): Any =>
+  pack(BufferPerRouteSchema, { override: { case: 'buffer', value: { maxRequestBytes } } });
+
+const responsesUpTo = (maxBytes: number): Any =>
+  pack(FileSystemBufferFilterConfigSchema, {
+    // It wants a thread for files, whether there are any or not; all routes share one.
+    managerConfig: { managerType: { case: 'threadPool', value: { threadCount: 1 } } },
+    request: bypass,
+    response: {
+      behavior: { behavior: { case: 'fullyBuffer', value: {} } },
+      memoryBufferBytesLimit: BigInt(maxBytes),
+      storageBufferBytesLimit: 0n,
+    },
+  });
 
 export const envoySetting: EnvoySetting = {
-  /** Without a limit it is for routes that have one. */
+  /** Without a limit they are for routes that have one. */
   httpFilter({ limits }) {
     const maxBytes = limits?.maxRequestBytes;
-    const filter = configured(BUFFER, BufferSchema, { maxRequestBytes: maxBytes ?? 1 });
-    return { ...filter, ...(maxBytes === undefined && { disabled: true }) };
+    const requests = configured(REQUESTS, BufferSchema, { maxRequestBytes: maxBytes ?? 1 });
+    const responses = configured(RESPONSES, FileSystemBufferFilterConfigSchema, { request: bypass, response: bypass });
+    return [
+      { ...requests, ...(maxBytes === undefined && { disabled: true }) },
+      { ...responses, disabled: true },
+    ];
   },
-  route({ maxRequestBytes }) {
-    if (maxRequestBytes === undefined) return {};
-    const config = pack(BufferPerRouteSchema, { override: { case: 'buffer', value: { maxRequestBytes } } });
-    return { perFilter: { [BUFFER]: pack(FilterConfigSchema, { config }) } };
-  },
+  replies: [
+    {
+      filter: {
+        filterSpecifier: {
+          case: 'extensionFilter',
+          value: configured('envoy.access_loggers.extension_filters.cel', ExpressionFilterSchema, {
+            // An answer of Envoy's own that says nothing of its reason.
+            expression: "response.code == 500 && response.code_details == ''",
+          }),
+        },
+      },
+      statusCode: 502,
+      body: { specifier: { case: 'inlineString', value: 'the answer of the upstream is too large\n' } },
+    },
+  ],
+  route: ({ maxRequestBytes, maxResponseBytes }) => ({
+    perFilter: {
+      ...(maxRequestBytes !== undefined && { [REQUESTS]: enabled(requestsUpTo(maxRequestBytes)) }),
+      ...(maxResponseBytes !== undefined && { [RESPONSES]: enabled(responsesUpTo(maxResponseBytes)) }),
+    },
+  }),
 };

@@ -1,8 +1,11 @@
-// How large requests of a route may be. A listener has a limit of its own beside it: ClientLimits of model/snapshot.ts.
+// How large requests of a route, and answers to them, may be. A listener has a limit of its own for requests: ClientLimits of
+// model/snapshot.ts.
 declare module '../../model/route.ts' {
   interface ForwardAction {
     /** Of a request's body: 413. */
     readonly maxRequestBytes?: number;
+    /** Of an answer's body: 502, or cut off where it was not known beforehand. */
+    readonly maxResponseBytes?: number;
   }
 }
 

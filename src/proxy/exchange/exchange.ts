@@ -33,6 +33,7 @@ import { type AnswerOwner, SentAnswer } from './sent-answer.ts';
 import { takeUnsent, UNSENT_FIELDS } from './unsent.ts';
 
 const MAX_INTERIM = 16;
+const TOO_LARGE = 'the answer of the upstream is too large';
 const NOT_BASE64 = 'the body is not base64';
 
 export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
@@ -376,6 +377,10 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       return;
     }
     if (this.#retries!.afterAnswer(message)) return;
+    if (!this.#answer.fits(this.#forward!.config.maxResponseBytes, message, bodyMode)) {
+      this.onTooLarge();
+      return;
+    }
     const request = this.#message;
     this.#answer.begun = true;
     this.#answer.status = status;
@@ -435,12 +440,17 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     this.#filters?.editAnswer(message);
   }
 
+  onTooLarge(): void {
+    this.#attempts!.stream?.drop();
+    this.onBadAnswer(TOO_LARGE, TOO_LARGE);
+  }
+
   onUpstreamDrain(): void {
     this.#down.wantBody();
     this.#armDeadline();
   }
 
-  onBadAnswer(reason: string): void {
+  onBadAnswer(reason: string, told = 'upstream protocol error: its answer is not valid HTTP'): void {
     if (this.#over) return;
     const { cluster } = this.#attempts!;
     cluster.failures++;
@@ -449,7 +459,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       this.#abort('UPE');
       return;
     }
-    this.answer(502, 'upstream protocol error: its answer is not valid HTTP', 'UPE');
+    this.answer(502, told, 'UPE');
   }
 
   onUpstreamGone(end: UpstreamEnd): void {
@@ -515,14 +525,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     const nowMs = this.#context.clock.now();
     const head = { status, headers: [...headers] };
     this.#filters?.editAnswer(head);
-    const plain: LocalAnswer = {
-      status: head.status,
-      body: text,
-      headers: head.headers,
-      close: this.#close,
-      isHead,
-      nowMs,
-    };
+    const plain: LocalAnswer = { ...head, body: text, close: this.#close, isHead, nowMs };
     const answer = this.#call?.localAnswer(plain, flag === 'UT') ?? plain;
     this.#answer.status = answer.status;
     this.#answer.headers = answer.headers;

@@ -1,14 +1,16 @@
 // One answer on its way to the client: how far it is, and the filter that its body goes through where there is one.
 // Kept by exchange.ts.
 import type { BodyFilter, BodyOut } from '../../filters/filter.ts';
+import { ResponseAllowance } from '../../filters/size-limits/proxy.ts';
 import type { ClientStream } from '../downstream/client-stream.ts';
 import { CHUNKED, NO_BODY } from '../http1/body.ts';
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
 import type { Lender } from '../wires/wire.ts';
 import type { ExchangeFilters } from './filter-run.ts';
 
-/** What the filter of a body tells of it. */
+/** Is told how a body goes. */
 export interface AnswerOwner {
+  onTooLarge(): void;
   onFiltered(): void;
   onFilterDrained(): void;
   onFilterFailed(): void;
@@ -27,6 +29,7 @@ export class SentAnswer implements BodyOut {
   trailers: readonly string[] | undefined;
   readonly #owner: AnswerOwner;
   #filter: BodyFilter | undefined;
+  #allowance: ResponseAllowance | undefined;
   #down: ClientStream | undefined;
   #over = false;
 
@@ -37,6 +40,13 @@ export class SentAnswer implements BodyOut {
   /** As much waits that the source has to stop. */
   get blocked(): boolean {
     return this.#filter?.blocked === true;
+  }
+
+  /** False where its head tells that it is too large; else its body is counted. */
+  fits(maxBytes: number | undefined, { contentLength }: ResponseMessage, bodyMode: number): boolean {
+    if (maxBytes === undefined || bodyMode === NO_BODY) return true;
+    this.#allowance = new ResponseAllowance(maxBytes);
+    return contentLength <= maxBytes;
   }
 
   begin(
@@ -57,6 +67,10 @@ export class SentAnswer implements BodyOut {
   }
 
   body(down: ClientStream, from: Lender, buffer: Buffer, start: number, end: number): void {
+    if (this.#allowance?.take(end - start) === false) {
+      this.#owner.onTooLarge();
+      return;
+    }
     if (this.#filter) {
       this.#filter.write(buffer, start, end);
       return;

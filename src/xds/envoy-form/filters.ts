@@ -6,7 +6,10 @@ import { filterOrder } from '../../filters/registry.ts';
 import type { AccessLogSchema } from '../../gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { ClusterSchema } from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocketSchema } from '../../gen/envoy/config/core/v3/base_pb.js';
-import type { HttpFilterSchema } from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type {
+  HttpFilterSchema,
+  ResponseMapperSchema,
+} from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { ForwardAction, Route, RouteFilter } from '../../model/route.ts';
 import type { Cluster, HttpHandler, RouteTable } from '../../model/snapshot.ts';
 import type { Init } from './message.ts';
@@ -21,6 +24,10 @@ const order = await Promise.all(
 
 export const chainFilters = (handler: HttpHandler, table: RouteTable | undefined): Init<typeof HttpFilterSchema>[] =>
   order.flatMap(({ filter, setting }) => (filter ?? setting)?.httpFilter?.(handler, table) ?? []);
+
+export const settingReplies: readonly Init<typeof ResponseMapperSchema>[] = order.flatMap(
+  ({ setting }) => setting?.replies ?? [],
+);
 
 const keys = new WeakMap<RouteTable, string>();
 

@@ -18,7 +18,7 @@ import { UuidRequestIdConfigSchema } from '../../gen/envoy/extensions/request_id
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { ForwardClientCert, HttpHandler, RouteTable } from '../../model/snapshot.ts';
 import type { AccessLogInit } from './access-log.ts';
-import { chainFilters } from './filters.ts';
+import { chainFilters, settingReplies } from './filters.ts';
 import { timedOutCall, webFilter } from './grpc.ts';
 import { configured, duration, extension, fromAds, type Init, pack } from './message.ts';
 import { httpRbac } from './rbac.ts';
@@ -109,6 +109,7 @@ const localReplies = (explicitProxy: boolean, mesh: boolean): Init<typeof LocalR
     localReply('NC', 'the backend of this route is not valid\n'),
     timedOutCall(),
     ...(mesh ? [UNSENT] : []),
+    ...settingReplies,
   ],
 });
 

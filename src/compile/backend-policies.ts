@@ -78,7 +78,7 @@ export const openBackendPolicies = (inputs: BackendPolicyInputs): BackendPolicie
     const { annotations = {} } = input.resource.metadata;
     const settings = backendSettings(input.spec, input.key, annotations);
     const compiled = { input, settings, refused: refusedParts(input.spec, annotations) };
-    for (const { path, what } of compiled.refused) problems.push(notSupported(input, `spec.${path}`, what, REST));
+    for (const { path, what } of compiled.refused) problems.push(notSupported(input, path, what, REST));
     const targets = targetsOf(input, inputs).map((target) => {
       const verdict = verdictAt(compiled, target, places, owners);
       if (verdict.status !== 'True' && verdict.reason !== 'Invalid') {
@@ -184,7 +184,7 @@ const verdictAt = (
   if (owner) return no('Accepted', 'Conflicted', `the older policy ${owner.input.key} is for the same target`);
   owners.set(place, compiled);
   if (compiled.refused.length === 0) return yes('Accepted', 'Accepted');
-  const faults = compiled.refused.map(({ path, what }) => `spec.${path}: ${what} is not supported`);
+  const faults = compiled.refused.map(({ path, what }) => `${path}: ${what} is not supported`);
   return no('Accepted', 'Invalid', `${faults.join('; ')}; ${REST}`);
 };
 

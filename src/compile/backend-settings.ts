@@ -4,7 +4,6 @@ import type { Compression } from '../filters/compression/schema.ts';
 import type { GrpcRetryStatus, RetryPolicy } from '../filters/retry/schema.ts';
 import type { BackendTrafficPolicySpec, RetrySpec, RetryTrigger } from '../kinds/backend-traffic-policy/types.ts';
 import { parseDurationMs } from '../kinds/duration.ts';
-import { parseQuantity } from '../kinds/quantity.ts';
 import { grpcStatus } from '../model/grpc.ts';
 import type { BackendTraffic } from '../model/mesh.ts';
 import type { ForwardAction } from '../model/route.ts';
@@ -12,6 +11,7 @@ import { BALANCING_FIELDS, balancingSettings, hashOf, refusedBalancing } from '.
 import { compileCompression } from './compression.ts';
 import { unsupportedPaths } from './policy-fields.ts';
 import { compileRateLimits, type RateLimits, refusedRateLimits } from './rate-limits.ts';
+import { refusedSizes, type SizeSettings, sizeSettings } from './size-settings.ts';
 
 /** What compile honours; any other field that is set is told in the status. */
 const SUPPORTED = new Set([
@@ -41,7 +41,7 @@ const SUPPORTED = new Set([
 
 export interface BackendSettings {
   readonly cluster: BackendTraffic;
-  readonly route: Pick<ForwardAction, 'timeoutMs' | 'attemptTimeoutMs' | 'retry' | 'maxRequestBytes' | 'hash'>;
+  readonly route: Pick<ForwardAction, 'timeoutMs' | 'attemptTimeoutMs' | 'retry' | 'hash'> & SizeSettings;
   readonly rateLimits: RateLimits;
   readonly compression: Compression | undefined;
 }
@@ -60,8 +60,7 @@ export const backendSettings = (
   owner: string,
   annotations: Annotations,
 ): BackendSettings => {
-  const { timeout, retry, requestBuffer, loadBalancer } = spec;
-  const isLimited = requestBuffer && requestBuffer.mode !== 'LimitOnly';
+  const { timeout, retry, loadBalancer } = spec;
   return {
     cluster: { ...clusterSettings(spec), ...balancingSettings(spec, annotations) },
     route: given({
@@ -69,7 +68,7 @@ export const backendSettings = (
       attemptTimeoutMs: parseDurationMs(retry?.perRetry?.timeout) || undefined,
       retry: retry && compileRetry(retry),
       hash: loadBalancer?.consistentHash && hashOf(loadBalancer.consistentHash),
-      maxRequestBytes: isLimited ? parseQuantity(requestBuffer.limit) : undefined,
+      ...sizeSettings(spec, annotations),
     }),
     rateLimits: compileRateLimits(spec.rateLimit, owner),
     compression: compileCompression(spec),
@@ -77,11 +76,10 @@ export const backendSettings = (
 };
 
 export const refusedParts = (spec: BackendTrafficPolicySpec, annotations: Annotations): Refused[] => {
-  const { requestBuffer, circuitBreaker } = spec;
-  const found = unsupportedPaths(spec, SUPPORTED).map((path) => ({ path, what: 'this field' }));
+  const { circuitBreaker } = spec;
+  const found: Refused[] = unsupportedPaths(spec, SUPPORTED).map((path) => ({ path, what: 'this field' }));
   found.push(...refusedRateLimits(spec.rateLimit));
   found.push(...refusedBalancing(spec, annotations));
-  if (requestBuffer?.mode === 'LimitOnly') found.push({ path: 'requestBuffer.mode', what: 'LimitOnly' });
   const counts = {
     maxConnections: circuitBreaker?.maxConnections,
     maxPendingRequests: circuitBreaker?.maxPendingRequests,
@@ -91,7 +89,8 @@ export const refusedParts = (spec: BackendTrafficPolicySpec, annotations: Annota
   for (const [name, value] of Object.entries(counts)) {
     if (value === 0) found.push({ path: `circuitBreaker.${name}`, what: 'a limit of 0' });
   }
-  return found;
+  const inSpec = found.map(({ path, what }) => ({ path: `spec.${path}`, what }));
+  return [...inSpec, ...refusedSizes(annotations)];
 };
 
 /** Without what is undefined. */

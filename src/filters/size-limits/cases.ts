@@ -2,11 +2,16 @@
 import type { ForwardAction, Route } from '../../model/route.ts';
 import type { FilterCase } from '../filter-case.ts';
 
-const to = (limits: Pick<ForwardAction, 'maxRequestBytes' | 'maxResponseBytes'>): Route['action'] => ({
+const to = (
+  limits: Pick<ForwardAction, 'maxRequestBytes' | 'maxResponseBytes' | 'keptRequestBytes' | 'retry'>,
+): Route['action'] => ({
   type: 'forward',
   targets: [{ cluster: 'program', weight: 1, filters: [] }],
   ...limits,
 });
+
+const retry = { attempts: 1, statuses: [503], backoffMs: 1 };
+const LARGE = 'x'.repeat(100_000);
 
 const tooLarge = { status: 413, reached: false } as const;
 
@@ -37,6 +42,26 @@ export const sizeLimitCases: Readonly<Record<string, FilterCase>> = {
       { program: { status: 204, body: '', length: false }, want: { status: 204 } },
       { program: { body: '01234' }, want: { status: 502, reached: true } },
       { method: 'HEAD', program: { body: '01234' }, want: { status: 200, headers: { 'content-length': '5' } } },
+    ],
+  },
+  'a request is sent again where its body was kept': {
+    filters: [],
+    action: to({ keptRequestBytes: 200_000, retry }),
+    calls: [
+      {
+        method: 'PUT',
+        body: LARGE,
+        program: [{ status: 503 }, {}],
+        want: { status: 200, attempts: 2, receivedBody: LARGE },
+      },
+    ],
+  },
+  'one that is larger than what is kept passes, but only once': {
+    filters: [],
+    action: to({ keptRequestBytes: 1000, retry }),
+    calls: [
+      { method: 'PUT', body: LARGE, want: { status: 200, attempts: 1, receivedBody: LARGE } },
+      { method: 'PUT', body: LARGE, program: [{ status: 503 }, {}], want: { status: 503, attempts: 1 } },
     ],
   },
   'a route without a limit takes any': {

@@ -13,6 +13,9 @@ const RESPONSES = 'envoy.filters.http.file_system_buffer';
 
 const bypass = { behavior: { behavior: { case: 'bypass', value: {} } } } as const;
 
+/** Envoy counts no further. */
+const bounded = (bytes: number): number => Math.min(bytes, 0xffffffff);
+
 /** For the route that says so. */
 const enabled = (config: Any): Any => pack(FilterConfigSchema, { config });
 
@@ -35,7 +38,7 @@ export const envoySetting: EnvoySetting = {
   /** Without a limit they are for routes that have one. */
   httpFilter({ limits }) {
     const maxBytes = limits?.maxRequestBytes;
-    const requests = configured(REQUESTS, BufferSchema, { maxRequestBytes: maxBytes ?? 1 });
+    const requests = configured(REQUESTS, BufferSchema, { maxRequestBytes: bounded(maxBytes ?? 1) });
     const responses = configured(RESPONSES, FileSystemBufferFilterConfigSchema, { request: bypass, response: bypass });
     return [
       { ...requests, ...(maxBytes === undefined && { disabled: true }) },
@@ -57,10 +60,11 @@ export const envoySetting: EnvoySetting = {
       body: { specifier: { case: 'inlineString', value: 'the answer of the upstream is too large\n' } },
     },
   ],
-  route: ({ maxRequestBytes, maxResponseBytes }) => ({
+  route: ({ maxRequestBytes, maxResponseBytes, keptRequestBytes }) => ({
+    ...(keptRequestBytes !== undefined && { route: { perRequestBufferLimitBytes: bounded(keptRequestBytes) } }),
     perFilter: {
-      ...(maxRequestBytes !== undefined && { [REQUESTS]: enabled(requestsUpTo(maxRequestBytes)) }),
-      ...(maxResponseBytes !== undefined && { [RESPONSES]: enabled(responsesUpTo(maxResponseBytes)) }),
+      ...(maxRequestBytes !== undefined && { [REQUESTS]: enabled(requestsUpTo(bounded(maxRequestBytes))) }),
+      ...(maxResponseBytes !== undefined && { [RESPONSES]: enabled(responsesUpTo(bounded(maxResponseBytes))) }),
     },
   }),
 };

@@ -81,7 +81,12 @@ const spec = object('What is wanted of it.', {
   timeout,
   requestBuffer: object('The largest request.', {
     'limit!': intOrString("Of a request's body, in bytes or with a unit (10Mi); 413 for a larger one."),
-    mode: text('FullBuffer; LimitOnly is not supported.', { enum: ['FullBuffer', 'LimitOnly'] }),
+    mode: text(
+      'BufferAndLimit (once FullBuffer); LimitOnly: so much of a body is kept for a retry, larger ones pass too.',
+      {
+        enum: ['BufferAndLimit', 'LimitOnly', 'FullBuffer'],
+      },
+    ),
   }),
   mergeType: text('Whether it is merged with the policy of the Gateway; not supported yet.', {
     enum: ['StrategicMerge', 'JSONMerge'],

@@ -178,7 +178,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     // Calls give themselves a time, and may be silent for as long.
     this.#times.limitCall(this.#call?.timeoutMs(message, action.config.timeoutMs));
     if (this.#received.done) this.#times.limitRequest(action.config.timeoutMs);
-    this.#received.keep(this.#context.limits.maxKeptBytes);
+    this.#received.keep(action.config.keptRequestBytes ?? this.#context.limits.maxKeptBytes);
     if (!target.open) {
       this.#forwardTo(target, action, cluster);
       return;

@@ -1,5 +1,7 @@
 // Clusters in Envoy's terms.
 import { create } from '@bufbuild/protobuf';
+import { WireType } from '@bufbuild/protobuf/wire';
+import { withNewer } from '../../filters/envoy-message.ts';
 import { envoyBudget } from '../../filters/retry/envoy.ts';
 import {
   Cluster_DiscoveryType,
@@ -7,6 +9,7 @@ import {
   ClusterSchema,
 } from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
 import { RoutingPriority, TransportSocketSchema } from '../../gen/envoy/config/core/v3/base_pb.js';
+import { HttpProtocolOptionsSchema as HttpOptionsSchema } from '../../gen/envoy/config/core/v3/protocol_pb.js';
 import { ProxyProtocolConfig_Version } from '../../gen/envoy/config/core/v3/proxy_protocol_pb.js';
 import { InternalUpstreamTransportSchema } from '../../gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js';
 import { ProxyProtocolUpstreamTransportSchema } from '../../gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
@@ -106,6 +109,9 @@ const limitsOf = (cluster: Cluster): Init<typeof ClusterSchema> => {
   };
 };
 
+/** max_response_headers_kb: 64, as much as the own engine takes. */
+const MAX_HEAD = { no: 7, wireType: WireType.LengthDelimited, data: new Uint8Array([2, 8, 64]) };
+
 const http1 = { enableTrailers: true };
 const http2 = { allowConnect: true };
 
@@ -132,7 +138,9 @@ export const clusterInit = (cluster: Cluster): Init<typeof ClusterSchema> => ({
   ignoreHealthOnHostRemoval: true,
   typedExtensionProtocolOptions: {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
-      commonHttpProtocolOptions: { idleTimeout: duration(cluster.idleTimeoutMs) },
+      commonHttpProtocolOptions: withNewer(HttpOptionsSchema, { idleTimeout: duration(cluster.idleTimeoutMs) }, [
+        MAX_HEAD,
+      ]),
       ...versionOf(cluster),
     }),
   },

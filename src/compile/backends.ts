@@ -1,4 +1,5 @@
 // Where a route's backendRefs lead: a cluster, or why none. Used by routes.ts.
+import type { SessionPersistence } from '../filters/session-affinity/schema.ts';
 import { type BackendRef, GATEWAY_GROUP } from '../kinds/route-parts.ts';
 import { INVALID_CLUSTER } from '../model/snapshot.ts';
 import { outboundCluster, serviceHost } from './cluster-names.ts';
@@ -13,8 +14,8 @@ export interface Backends {
 }
 
 export type ResolvedBackend =
-  | { readonly cluster: string; readonly problem?: undefined }
-  | { readonly cluster: typeof INVALID_CLUSTER; readonly problem: BackendProblem };
+  | { readonly cluster: string; readonly session?: SessionPersistence; readonly problem?: undefined }
+  | { readonly cluster: typeof INVALID_CLUSTER; readonly session?: undefined; readonly problem: BackendProblem };
 
 export interface BackendProblem {
   readonly reason: 'BackendNotFound' | 'RefNotPermitted' | 'InvalidKind' | 'FilterNotFound' | 'InvalidFilter';
@@ -30,6 +31,7 @@ export const openBackends = (
   services: ReadonlyMap<string, ServiceShape>,
   grants: Grants,
   extension: Extensions,
+  sessions: ReadonlyMap<string, SessionPersistence>,
 ): Backends => ({
   extension,
   resolve(ref, { kind, backends }, from) {
@@ -59,6 +61,7 @@ export const openBackends = (
       return refused('BackendNotFound', `Service ${namespace}/${ref.name} has no ${what} ${ref.port} (it has ${has})`);
     }
     const variant = wanted === 'udp' ? 'udp' : backends === 'grpc' ? 'h2' : '';
-    return { cluster: outboundCluster(ref.port ?? 0, serviceHost(service), variant) };
+    const session = sessions.get(service.key);
+    return { cluster: outboundCluster(ref.port ?? 0, serviceHost(service), variant), ...(session && { session }) };
   },
 });

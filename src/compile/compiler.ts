@@ -26,10 +26,10 @@ import { keepEqual, openStage } from './keep.ts';
 import { openMeshServices } from './mesh-services.ts';
 import { openWorkloads } from './mesh-workloads.ts';
 import { openGrants } from './references.ts';
-import { compileRetryBudgets, type RetryBudgets } from './retry-budgets.ts';
 import { routeKindId, routeKinds } from './route-kinds.ts';
 import { openRouting, type Routing, type RoutingOptions } from './routing.ts';
 import { openSecurity } from './security.ts';
+import { compileServicePolicies, type ServicePolicies } from './service-policies.ts';
 import { openSnapshots } from './snapshot.ts';
 import { changedOnly, istioStatusOf, type Status } from './statuses.ts';
 
@@ -83,13 +83,20 @@ export const openCompiler = ({
   const security = openSecurity({ trustDomain, rootNamespace });
   const snapshots = openSnapshots();
   const backendTlsStage = openStage<BackendTlsPart>();
-  const retriesStage = openStage<RetryBudgets>();
+  const servicePoliciesStage = openStage<ServicePolicies>();
+  let sessions: ServicePolicies['sessions'] = new Map();
   let backendTls: Mesh['backendTls'] = new Map();
   return {
     compile(resources, { revision, nowMs, gatewayAddresses = [], settling = false }) {
       const inputs = readInputs(resources);
       const parts = workloads.read(inputs);
       const found = services.read(inputs, parts);
+      const shapes = found.own.map(({ shape }) => shape);
+      const servicePolicies = inputs.of<XBackendTrafficPolicySpec>('gateway.networking.x-k8s.io/XBackendTrafficPolicy');
+      const forServices = servicePoliciesStage([servicePolicies, servicePolicies.length > 0 ? shapes : []], () =>
+        compileServicePolicies(servicePolicies, new Set(shapes.map(({ key }) => key)), nowMs),
+      );
+      sessions = keepEqual(sessions, forServices.sessions);
       const routingInputs = {
         classes: inputs.of<GatewayClassSpec>('gateway.networking.k8s.io/GatewayClass'),
         gateways: inputs.of<GatewaySpec>('gateway.networking.k8s.io/Gateway'),
@@ -104,21 +111,17 @@ export const openCompiler = ({
         backendPolicies: inputs.of<BackendTrafficPolicySpec>('gateway.envoyproxy.io/BackendTrafficPolicy'),
         routeFilters: inputs.of<HttpRouteFilterSpec>('gateway.envoyproxy.io/HTTPRouteFilter'),
         namespaces: inputs.of('Namespace'),
-        services: found.own.map(({ shape }) => shape),
+        services: shapes,
+        sessions,
       };
       const known = gatewayAddresses.map(
         ({ gateway = '', address, refusals = [] }) => `${gateway} ${address} ${refusals.join('\n')}`,
       );
-      const { routes, ...others } = routingInputs;
-      const routed = routingStage([...routes, ...Object.values(others), known, [settling]], () =>
+      const { routes, sessions: _, ...others } = routingInputs;
+      const routed = routingStage([...routes, ...Object.values(others), known, [settling, sessions]], () =>
         routing(routingInputs, { nowMs, addresses: gatewayAddresses, settling }),
       );
-      const budgetPolicies = inputs.of<XBackendTrafficPolicySpec>('gateway.networking.x-k8s.io/XBackendTrafficPolicy');
-      const retries = retriesStage([budgetPolicies, budgetPolicies.length > 0 ? routingInputs.services : []], () => {
-        const known = new Set(routingInputs.services.map(({ key }) => key));
-        return compileRetryBudgets(budgetPolicies, known, nowMs);
-      });
-      const all = services.assemble(found.all, routed.serviceRoutes, retries.budgets);
+      const all = services.assemble(found.all, routed.serviceRoutes, forServices.budgets, sessions);
       const tlsPolicies = inputs.of<BackendTlsPolicySpec>('gateway.networking.k8s.io/BackendTLSPolicy');
       const { secrets, configMaps, trustBundles, grants } = routingInputs;
       const tls = backendTlsStage(
@@ -150,7 +153,7 @@ export const openCompiler = ({
         statuses: patchesOf([
           ...routed.statuses,
           ...tls.statuses,
-          ...retries.statuses,
+          ...forServices.statuses,
           ...secured.statuses,
           ...entryStatuses(found.entryProblems, inputs, nowMs),
         ]),
@@ -160,7 +163,7 @@ export const openCompiler = ({
           ...found.problems,
           ...routed.problems,
           ...tls.problems,
-          ...retries.problems,
+          ...forServices.problems,
           ...headerProblems(routingInputs.backendPolicies, routed.gateways, all),
           ...secured.problems,
         ],

@@ -10,7 +10,7 @@ const EVERY_CALL: readonly GrpcRouteMatch[] = [{}];
 export const compileGrpcRoute = ({ rules = [{}] }: GrpcRouteSpec, context: RouteContext): RouteContent => ({
   unsupported: rules.flatMap((rule, i) => unsupportedParts(rule, `spec.rules[${i}]`)),
   routes: rules.flatMap(({ matches, filters = [], backendRefs = [], sessionPersistence }, i) => {
-    const targets = compileTargets(backendRefs, context);
+    const targets = compileTargets(backendRefs, context, sessionPersistence);
     const session = sessionPersistence && compileSession(sessionPersistence, `GRPCRoute/${context.key}/${i}`);
     const action = { type: 'forward', targets, invalidStatus: 503, ...(session && { session }) } as const;
     const edits = compileFilters(filters, context);

@@ -64,7 +64,7 @@ const compileAction = (rule: HttpRouteRule, owner: string, context: RouteContext
   const attemptTimeoutMs = parseDurationMs(rule.timeouts?.backendRequest);
   return {
     type: 'forward',
-    targets: compileTargets(rule.backendRefs ?? [], context),
+    targets: compileTargets(rule.backendRefs ?? [], context, rule.sessionPersistence),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
     ...(retry ? { retry } : {}),

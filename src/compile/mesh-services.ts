@@ -1,5 +1,6 @@
 // Services and ServiceEntries as the services of the Mesh, with the routes of HTTPRoutes. Used by compiler.ts.
 
+import type { SessionPersistence } from '../filters/session-affinity/schema.ts';
 import type { ServiceSpec } from '../kinds/service/schema.ts';
 import type { ServiceEntrySpec } from '../kinds/service-entry/schema.ts';
 import type { MeshService } from '../model/mesh.ts';
@@ -40,12 +41,14 @@ export const openMeshServices = () => {
       parts: readonly ServicePart[],
       routes: ReadonlyMap<string, readonly Route[]>,
       budgets: ReadonlyMap<string, RetryBudget>,
+      sessions: ReadonlyMap<string, SessionPersistence>,
     ): ReadonlyMap<string, MeshService> {
       const next = new Map<string, MeshService>();
       for (const { key, service } of parts) {
         const routed = service.ports.some(({ port }) => routes.has(`${key} ${port}`));
         const retryBudget = budgets.get(key);
-        if (!routed && !retryBudget) {
+        const session = sessions.get(key);
+        if (!routed && !retryBudget && !session) {
           withRoutes.delete(key);
           next.set(key, service);
           continue;
@@ -54,7 +57,8 @@ export const openMeshServices = () => {
           const own = routes.get(`${key} ${port.port}`);
           return own ? { ...port, routes: own } : port;
         });
-        const kept = keepEqual(withRoutes.get(key), { ...service, ports, ...(retryBudget && { retryBudget }) });
+        const policies = { ...(retryBudget && { retryBudget }), ...(session && { session }) };
+        const kept = keepEqual(withRoutes.get(key), { ...service, ports, ...policies });
         withRoutes.set(key, kept);
         next.set(key, kept);
       }

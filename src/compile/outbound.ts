@@ -1,4 +1,5 @@
 // What sidecars share for their outbound calls: clusters, endpoint sets, virtual hosts and tunnels of every service. Computed once per Mesh. Used by snapshot.ts.
+import type { SessionPersistence } from '../filters/session-affinity/schema.ts';
 import type { Mesh, MeshService, ServicePort } from '../model/mesh.ts';
 import type { Route } from '../model/route.ts';
 import type { Cluster, EndpointSet, RouteTable, ServiceRef, Tunnel, VirtualHost } from '../model/snapshot.ts';
@@ -228,14 +229,14 @@ const buildPort = (service: MeshService, port: ServicePort): PortPart => {
     ref,
     cluster,
     ...(port.dns ? {} : { endpoints: { cluster: name, endpoints: port.endpoints } }),
-    routes: port.routes.length > 0 ? port.routes : [defaultRoute(name)],
+    routes: port.routes.length > 0 ? port.routes : [defaultRoute(name, service.session)],
   };
 };
 
 /** Everything goes to the one cluster. */
-export const defaultRoute = (cluster: string): Route => ({
+export const defaultRoute = (cluster: string, session?: SessionPersistence): Route => ({
   name: 'default',
   match: { path: { type: 'prefix', value: '/' }, headers: [], queryParams: [] },
   filters: [],
-  action: { type: 'forward', targets: [{ cluster, weight: 1, filters: [] }] },
+  action: { type: 'forward', targets: [{ cluster, weight: 1, filters: [], ...(session && { session }) }] },
 });

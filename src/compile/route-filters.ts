@@ -19,12 +19,23 @@ import { compileExternalAuth, unsupportedAuth } from './external-auth.ts';
 import type { RouteContext, Unsupported } from './routes.ts';
 import { unsupportedSession } from './sessions.ts';
 
-export const compileTargets = (refs: readonly HttpBackendRef[], context: RouteContext): ForwardTarget[] =>
-  context.targets(refs).map(({ cluster, weight, ref }) => {
+/** `own`: the session of the route's rule, in whose place those of Services do not count. */
+export const compileTargets = (
+  refs: readonly HttpBackendRef[],
+  context: RouteContext,
+  own?: SessionPersistenceSpec,
+): ForwardTarget[] =>
+  context.targets(refs).map(({ cluster, weight, session, ref }) => {
     const redirect = ref?.filters?.find(({ requestRedirect }) => requestRedirect)?.requestRedirect;
     const filters = compileFilters(ref?.filters ?? [], context);
     if (isUnguarded(filters)) return { cluster: INVALID_CLUSTER, weight, filters: [] };
-    return { cluster, weight, filters, ...(redirect ? { redirect: compileRedirect(redirect) } : {}) };
+    return {
+      cluster,
+      weight,
+      filters,
+      ...(redirect ? { redirect: compileRedirect(redirect) } : {}),
+      ...(session && !own && { session }),
+    };
   });
 
 /** Nobody can be asked whether a request may pass: none may. */

@@ -1,4 +1,5 @@
 // Routes of every kind before they are attached anywhere: what they lead to, and what can't be done of them. Used by routing.ts and the files of the kinds.
+import type { SessionPersistence } from '../filters/session-affinity/schema.ts';
 import type { BackendRef, RouteSpec, WeightedBackendRef } from '../kinds/route-parts.ts';
 import { openConcat, openMap } from '../lib/lists.ts';
 import { INVALID_CLUSTER, type WeightedCluster } from '../model/snapshot.ts';
@@ -31,6 +32,8 @@ export interface RouteContext {
 
 /** `ref` is absent where the share leads nowhere. */
 export interface Target<Ref> extends WeightedCluster {
+  /** Of its Service. */
+  readonly session?: SessionPersistence;
   readonly ref?: Ref;
 }
 
@@ -129,8 +132,8 @@ const openLookup = (kind: RouteKind, { namespace }: Input, backends: Backends, d
   backend(ref, speaks) {
     const spoken = speaks ? { ...kind, backends: speaks } : kind;
     const ask = (known: Backends) => {
-      const { cluster, problem } = known.resolve(ref, spoken, namespace);
-      return `${cluster} ${problem?.message ?? ''}`;
+      const { cluster, session, problem } = known.resolve(ref, spoken, namespace);
+      return `${cluster} ${problem?.message ?? ''}${session ? JSON.stringify(session) : ''}`;
     };
     dependencies.push({ ask, answer: ask(backends) });
     return backends.resolve(ref, spoken, namespace);
@@ -194,10 +197,10 @@ const resolveTargets = <Ref extends WeightedBackendRef>(
   const targets: Target<Ref>[] = [];
   let lost = 0;
   for (const ref of refs) {
-    const { cluster, problem } = backend(ref);
+    const { cluster, session, problem } = backend(ref);
     if (problem) problems.push(problem);
     if (problem) lost += ref.weight;
-    else if (ref.weight > 0) targets.push({ cluster, weight: ref.weight, ref });
+    else if (ref.weight > 0) targets.push({ cluster, weight: ref.weight, ...(session && { session }), ref });
   }
   if (lost > 0) targets.push({ cluster: INVALID_CLUSTER, weight: lost });
   // No backend to go to: the API wants an error, not "no such route".

@@ -1,5 +1,6 @@
 // The Gateway API part of compile: classes, Gateways and routes together, because each one's status depends on the others.
 
+import type { SessionPersistence } from '../filters/session-affinity/schema.ts';
 import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/types.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { EnvoyProxySpec } from '../kinds/envoy-proxy/schema.ts';
@@ -63,6 +64,8 @@ export interface RoutingInputs {
   readonly namespaces: readonly Input[];
   /** Of Services, not of ServiceEntries. */
   readonly services: readonly ServiceShape[];
+  /** By `namespace/name` of the Service. */
+  readonly sessions: ReadonlyMap<string, SessionPersistence>;
 }
 
 export interface Routing {
@@ -146,8 +149,8 @@ export const openRouting = ({ gatewayAddresses, clusterAddresses, rateLimitFailC
     const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
     const texts = inputs.routeFilters.length > 0 ? inputs.configMaps : NO_INPUTS;
     const extensions = extensionsStage([inputs.routeFilters, texts], () => openExtensions(inputs.routeFilters, texts));
-    const backends = backendsStage([inputs.services, inputs.grants, [extensions]], () =>
-      openBackends(services, grants, extensions),
+    const backends = backendsStage([inputs.services, inputs.grants, [extensions, inputs.sessions]], () =>
+      openBackends(services, grants, extensions, inputs.sessions),
     );
     const compiled = compileRoutes(lists, backends);
     const parents: Parents = {

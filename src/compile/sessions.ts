@@ -1,4 +1,5 @@
-// How rules of routes keep a client with an endpoint. Used by http-routes.ts, grpc-routes.ts and route-filters.ts.
+// How rules of routes keep a client with an endpoint. Used by http-routes.ts, grpc-routes.ts, route-filters.ts and
+// service-policies.ts.
 import { createHash } from 'node:crypto';
 import type { SessionPersistence } from '../filters/session-affinity/schema.ts';
 import { parseDurationMs } from '../kinds/duration.ts';
@@ -12,15 +13,13 @@ export const compileSession = (
 ): SessionPersistence => {
   const name = () => `weft-session-${createHash('sha256').update(owner).digest('hex').slice(0, 12)}`;
   if (type === 'Header') return { type: 'header', name: (header?.name ?? name()).toLowerCase() };
-  const ttlMs = cookie?.lifetimeType === 'Permanent' ? parseDurationMs(absoluteTimeout) : undefined;
-  return { type: 'cookie', name: cookie?.name ?? name(), path: cookie?.path ?? '/', ...(ttlMs && { ttlMs }) };
+  const ttlMs = parseDurationMs(absoluteTimeout);
+  const end = ttlMs && { ttlMs, ...(cookie?.lifetimeType !== 'Permanent' && { untilClosed: true as const }) };
+  return { type: 'cookie', name: cookie?.name ?? name(), path: cookie?.path ?? '/', ...end };
 };
 
-/** An end can only be told to clients that keep the cookie until then. */
-export const unsupportedSession = (
-  { type, absoluteTimeout, cookie }: SessionPersistenceSpec,
-  path: string,
-): Unsupported[] => {
-  if (absoluteTimeout === undefined || (type === 'Cookie' && cookie?.lifetimeType === 'Permanent')) return [];
-  return [{ path: `${path}.absoluteTimeout`, what: 'an end of a session without a Permanent cookie' }];
-};
+/** A header has no room for an end that Envoy would understand. */
+export const unsupportedSession = ({ type, absoluteTimeout }: SessionPersistenceSpec, path: string): Unsupported[] =>
+  absoluteTimeout !== undefined && type === 'Header'
+    ? [{ path: `${path}.absoluteTimeout`, what: 'an end of a session that a header names' }]
+    : [];

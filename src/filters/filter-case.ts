@@ -106,8 +106,8 @@ export interface FilterCall {
     readonly headers?: Readonly<Record<string, string | RegExp | null>>;
     /** As the client decodes it. */
     readonly body?: string | RegExp;
-    /** Which of the programs answers: the one that did last, each time; or not always the same. */
-    readonly by?: 'same' | 'several';
+    /** Which of the programs answers: the one that did last, each time; not always the same; so many of them in all. */
+    readonly by?: 'same' | 'several' | number;
     /** What comes to the cluster `other`, in the end. */
     readonly copies?: readonly { readonly url: string; readonly host?: string; readonly body?: string }[];
     /** Headers that the program gets; `$host` stands for the host of the case. */

@@ -17,11 +17,18 @@ export const chosen = (headers: IncomingHttpHeaders, wanted: Readonly<Record<str
     Object.entries(wanted).map(([name, want]) => [name, fitting(headers[name]?.toString() ?? null, want)]),
   );
 
-/** What a client takes along to its next call. */
-export const keptOf = ({ keeps }: FilterCase, headers: IncomingHttpHeaders): string[] => {
-  if (keeps === undefined) return [];
-  if (keeps !== 'cookies') return headers[keeps.header] ? [keeps.header, String(headers[keeps.header])] : [];
-  return (headers['set-cookie'] ?? []).flatMap((text) => ['cookie', text.split(';')[0]!]);
+/** Adds what a client keeps of an answer: cookies by their names, as `name=value`; of others the header. */
+export const keep = ({ keeps }: FilterCase, headers: IncomingHttpHeaders, kept: Map<string, string>): void => {
+  if (keeps === 'cookies') {
+    for (const text of headers['set-cookie'] ?? []) kept.set(`cookie ${text.split('=')[0]}`, text.split(';')[0]!);
+  } else if (keeps && headers[keeps.header]) kept.set(keeps.header, String(headers[keeps.header]));
+};
+
+/** As headers of the next call. */
+export const takenAlong = (kept: ReadonlyMap<string, string>): string[] => {
+  const cookies = [...kept].filter(([name]) => name.startsWith('cookie ')).map(([, value]) => value);
+  const others = [...kept].filter(([name]) => !name.startsWith('cookie ')).flat();
+  return [...(cookies.length > 0 ? ['cookie', cookies.join('; ')] : []), ...others];
 };
 
 const linesOf = (path: string): string[] => {

@@ -32,7 +32,7 @@ import { gatewaySnapshot } from '../fakes/engine-pair.ts';
 import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
 import { callFilters } from '../fakes/filter-call.ts';
 import { type FilterPrograms, openFilterPrograms } from '../fakes/filter-programs.ts';
-import { assertLines, chosen, fitting, keptOf } from '../fakes/filter-wants.ts';
+import { assertLines, chosen, fitting, keep, takenAlong } from '../fakes/filter-wants.ts';
 import { type FakeServer, openServer } from '../fakes/http-server.ts';
 import { until } from '../fakes/raw-peer.ts';
 import { SteppingProgram } from '../fakes/stepping-program.ts';
@@ -259,19 +259,19 @@ for (const name of ENGINES) {
 
     for (const { title, host, one } of cases) {
       it(title, async () => {
-        let kept: string[] = [];
+        const kept = new Map<string, string>();
         let by: unknown;
         for (const [i, each] of one.calls.entries()) {
           const answered: unknown[] = [];
           for (let turn = 0; turn < (each.times ?? 1); turn++) {
-            const asked = { ...each, headers: [...(each.headers ?? []), ...(each.fresh ? [] : kept)] };
+            const asked = { ...each, headers: [...(each.headers ?? []), ...(each.fresh ? [] : takenAlong(kept))] };
             const headers = await check(one, host, asked, `call ${i}`);
             answered.push(headers['x-endpoint']);
-            const taken = keptOf(one, headers);
-            if (taken.length > 0 && !each.fresh) kept = taken;
+            if (!each.fresh) keep(one, headers, kept);
           }
           if (each.want.by === 'same') assert.deepEqual(new Set(answered), new Set([by]), `who answers call ${i}`);
           if (each.want.by === 'several') assert.ok(new Set(answered).size > 1, `who answers call ${i}: ${answered}`);
+          if (typeof each.want.by === 'number') assert.equal(new Set(answered).size, each.want.by, `${answered}`);
           by = answered.at(-1);
         }
         for (const [i, log] of (one.logs ?? []).entries()) await assertLines(logPath(folder, host, i), log);

@@ -9,7 +9,7 @@ const kept = (
   more: Partial<FilterCase> = {},
 ): FilterCase => ({
   filters: [],
-  action: { type: 'forward', targets: [{ cluster: 'pool', weight: 1, filters: [] }], session },
+  action: { type: 'forward', targets: [target('pool')], session },
   clusters: { pool: { to: ['a', 'b', 'c', 'd'], loadBalancing: 'random' } },
   ...(keeps && { keeps }),
   calls,
@@ -37,6 +37,13 @@ const others = (rest: Partial<FilterCall> = {}): FilterCall => ({
   ...rest,
   want: { status: 200, by: 'several' },
 });
+
+const target = (cluster: string) => ({ cluster, weight: 1, filters: [] });
+
+const HALVES: FilterCase['clusters'] = {
+  pool: { to: ['a', 'b'], loadBalancing: 'random' },
+  rest: { to: ['c', 'd'], loadBalancing: 'random' },
+};
 
 const NOWHERE = Buffer.from('10.1.2.3:80').toString('base64');
 const NOT_OURS = [NOWHERE, 'x', '', '"', '%00', Buffer.from([10, 200]).toString('base64')];
@@ -79,16 +86,53 @@ export const sessionAffinityCases: Readonly<Record<string, FilterCase>> = {
     {
       action: {
         type: 'forward',
-        targets: [{ cluster: 'pool', weight: 1, filters: [] }],
+        targets: [target('pool')],
         hash: [{ type: 'header', name: 'x-user' }],
         session: cookie(),
       },
       clusters: { pool: { to: ['a', 'b', 'c', 'd'], loadBalancing: 'maglev', tableSize: 1021 } },
     },
   ),
+  'a cookie may end before its client closes': kept(cookie({ ttlMs: 3_600_000, untilClosed: true }), 'cookies', [
+    // Envoy knows no end of a session without one of its cookie.
+    first(/^stay="?[^";]+"?;( Max-Age=3600;)? Path=\/; HttpOnly$/),
+    again(),
+  ]),
+  'a backend is drawn first': kept(
+    cookie(),
+    'cookies',
+    [first(/^stay=/), { times: 60, want: { status: 200, by: 'several' } }],
+    { action: { type: 'forward', targets: [target('pool'), target('rest')], session: cookie() }, clusters: HALVES },
+  ),
+  'each backend may have a session of its own': kept(
+    cookie(),
+    'cookies',
+    [{ times: 60, want: { status: 200, by: 2 } }],
+    {
+      action: {
+        type: 'forward',
+        targets: [
+          { ...target('pool'), session: cookie({ name: 'one' }) },
+          { ...target('rest'), session: cookie({ name: 'other' }) },
+        ],
+      },
+      clusters: HALVES,
+    },
+  ),
+  'or one of several alone': kept(cookie(), 'cookies', [{ times: 80, want: { status: 200, by: 3 } }], {
+    action: { type: 'forward', targets: [{ ...target('pool'), session: cookie() }, target('rest')] },
+    clusters: HALVES,
+  }),
+  'that of the route comes before it': kept(cookie(), 'cookies', [first(/^stay=/), again()], {
+    action: {
+      type: 'forward',
+      targets: [{ ...target('pool'), session: cookie({ name: 'backend' }) }],
+      session: cookie(),
+    },
+  }),
   'a route without one takes no notice of the cookie': {
     filters: [],
-    action: { type: 'forward', targets: [{ cluster: 'pool', weight: 1, filters: [] }] },
+    action: { type: 'forward', targets: [target('pool')] },
     clusters: { pool: { to: ['a', 'b'], loadBalancing: 'random' } },
     calls: [first(null, { headers: ['cookie', `stay=${NOWHERE}`] })],
   },

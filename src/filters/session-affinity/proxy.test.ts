@@ -28,18 +28,27 @@ const HOUR = { ...COOKIE, ttlMs: 3_600_000 } as const;
 
 const cookieFrom = ([, text = '']: readonly string[]): string => text.split(';')[0]!.replaceAll('"', '');
 
-for (const [title, session] of Object.entries({ 'for a while': HOUR, 'until the client closes': COOKIE })) {
-  test(`a cookie ${title} names its endpoint, and need not be told again`, () => {
+const SHORT = { ...HOUR, untilClosed: true } as const;
+
+for (const [title, session] of Object.entries({ permanent: HOUR, short: SHORT, endless: COOKIE })) {
+  test(`a ${title} cookie names its endpoint, and need not be told again`, () => {
     const head = request(['cookie', `a=b; ${cookieFrom(answered(session, request()))}`]);
     assert.equal(prepareSession(session)(head, '', NOW).place, '10.0.0.1:80');
     assert.deepEqual(answered(session, head), []);
   });
 }
 
-test('a cookie that is over counts no more', () => {
-  const head = request(['cookie', cookieFrom(answered(HOUR, request()))]);
-  assert.equal(prepareSession(HOUR)(head, '', NOW + HOUR.ttlMs - 1000).place, '10.0.0.1:80');
-  assert.equal(prepareSession(HOUR)(head, '', NOW + HOUR.ttlMs).place, undefined);
+for (const [title, session] of Object.entries({ permanent: HOUR, short: SHORT })) {
+  test(`a ${title} cookie that is over counts no more`, () => {
+    const head = request(['cookie', cookieFrom(answered(session, request()))]);
+    assert.equal(prepareSession(session)(head, '', NOW + HOUR.ttlMs - 1000).place, '10.0.0.1:80');
+    assert.equal(prepareSession(session)(head, '', NOW + HOUR.ttlMs).place, undefined);
+  });
+}
+
+test('only a permanent cookie is kept by a client that closes', () => {
+  assert.match(answered(HOUR, request())[1]!, /; Max-Age=3600;/);
+  assert.doesNotMatch(answered(SHORT, request())[1]!, /Max-Age/);
 });
 
 test('a cookie without an end does not do where one has to have it', () => {

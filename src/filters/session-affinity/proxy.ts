@@ -46,6 +46,7 @@ const prepareCookieSession = ({
   name,
   path,
   ttlMs,
+  untilClosed,
 }: Extract<SessionPersistence, { type: 'cookie' }>): TakeAffinityPart => {
   const rest = `; Path=${path}`;
   return (head, _, nowMs) => {
@@ -55,7 +56,7 @@ const prepareCookieSession = ({
     const place = value === undefined ? undefined : decodeSession(value, nowMs, ttlMs !== undefined);
     return withPlace(place, (headers, now, atMs) => {
       const endsAt = ttlMs === undefined ? undefined : Math.floor((atMs + ttlMs) / 1000);
-      headers.push('set-cookie', setCookie(name, encodeSession(now, endsAt), ttlMs, rest));
+      headers.push('set-cookie', setCookie(name, encodeSession(now, endsAt), untilClosed ? undefined : ttlMs, rest));
     });
   };
 };

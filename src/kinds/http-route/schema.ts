@@ -62,7 +62,7 @@ export const sessionPersistence = object(
   'Keeps a client with an endpoint, for as long as it is there.',
   {
     type: text('How it is kept.', { enum: ['Cookie', 'Header'], default: 'Cookie' }),
-    absoluteTimeout: duration('The longest life of a Permanent cookie.'),
+    absoluteTimeout: duration('When a session ends, however often it was used; of a Permanent cookie its life.'),
     cookie: object('For cookies.', {
       name: text('Name of the cookie; one is made when unset.', {
         pattern: patterns.headerName,

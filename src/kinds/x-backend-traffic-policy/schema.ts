@@ -1,6 +1,7 @@
 // gateway.networking.x-k8s.io XBackendTrafficPolicy: how calls to the backends of a Service are tried again and kept together.
 import { parseDurationMs } from '../duration.ts';
 import { sessionPersistence } from '../http-route/schema.ts';
+import type { SessionPersistenceSpec } from '../http-route/types.ts';
 import type { Kind, Rule } from '../kind.ts';
 import { type PolicyTarget, policyStatus, targetFields } from '../policy-parts.ts';
 import { integer, keyed, object, patterns, text } from '../schema.ts';
@@ -11,7 +12,7 @@ export interface XBackendTrafficPolicySpec {
     readonly budget: { readonly percent: number; readonly interval: string };
     readonly minRetryRate: { readonly count?: number; readonly interval?: string };
   };
-  readonly sessionPersistence?: unknown;
+  readonly sessionPersistence?: SessionPersistenceSpec;
 }
 
 const HOUR_MS = 3_600_000;

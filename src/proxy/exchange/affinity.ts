@@ -7,9 +7,7 @@ import type { Random } from '../../lib/random.ts';
 import type { RequestHead } from '../../model/http.ts';
 import type { ForwardAction } from '../../model/route.ts';
 import type { Endpoint } from '../../model/snapshot.ts';
-import type { PreparedForward, PreparedTarget } from '../routes/router.ts';
 import { NO_HASH } from '../upstream/balancer.ts';
-import type { ClusterState } from '../upstream/clusters.ts';
 
 export interface Affinity {
   /** NO_HASH: none. */
@@ -38,16 +36,4 @@ export const prepareAffinity = ({ hash = [], session }: ForwardAction, random: R
       },
     };
   };
-};
-
-/** The target that has the endpoint of the client's session, where there is one. */
-export const targetOf = (
-  { targets, pick }: PreparedForward,
-  place: string | undefined,
-  clusterOf: (name: string) => ClusterState | undefined,
-): PreparedTarget => {
-  if (place === undefined) return pick();
-  const hasPlace = ({ cluster, weight }: PreparedTarget) =>
-    weight > 0 && clusterOf(cluster)?.balancer.find(place) !== undefined;
-  return targets.find(hasPlace) ?? pick();
 };

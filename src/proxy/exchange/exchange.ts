@@ -20,7 +20,7 @@ import { takeEditedHost } from '../upstream/upstream-request.ts';
 import type { UpstreamEnd, UpstreamStream, UpstreamUser } from '../upstream/upstream-stream.ts';
 import { Tunnel } from '../wires/tunnel.ts';
 import type { Wire } from '../wires/wire.ts';
-import { type Affinity, targetOf } from './affinity.ts';
+import type { Affinity } from './affinity.ts';
 import { decide } from './decide.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { ExchangeFilters } from './filter-run.ts';
@@ -164,8 +164,8 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
 
   #startForward(action: PreparedForward): void {
     const message = this.#message;
-    this.#affinity = action.affinity?.(message, this.#record.ids!.remoteAddress, this.#record.startMs);
-    const target = targetOf(action, this.#affinity?.place, this.#http.cluster);
+    const target = action.pick();
+    this.#affinity = target.affinity?.(message, this.#record.ids!.remoteAddress, this.#record.startMs);
     this.#forward = action;
     this.#target = target;
     if (message.contentLength > this.#maxBytes) {

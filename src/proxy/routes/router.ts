@@ -40,15 +40,14 @@ export interface PreparedForward {
   readonly config: ForwardAction;
   /** By weight. A target with cluster INVALID_CLUSTER leads nowhere. */
   readonly pick: () => PreparedTarget;
-  readonly targets: readonly PreparedTarget[];
-  /** Undefined: no endpoint is better for a request than another. */
-  readonly affinity: TakeAffinity | undefined;
 }
 
 /** A target with the filters of its route and its own. */
 export interface PreparedTarget extends RouteFilters {
   readonly cluster: string;
   readonly weight: number;
+  /** Undefined: no endpoint is better for a request than another. */
+  readonly affinity: TakeAffinity | undefined;
   /** In place of asking it. */
   readonly redirect: PreparedRedirect | undefined;
 }
@@ -68,15 +67,23 @@ export interface PreparedDirect extends RouteFilters {
 
 const prepareForward = (route: Route, action: ForwardAction, services: FilterServices): PreparedForward => {
   const shared = prepareFilters(route.filters, route, services);
-  const targetOf = ({ cluster, weight, filters, redirect }: ForwardTarget): PreparedTarget => {
+  const sharedAffinity = prepareAffinity(action, services.random);
+  const targetOf = ({ cluster, weight, filters, redirect, session }: ForwardTarget): PreparedTarget => {
     const own = filters.length > 0 ? prepareFilters([...route.filters, ...filters], route, services) : shared;
-    return { cluster, weight, redirect: redirect && redirectOf(route, redirect, own), ...own };
+    const affinity =
+      session && !action.session ? prepareAffinity({ ...action, session }, services.random) : sharedAffinity;
+    return { cluster, weight, affinity, redirect: redirect && redirectOf(route, redirect, own), ...own };
   };
-  const invalid: PreparedTarget = { cluster: INVALID_CLUSTER, weight: 0, redirect: undefined, ...shared };
+  const invalid: PreparedTarget = {
+    cluster: INVALID_CLUSTER,
+    weight: 0,
+    affinity: undefined,
+    redirect: undefined,
+    ...shared,
+  };
   const targets = action.targets.map(targetOf);
   const pickOrNone = prepareWeightedPick(targets, services.random);
-  const affinity = prepareAffinity(action, services.random);
-  return { type: 'forward', config: action, pick: () => pickOrNone() ?? invalid, targets, affinity };
+  return { type: 'forward', config: action, pick: () => pickOrNone() ?? invalid };
 };
 
 const prepareAction = (route: Route, services: FilterServices): PreparedRoute['action'] => {

@@ -106,7 +106,7 @@ const upToShare = (share: number): Init<typeof RouteMatchSchema> =>
         },
       };
 
-/** Envoy has few fields for each of several clusters: where a target has filters of its own, each gets a route. */
+/** Envoy has few fields for each of several clusters: where a target has filters or a session of its own, each gets a route. */
 const routesByTarget = (route: Route, action: ForwardAction, context: RouteContext): EnvoyRoute[] => {
   const live = action.targets.filter(({ weight }) => weight > 0);
   const total = live.reduce((sum, { weight }) => sum + weight, 0);
@@ -119,7 +119,8 @@ const routesByTarget = (route: Route, action: ForwardAction, context: RouteConte
       const value = envoyRedirect(target.redirect, route.match.path, context.entry);
       return [answered(route, { case: 'redirect', value }, filters, share)];
     }
-    return routesOf(route, { ...action, targets: [target] }, filters, share, context);
+    const session = action.session ?? target.session;
+    return routesOf(route, { ...action, targets: [target], ...(session && { session }) }, filters, share, context);
   });
 };
 
@@ -150,7 +151,7 @@ const answered = (
   return { name: route.name, match, ...fields, typedPerFilterConfig: perFilter, action };
 };
 
-/** With retries an idempotent and a careful one; so many for each target where one has filters of its own. */
+/** With retries an idempotent and a careful one; so many for each target where one has filters or a session of its own. */
 export const envoyRoutes = (route: Route, context: RouteContext): EnvoyRoute[] => {
   const { action } = route;
   if (action.type === 'redirect') {
@@ -161,7 +162,7 @@ export const envoyRoutes = (route: Route, context: RouteContext): EnvoyRoute[] =
   if (action.targets.every((target) => target.weight === 0)) {
     return [answered(route, envoyDirectResponse(action.invalidStatus ?? 500, ''))];
   }
-  return action.targets.some(({ filters, redirect }) => filters.length > 0 || redirect)
+  return action.targets.some(({ filters, redirect, session }) => filters.length > 0 || redirect || session)
     ? routesByTarget(route, action, context)
     : routesOf(route, action, route.filters, {}, context);
 };

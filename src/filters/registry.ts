@@ -93,7 +93,7 @@ export const filterOrder: readonly (FilterEntry | SettingEntry)[] = [
   {
     name: 'size-limits',
     of: ['listener', 'route'],
-    field: 'BackendTrafficPolicy requestBuffer',
+    field: 'BackendTrafficPolicy requestBuffer, annotation weft.dev/max-response-body',
     envoy: () => import('./size-limits/envoy.ts'),
   },
   {

@@ -58,6 +58,11 @@ export const retryCases: Readonly<Record<string, FilterCase>> = {
     action: to({}),
     calls: [{ program: [reset, ok], want: { status: 200, attempts: 2 } }],
   },
+  'but not where the policy leaves it out': {
+    filters: [],
+    action: to({ statuses: [418], resets: false }),
+    calls: [{ program: reset, want: { status: 503 } }],
+  },
   'an answer that has begun is not asked for again': {
     filters: [],
     action: to({ statuses: [200] }),

@@ -4,9 +4,10 @@ import type { FilterCase } from '../filter-case.ts';
 
 const to = (
   limits: Pick<ForwardAction, 'maxRequestBytes' | 'maxResponseBytes' | 'keptRequestBytes' | 'retry'>,
+  cluster = 'program',
 ): Route['action'] => ({
   type: 'forward',
-  targets: [{ cluster: 'program', weight: 1, filters: [] }],
+  targets: [{ cluster, weight: 1, filters: [] }],
   ...limits,
 });
 
@@ -54,6 +55,20 @@ export const sizeLimitCases: Readonly<Record<string, FilterCase>> = {
         program: [{ status: 503 }, {}],
         want: { status: 200, attempts: 2, receivedBody: LARGE },
       },
+    ],
+  },
+  'the same behind filters that look at it first': {
+    filters: [{ type: 'local-rate-limit', rules: [{ name: 'kept/0', conditions: [], requests: 100, unit: 'second' }] }],
+    action: to({ keptRequestBytes: 200_000, retry }),
+    calls: [{ method: 'PUT', body: LARGE, program: [{ status: 503 }, {}], want: { status: 200, attempts: 2 } }],
+  },
+  'an answer from a server of gRPC, which is too large': {
+    filters: [],
+    action: to({ maxResponseBytes: 4 }, 'calls'),
+    calls: [
+      { grpc: true, program: { body: '0123' }, want: { status: 200, body: '0123' } },
+      { grpc: true, program: { body: '01234' }, want: { status: 200, body: '', headers: { 'grpc-status': '14' } } },
+      { grpc: true, program: { body: '0123' }, want: { status: 200, body: '0123' } },
     ],
   },
   'one that is larger than what is kept passes, but only once': {

@@ -108,10 +108,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       this.answer(403, 'RBAC: access denied', 'RBAC');
       return;
     }
-    if (message.contentLength > this.#maxBytes) {
-      this.#tooLarge();
-      return;
-    }
+    if (this.#isTooLarge(message.contentLength)) return;
     const route = router.match(message);
     if (!route) {
       this.answer(404, noRouteText(this.#http, message.host), 'NR');
@@ -168,10 +165,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     this.#affinity = target.affinity?.(message, this.#record.ids!.remoteAddress, this.#record.startMs);
     this.#forward = action;
     this.#target = target;
-    if (message.contentLength > this.#maxBytes) {
-      this.#tooLarge();
-      return;
-    }
+    if (this.#isTooLarge(message.contentLength)) return;
     const cluster = target.cluster === INVALID_CLUSTER ? undefined : this.#http.cluster(target.cluster);
     if (cluster?.cluster.protocol === 'http2') this.#call ??= translateWeb(this.#down, message);
     if (this.#call?.web) this.#down = this.#call.web;
@@ -219,10 +213,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   onRequestBody(buffer: Buffer, start: number, end: number): void {
     this.#received.bytes += end - start;
     if (this.#over || this.#answer.done) return;
-    if (this.#received.bytes > this.#maxBytes) {
-      this.#tooLarge();
-      return;
-    }
+    if (this.#isTooLarge(this.#received.bytes)) return;
     const web = this.#call?.web;
     if (!web) {
       this.#takeBody(buffer, start, end);
@@ -273,14 +264,13 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     this.#armDeadline();
   }
 
-  get #maxBytes(): number {
-    return maxRequestBytes(this.#http.handler.limits, this.#forward?.config);
-  }
-
-  #tooLarge(): void {
+  /** A body of so many bytes is not taken, and was answered so. */
+  #isTooLarge(bytes: number): boolean {
+    if (bytes <= maxRequestBytes(this.#http.handler.limits, this.#forward?.config)) return false;
     this.#limitCounts.largeRequests++;
     this.#close = true;
     this.answer(413, 'the request body is too large');
+    return true;
   }
 
   get #limitCounts(): LimitCounts {

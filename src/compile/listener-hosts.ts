@@ -1,6 +1,6 @@
 // The host names of a listener and the routes of each: of thousands, only those that a change touches are made anew. Used by gateways.ts.
 
-import { differenceOf, mapAgain, updateSorted } from '../lib/lists.ts';
+import { differenceOf, mapAgain, placeIn, updateSorted } from '../lib/lists.ts';
 import type { GatewayListener } from '../model/mesh.ts';
 import type { Route } from '../model/route.ts';
 import type { BackendPolicies, RouteParts } from './backend-policies.ts';
@@ -154,7 +154,10 @@ const updateHosts = (
   before: GatewayListener['hosts'],
   touched: ReadonlySet<string>,
 ): GatewayListener['hosts'] => {
-  const gone = before.filter(({ hostname }) => touched.has(hostname));
+  const gone = [...touched].flatMap((hostname) => {
+    const host = before[placeIn<{ readonly hostname: string }>(before, { hostname }, byHostname)];
+    return host?.hostname === hostname ? [host] : [];
+  });
   const names = [...touched].filter((hostname) => byHost.has(hostname));
   const made = makeHosts(names, wide, byHost, gone);
   const kept = new Set(made);

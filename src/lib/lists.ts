@@ -209,8 +209,8 @@ const editsOf = <T>(
   return edits;
 };
 
-/** The first place whose item isn't smaller. */
-const placeIn = <T>(list: readonly T[], item: T, compare: (a: T, b: T) => number): number => {
+/** The first place of a sorted list whose item isn't smaller. */
+export const placeIn = <T>(list: readonly T[], item: T, compare: (a: T, b: T) => number): number => {
   let [low, high] = [0, list.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

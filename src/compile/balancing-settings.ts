@@ -19,6 +19,7 @@ export const BALANCING_FIELDS: readonly string[] = [
   'loadBalancer.type',
   'loadBalancer.consistentHash',
   'loadBalancer.slowStart.window',
+  'loadBalancer.endpointOverride.extractFrom',
   'loadBalancer.zoneAware.weightedZones',
   'healthCheck.panicThreshold',
   ...[
@@ -67,7 +68,14 @@ type Annotations = Readonly<Record<string, string>>;
 export type ClusterBalancing = Partial<
   Pick<
     Cluster,
-    'loadBalancing' | 'tableSize' | 'slowStartMs' | 'zoneWeights' | 'outliers' | 'healthCheck' | 'panicThreshold'
+    | 'loadBalancing'
+    | 'tableSize'
+    | 'slowStartMs'
+    | 'zoneWeights'
+    | 'endpointHeaders'
+    | 'outliers'
+    | 'healthCheck'
+    | 'panicThreshold'
   >
 >;
 
@@ -90,7 +98,7 @@ export const balancingSettings = (
 };
 
 const choiceOf = (
-  { type, consistentHash, slowStart, zoneAware }: LoadBalancerSpec,
+  { type, consistentHash, slowStart, zoneAware, endpointOverride }: LoadBalancerSpec,
   annotations: Annotations,
 ): ClusterBalancing => {
   const loadBalancing = annotated(type, annotations) ?? BY_TYPE[type];
@@ -99,13 +107,19 @@ const choiceOf = (
   // Envoy takes no weight of 0.
   const zones = (zoneAware?.weightedZones ?? []).flatMap(({ zone, weight }) => (weight > 0 ? [[zone, weight]] : []));
   const slowStartMs = parseDurationMs(slowStart?.window);
+  const headers = (endpointOverride?.extractFrom ?? []).flatMap(({ header = '' }) =>
+    HEADER_NAME.test(header) ? [header.toLowerCase()] : [],
+  );
   return {
     loadBalancing,
     ...(tableSize !== undefined && isPrime(tableSize) && { tableSize }),
     ...(slowStartMs !== undefined && { slowStartMs }),
     ...(zones.length > 0 && { zoneWeights: Object.fromEntries(zones) }),
+    ...(headers.length > 0 && { endpointHeaders: headers }),
   };
 };
+
+const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/;
 
 const isPrime = (value: number): boolean => {
   for (let divisor = 2; divisor * divisor <= value; divisor++) if (value % divisor === 0) return false;
@@ -204,6 +218,10 @@ export const refusedBalancing = (
   }
   loadBalancer?.zoneAware?.weightedZones?.forEach(({ weight }, i) => {
     if (weight === 0) refuse(`loadBalancer.zoneAware.weightedZones[${i}].weight`, 'a weight of 0');
+  });
+  loadBalancer?.endpointOverride?.extractFrom.forEach(({ header = '' }, i) => {
+    if (!HEADER_NAME.test(header))
+      refuse(`loadBalancer.endpointOverride.extractFrom[${i}].header`, `the header name "${header}"`);
   });
   const { method = 'GET' } = healthCheck?.active?.http ?? {};
   if (!PROBE_METHODS.has(method)) refuse('healthCheck.active.http.method', method);

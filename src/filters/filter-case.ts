@@ -83,7 +83,7 @@ export interface FilterCall {
   readonly fresh?: true;
   readonly method?: string;
   readonly path?: string;
-  /** Names and values. */
+  /** Names and values, in which `{a}` to `{d}` are the addresses of these programs. */
   readonly headers?: readonly string[];
   readonly body?: string;
   /** The request does not say how long its body is. */

@@ -85,6 +85,12 @@ export const filterOrder: readonly (FilterEntry | SettingEntry)[] = [
     envoy: () => import('./session-affinity/envoy.ts'),
   },
   {
+    name: 'endpoint-override',
+    of: ['cluster'],
+    field: 'BackendTrafficPolicy loadBalancer.endpointOverride',
+    envoy: () => import('./endpoint-override/envoy.ts'),
+  },
+  {
     name: 'hash-affinity',
     of: ['route'],
     field: 'BackendTrafficPolicy loadBalancer.consistentHash',

@@ -131,6 +131,7 @@ export type BackendTraffic = Partial<
     | 'tableSize'
     | 'slowStartMs'
     | 'zoneWeights'
+    | 'endpointHeaders'
     | 'outliers'
     | 'healthCheck'
     | 'panicThreshold'

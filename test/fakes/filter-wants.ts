@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { CaseLog, FilterCase } from '../../src/filters/filter-case.ts';
+import type { CaseLog, CaseProgram, FilterCase } from '../../src/filters/filter-case.ts';
+import type { FilterPrograms } from './filter-programs.ts';
 import { until } from './raw-peer.ts';
 
 type Wanted = string | RegExp | null;
@@ -30,6 +31,13 @@ export const takenAlong = (kept: ReadonlyMap<string, string>): string[] => {
   const others = [...kept].filter(([name]) => !name.startsWith('cookie ')).flat();
   return [...(cookies.length > 0 ? ['cookie', cookies.join('; ')] : []), ...others];
 };
+
+/** `{a}` is where the program `a` listens. */
+export const withAddresses = (text: string, programs: FilterPrograms): string =>
+  text.replace(/\{([a-d])\}/g, (_, name: CaseProgram) => {
+    const { address, port } = programs.endpoint(name);
+    return `${address}:${port}`;
+  });
 
 const linesOf = (path: string): string[] => {
   try {

@@ -12,6 +12,7 @@ import { backendTlsCases } from '../../src/filters/backend-tls/cases.ts';
 import { compressionCases } from '../../src/filters/compression/cases.ts';
 import { corsCases } from '../../src/filters/cors/cases.ts';
 import { directResponseCases } from '../../src/filters/direct-response/cases.ts';
+import { endpointOverrideCases } from '../../src/filters/endpoint-override/cases.ts';
 import { externalAuthCases } from '../../src/filters/external-auth/cases.ts';
 import type { FilterCall, FilterCase } from '../../src/filters/filter-case.ts';
 import { globalRateLimitCases } from '../../src/filters/global-rate-limit/cases.ts';
@@ -32,7 +33,7 @@ import { gatewaySnapshot } from '../fakes/engine-pair.ts';
 import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
 import { callFilters } from '../fakes/filter-call.ts';
 import { type FilterPrograms, openFilterPrograms } from '../fakes/filter-programs.ts';
-import { assertLines, chosen, fitting, keep, takenAlong } from '../fakes/filter-wants.ts';
+import { assertLines, chosen, fitting, keep, takenAlong, withAddresses } from '../fakes/filter-wants.ts';
 import { type FakeServer, openServer } from '../fakes/http-server.ts';
 import { until } from '../fakes/raw-peer.ts';
 import { SteppingProgram } from '../fakes/stepping-program.ts';
@@ -48,6 +49,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, FilterCase>>>> = 
   'global-rate-limit': globalRateLimitCases,
   'local-rate-limit': localRateLimitCases,
   'session-affinity': sessionAffinityCases,
+  'endpoint-override': endpointOverrideCases,
   'hash-affinity': hashAffinityCases,
   'size-limits': sizeLimitCases,
   'backend-tls': backendTlsCases,
@@ -264,7 +266,8 @@ for (const name of ENGINES) {
         for (const [i, each] of one.calls.entries()) {
           const answered: unknown[] = [];
           for (let turn = 0; turn < (each.times ?? 1); turn++) {
-            const asked = { ...each, headers: [...(each.headers ?? []), ...(each.fresh ? [] : takenAlong(kept))] };
+            const given = (each.headers ?? []).map((text) => withAddresses(text, programs));
+            const asked = { ...each, headers: [...given, ...(each.fresh ? [] : takenAlong(kept))] };
             const headers = await check(one, host, asked, `call ${i}`);
             answered.push(headers['x-endpoint']);
             if (!each.fresh) keep(one, headers, kept);

@@ -39,7 +39,15 @@ export const loadBalancer = object('Which endpoint is chosen.', {
     'window!': duration('For so long.'),
   }),
   backendUtilization: notYet('Weights by load'),
-  endpointOverride: notYet('Endpoints that requests name'),
+  endpointOverride: object('Requests may name their endpoints.', {
+    'extractFrom!': list(
+      'Where they are named; the first that is there counts.',
+      object('One.', {
+        header: text('A header with `address:port`, or several with commas, the best first.'),
+      }),
+      { minItems: 1, maxItems: 10 },
+    ),
+  }),
   zoneAware: object('Shares of zones.', {
     preferLocal: notYet('The own zone first; a proxy that knows its own prefers it without this'),
     weightedZones: list(

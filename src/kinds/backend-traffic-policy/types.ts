@@ -27,6 +27,7 @@ export interface LoadBalancerSpec {
   readonly type: string;
   readonly consistentHash?: ConsistentHashSpec;
   readonly slowStart?: { readonly window: string };
+  readonly endpointOverride?: { readonly extractFrom: readonly { readonly header?: string }[] };
   readonly zoneAware?: { readonly weightedZones?: readonly { readonly zone: string; readonly weight: number }[] };
 }
 

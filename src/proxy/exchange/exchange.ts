@@ -20,7 +20,7 @@ import { takeEditedHost } from '../upstream/upstream-request.ts';
 import type { UpstreamEnd, UpstreamStream, UpstreamUser } from '../upstream/upstream-stream.ts';
 import { Tunnel } from '../wires/tunnel.ts';
 import type { Wire } from '../wires/wire.ts';
-import type { Affinity } from './affinity.ts';
+import { type Affinity, withNamed } from './affinity.ts';
 import { decide } from './decide.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { ExchangeFilters } from './filter-run.ts';
@@ -204,6 +204,8 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       const aside = (name: string) => openMirrored(this.#context, this.#http, name, this.#received.hasBody, original);
       this.#received.openTaps(target.taps, message, aside);
     }
+    const { endpointHeaders } = cluster.cluster;
+    if (endpointHeaders) this.#affinity = withNamed(this.#affinity, endpointHeaders, message, cluster);
     this.#attempts = new Attempts(this.#context, cluster, action.config.retry, this, this.#affinity);
     this.#retries = new Retries(this.#attempts, action.config, message, this.#received, this.#times, this.#call);
     this.#armDeadline();

@@ -122,9 +122,9 @@ export class Attempts implements Waiter {
     return this.cluster.balancer.pick(this.#excluded, this.#hash);
   }
 
-  /** Of the first attempt: the endpoint of the client's session. */
+  /** The endpoint of the client's session, or the one that the request names for this attempt. */
   #home(): PoolEndpoint | undefined {
-    const place = this.count === 0 ? this.#affinity?.place : undefined;
+    const place = this.#affinity?.places[this.count];
     return place === undefined ? undefined : this.cluster.balancer.find(place);
   }
 

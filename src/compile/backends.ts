@@ -9,7 +9,8 @@ import type { RouteKind } from './routes.ts';
 import type { ServiceShape } from './services.ts';
 
 export interface Backends {
-  resolve(ref: BackendRef, kind: RouteKind, namespace: string): ResolvedBackend;
+  /** What refers to it is of this kind, and speaks so. */
+  resolve(ref: BackendRef, from: Pick<RouteKind, 'kind' | 'backends'>, namespace: string): ResolvedBackend;
   readonly extension: Extensions;
 }
 

@@ -1,4 +1,4 @@
-// ExternalAuth, of routes and of listeners, as the filter of the model. Used by route-filters.ts.
+// ExternalAuth, of routes and of listeners, as the filter of the model. Used by route-filters.ts and listener-filters.ts.
 import type { ExternalAuth } from '../filters/external-auth/schema.ts';
 import type { ExternalAuthSpec } from '../kinds/http-route/types.ts';
 import type { BackendRef } from '../kinds/route-parts.ts';

@@ -16,7 +16,7 @@ import type {
 import { splitCluster } from './cluster-names.ts';
 import { keepEqual } from './keep.ts';
 import type { Outbound } from './outbound.ts';
-import { routeClusters } from './route-clusters.ts';
+import { asked, routeClusters } from './route-clusters.ts';
 
 /** Every cluster that the listeners' handlers lead to. */
 export const clusterNames = function* (
@@ -40,7 +40,9 @@ const clustersOfHosts = (hosts: readonly VirtualHost[]): readonly string[] => {
 };
 
 const namesOf = (hosts: readonly VirtualHost[]): readonly string[] => [
-  ...new Set(hosts.flatMap(({ routes }) => clustersOf(routes))),
+  ...new Set(
+    hosts.flatMap(({ routes, filters }) => (filters ? [...asked(filters), ...clustersOf(routes)] : clustersOf(routes))),
+  ),
 ];
 
 /** Of the list that this one came from; undefined where what came leads elsewhere than what is gone. */

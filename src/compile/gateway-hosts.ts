@@ -1,9 +1,10 @@
 // The virtual hosts of a gateway's port: which listener a request belongs to by its host name, and what gets 421. Used by gateway-snapshot.ts.
 
+import { isDeepStrictEqual } from 'node:util';
 import { mapAgain, originOf } from '../lib/lists.ts';
 import type { GatewayListener, MeshGateway } from '../model/mesh.ts';
 import type { AuthorizationPolicy } from '../model/policy.ts';
-import type { Route } from '../model/route.ts';
+import type { Route, RouteFilter } from '../model/route.ts';
 import type { VirtualHost } from '../model/snapshot.ts';
 import { bySpecificity, coversHostname, mostSpecificOf } from './hostnames.ts';
 import { sameItems } from './keep.ts';
@@ -16,6 +17,46 @@ export type Authorize = (own: PortListeners) => readonly AuthorizationPolicy[];
 
 /** A request belongs to the listener with the most specific host name, even when that one has no route for it. */
 export const virtualHostsOf = (listeners: PortListeners, authorize?: Authorize): readonly VirtualHost[] => {
+  const hosts = plainHostsOf(listeners, authorize);
+  return listeners.some(({ listener }) => listener.filters) ? withFilters(hosts, listeners) : hosts;
+};
+
+/** With the filters of the listener that a host belongs to; where Gateways share it, of all of them. */
+const withFilters = (hosts: readonly VirtualHost[], listeners: PortListeners): readonly VirtualHost[] => {
+  const filters = new Map<string, readonly RouteFilter[]>();
+  for (const { listener } of listeners) {
+    const name = listener.hostname ?? '*';
+    filters.set(name, [...(filters.get(name) ?? []), ...(listener.filters ?? [])]);
+  }
+  const names = new Set(filters.keys());
+  const key = JSON.stringify([...filters]);
+  const memo = filteredLists.get(hosts);
+  if (memo?.key === key) return memo.hosts;
+  const filtered = hosts.map((host) => {
+    const own = filters.get(mostSpecificOf(names, host.name) ?? '') ?? [];
+    return own.length > 0 ? withOwnFilters(host, own) : host;
+  });
+  filteredLists.set(hosts, { key, hosts: filtered });
+  return filtered;
+};
+
+const filteredLists = new WeakMap<
+  readonly VirtualHost[],
+  { readonly key: string; readonly hosts: readonly VirtualHost[] }
+>();
+
+const filteredHosts = new WeakMap<VirtualHost, VirtualHost>();
+
+/** Mostly the same object as before, for the same host. */
+const withOwnFilters = (host: VirtualHost, filters: readonly RouteFilter[]): VirtualHost => {
+  const known = filteredHosts.get(host);
+  if (known && isDeepStrictEqual(known.filters, filters)) return known;
+  const made = { ...host, filters };
+  filteredHosts.set(host, made);
+  return made;
+};
+
+const plainHostsOf = (listeners: PortListeners, authorize?: Authorize): readonly VirtualHost[] => {
   if (authorize) return mergeHosts(listeners, authorize);
   const own = listeners.map(({ listener }) => listener);
   const [first] = own;

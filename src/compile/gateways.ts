@@ -21,7 +21,7 @@ import {
   type PortOwners,
   secretOf,
 } from './listeners.ts';
-import { withClusters } from './route-clusters.ts';
+import { renamedClusters, withClusters } from './route-clusters.ts';
 
 export interface ServedListener {
   readonly checked: CheckedListener;
@@ -142,7 +142,11 @@ export const meshGatewayOf = (
         const before = last.get(checked.id);
         const partsAt = ({ route }: Attachment) => partsOf(apply(input.key, checked.id, route));
         const governed = govern(attached, before, source, partsAt);
-        return listenerOf(withLogs(checked, part.accessLogs), governed, before);
+        const listener = listenerOf(withLogs(checked, part.accessLogs), governed, before);
+        const { filters } = listener;
+        return certificate && filters
+          ? { ...listener, filters: renamedClusters(filters, (cluster) => withGateway(cluster, input.key)) }
+          : listener;
       }),
   };
 };
@@ -183,7 +187,7 @@ const ownClusters = ({ routes, targets }: RouteParts, gateway: string): RoutePar
 };
 
 const listenerOf = (
-  { spec, id, hostname, secrets, client }: CheckedListener,
+  { spec, id, hostname, secrets, client, filters }: CheckedListener,
   governed: Governed,
   before: GatewayListener | undefined,
 ): GatewayListener => ({
@@ -193,6 +197,7 @@ const listenerOf = (
   ...(hostname ? { hostname } : {}),
   secrets,
   ...(client && { client }),
+  ...(filters && { filters }),
   ...(spec.protocol === 'HTTP' || spec.protocol === 'HTTPS'
     ? { hosts: hostsOf(governed, before?.hosts), streams: [] }
     : { hosts: [], streams: streamsOf(governed) }),

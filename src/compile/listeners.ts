@@ -2,8 +2,10 @@
 import type { GatewaySpec, LabelSelector, ListenerSpec, SecretRef } from '../kinds/gateway/types.ts';
 import { GATEWAY_GROUP } from '../kinds/route-parts.ts';
 import type { ClientSettings } from '../model/mesh.ts';
+import type { RouteFilter } from '../model/route.ts';
 import type { TlsSecret } from '../model/snapshot.ts';
 import type { Authorities } from './authorities.ts';
+import type { Backends } from './backends.ts';
 import type { ClientPolicies } from './client-policies.ts';
 import { type ClientResult, clientSettings } from './client-settings.ts';
 import { no, type Verdict, yes } from './conditions.ts';
@@ -11,6 +13,7 @@ import type { Parameters } from './envoy-proxies.ts';
 import { addressesOf } from './gateway-addresses.ts';
 import { widerNames } from './hostnames.ts';
 import type { Input } from './input.ts';
+import { listenerFilters, refusedFilters } from './listener-filters.ts';
 import type { CertificateResult, Grants } from './references.ts';
 import { routeKindsFor } from './route-kinds.ts';
 
@@ -28,6 +31,7 @@ export interface CheckedListener {
   readonly supportedKinds: readonly RouteKindRef[];
   readonly secrets: readonly TlsSecret[];
   readonly client?: ClientSettings;
+  readonly filters?: readonly RouteFilter[];
   /** True when it is served. */
   readonly programmed: boolean;
   readonly verdicts: readonly Verdict[];
@@ -59,6 +63,7 @@ export interface ListenerLookups {
   readonly clients: ClientPolicies;
   readonly namespaceLabels: NamespaceLabels;
   readonly parameters: Parameters;
+  readonly backend: Backends['resolve'];
 }
 
 /** `earlier` and `taken` grow by those that are accepted. */
@@ -92,9 +97,12 @@ const checkListener = (
 ): CheckedListener => {
   const { supportedKinds, invalid } = routeKindsOf(spec);
   const { secrets, problem } = terminatesTls(spec) ? secretsOf(owner, spec, lookups) : { secrets: [] };
+  const from = { kind: owner.kind, namespace: owner.input.namespace };
+  const filtered = listenerFilters(spec, from, lookups.backend);
   const resolved =
     problem ??
     client.unresolved ??
+    filtered.problem ??
     (invalid ? no('ResolvedRefs', 'InvalidRouteKinds', invalid) : yes('ResolvedRefs', 'ResolvedRefs'));
   const isConflicted = conflicted.status === 'True';
   const usable = accepted.status === 'True' && !isConflicted;
@@ -108,6 +116,7 @@ const checkListener = (
     supportedKinds,
     secrets,
     ...(client.settings && { client: client.settings }),
+    ...(filtered.filters && { filters: filtered.filters }),
     programmed,
     verdicts: [
       isConflicted ? no('Accepted', conflicted.reason, conflicted.message) : accepted,
@@ -133,16 +142,14 @@ const terminatesTls = ({ protocol, tls }: ListenerSpec): boolean =>
   protocol === 'HTTPS' || (protocol === 'TLS' && tls?.mode !== 'Passthrough');
 
 const acceptedOf = (spec: ListenerSpec): Verdict => {
-  const { protocol, tls, filters } = spec;
+  const { protocol, tls } = spec;
   if (!PROTOCOLS.includes(protocol)) {
     const known = PROTOCOLS.join(', ');
     return no('Accepted', 'UnsupportedProtocol', `protocol ${protocol} is not supported; use one of ${known}`);
   }
   if (terminatesTls(spec) && !tls?.certificateRefs?.length)
     return no('Accepted', 'Invalid', `protocol ${protocol} needs tls with certificateRefs`);
-  // Serving without the filter that was asked for, which may be what keeps people out, would be wrong.
-  if (filters?.requests?.length) return no('Accepted', 'UnsupportedValue', 'filters on listeners are not supported');
-  return yes('Accepted', 'Accepted');
+  return refusedFilters(spec) ?? yes('Accepted', 'Accepted');
 };
 
 /** Which protocol has a port, and for which Gateway; over all Gateways that share an address. */

@@ -1,7 +1,8 @@
 // The clusters that a route leads to: its targets, where its requests are mirrored, and who is asked about them. Used by all that cut clusters out of the Mesh.
 import type { Route, RouteFilter } from '../model/route.ts';
 
-const asked = (filters: readonly RouteFilter[]): string[] =>
+/** Who is asked about requests. */
+export const asked = (filters: readonly RouteFilter[]): string[] =>
   filters.flatMap((filter) => (filter.type === 'external-auth' ? [filter.cluster] : []));
 
 const besides = (filters: readonly RouteFilter[]): string[] =>
@@ -16,7 +17,7 @@ export const routeClusters = ({ action, filters }: Route): string[] =>
 
 type Rename = (cluster: string) => string;
 
-const renamed = (filters: readonly RouteFilter[], rename: Rename): RouteFilter[] =>
+export const renamedClusters = (filters: readonly RouteFilter[], rename: Rename): RouteFilter[] =>
   filters.map((filter) =>
     filter.type === 'request-mirror' || filter.type === 'external-auth'
       ? { ...filter, cluster: rename(filter.cluster) }
@@ -26,12 +27,12 @@ const renamed = (filters: readonly RouteFilter[], rename: Rename): RouteFilter[]
 /** The route with other names for all of these. */
 export const withClusters = (route: Route, rename: Rename): Route => {
   const { action } = route;
-  const filters = renamed(route.filters, rename);
+  const filters = renamedClusters(route.filters, rename);
   if (action.type !== 'forward') return { ...route, filters };
   const targets = action.targets.map((target) => ({
     ...target,
     cluster: rename(target.cluster),
-    filters: renamed(target.filters, rename),
+    filters: renamedClusters(target.filters, rename),
   }));
   return { ...route, filters, action: { ...action, targets } };
 };

@@ -4,7 +4,7 @@ import type { SessionPersistence } from '../filters/session-affinity/schema.ts';
 import type { BackendTrafficPolicySpec } from '../kinds/backend-traffic-policy/types.ts';
 import type { ClientTrafficPolicySpec } from '../kinds/client-traffic-policy/types.ts';
 import type { EnvoyProxySpec } from '../kinds/envoy-proxy/schema.ts';
-import type { GatewaySpec } from '../kinds/gateway/types.ts';
+import type { GatewaySpec, ListenerSpec } from '../kinds/gateway/types.ts';
 import { SUPPORTED_FEATURES } from '../kinds/gateway-class/features.ts';
 import { CONTROLLER_NAME, type GatewayClassSpec } from '../kinds/gateway-class/schema.ts';
 import type { HttpRouteFilterSpec } from '../kinds/http-route-filter/types.ts';
@@ -129,7 +129,13 @@ export const openRouting = ({ gatewayAddresses, clusterAddresses, rateLimitFailC
       authorities,
     });
     const namespaceLabels = labelsStage([inputs.namespaces], () => openNamespaceLabels(inputs.namespaces));
-    const lookups = { parameters, grants, certificate, authorities, clients, namespaceLabels };
+    const texts = inputs.routeFilters.length > 0 ? inputs.configMaps : NO_INPUTS;
+    const extensions = extensionsStage([inputs.routeFilters, texts], () => openExtensions(inputs.routeFilters, texts));
+    const backends = backendsStage([inputs.services, inputs.grants, [extensions, inputs.sessions]], () =>
+      openBackends(services, grants, extensions, inputs.sessions),
+    );
+    const backend = backends.resolve;
+    const lookups = { parameters, grants, certificate, authorities, clients, namespaceLabels, backend };
     const { classes, listenerSets, clientPolicies, namespaces } = inputs;
     const checkedBy = [
       classes,
@@ -142,16 +148,13 @@ export const openRouting = ({ gatewayAddresses, clusterAddresses, rateLimitFailC
       namespaces,
       inputs.envoyProxies,
     ];
-    const checked = partsStage([addressed.gateways, [...addressed.without], ...checkedBy], () =>
+    const asksServers = [...addressed.gateways, ...listenerSets].some(hasFilters);
+    const given = [...addressed.without.keys(), asksServers && backends];
+    const checked = partsStage([addressed.gateways, given, ...checkedBy], () =>
       checkGateways(addressed, listenerSets, lookups),
     );
     const parts = checked.map(withoutRoutes);
     const lists = routeKinds.map((kind, i) => ({ kind, inputs: inputs.routes[i] ?? [] }));
-    const texts = inputs.routeFilters.length > 0 ? inputs.configMaps : NO_INPUTS;
-    const extensions = extensionsStage([inputs.routeFilters, texts], () => openExtensions(inputs.routeFilters, texts));
-    const backends = backendsStage([inputs.services, inputs.grants, [extensions, inputs.sessions]], () =>
-      openBackends(services, grants, extensions, inputs.sessions),
-    );
     const compiled = compileRoutes(lists, backends);
     const parents: Parents = {
       groups: groupsOf(parts),
@@ -199,6 +202,9 @@ export const openRouting = ({ gatewayAddresses, clusterAddresses, rateLimitFailC
     };
   };
 };
+
+const hasFilters = ({ spec }: Input<{ readonly listeners: readonly ListenerSpec[] }>): boolean =>
+  spec.listeners.some(({ filters }) => filters?.requests?.length);
 
 const isOwnClass = ({ spec }: Input<GatewayClassSpec>): boolean => spec.controllerName === CONTROLLER_NAME;
 

@@ -42,12 +42,24 @@ export interface EnvoyFilter<Filter extends RouteFilter = RouteFilter> {
   chainKey?(table: RouteTable): string;
   /** What a route needs with these filters, all of its types in their order. */
   route(filters: readonly Filter[], route: Route): EnvoyRouteParts;
+  /** Places in front of all others, for filters that hosts have before routes are looked for; disabled but for those. */
+  early?(table: RouteTable): readonly Init<typeof HttpFilterSchema>[];
+  /** What a host needs with such filters. */
+  host?(filters: readonly Filter[]): EnvoyRouteParts['perFilter'];
+  off?: FilterOff;
 }
+
+/**
+ * What a route says that does without the place `name` in the chain. Envoy looks once which filters a request has: where an
+ * early one may lead it to another route, it has those of all routes of its host, and is told so which count.
+ */
+export type FilterOff = (name: string) => Any | undefined;
 
 /** What a setting says to Envoy. */
 export interface EnvoySetting {
   /** As a filter's. */
   httpFilter?: EnvoyFilter['httpFilter'];
+  off?: FilterOff;
   /** What a route that forwards needs. */
   route?(action: ForwardAction, context: RouteContext): EnvoyRouteParts;
   /** Changes of answers that Envoy makes by itself; the first that fits is made. */

@@ -1,6 +1,6 @@
 // Mesh: the whole network as compiled from all resources at one revision. Immutable; equal parts keep their identity.
 import type { AuthorizationPolicy } from './policy.ts';
-import type { Route } from './route.ts';
+import type { Route, RouteFilter } from './route.ts';
 import type {
   ClientLimits,
   ClientValidation,
@@ -103,6 +103,8 @@ export interface GatewayListener {
   /** Of TLS: none where it is passed through. */
   readonly secrets: readonly TlsSecret[];
   readonly client?: ClientSettings;
+  /** Of HTTP and HTTPS: for every request, before a route is looked for. */
+  readonly filters?: readonly RouteFilter[];
   /** Of HTTP and HTTPS: hostname → routes, in order of precedence. */
   readonly hosts: readonly { readonly hostname: string; readonly routes: readonly Route[] }[];
   /** Of TLS, by server name, and of TCP and UDP, for `*`: where connections and datagrams go. */

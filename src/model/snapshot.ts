@@ -5,7 +5,7 @@ import type { HealthCheck, LoadBalancing, OutlierDetection, ZoneWeights } from '
 import type { NameRecord } from './name-record.ts';
 import type { ProxyNode, SocketAddress } from './node.ts';
 import type { AuthorizationPolicy } from './policy.ts';
-import type { Route } from './route.ts';
+import type { Route, RouteFilter } from './route.ts';
 
 export interface Snapshot {
   /** The store's revision it was compiled from. */
@@ -204,6 +204,8 @@ export interface VirtualHost {
   readonly name: string;
   /** Lower case: `a.b`, `*.b`, `*`, each with an optional `:port`. */
   readonly domains: readonly string[];
+  /** For every request to these domains, in their order, before a route is looked for; what they make of it is matched. */
+  readonly filters?: readonly RouteFilter[];
   /** The first that matches wins; compile has put them in the Gateway API's order of precedence. None: 404, flag NR. */
   readonly routes: readonly Route[];
   /** The policies for requests to these domains, in place of the handler's; absent: the handler's. */

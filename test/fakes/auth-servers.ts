@@ -9,6 +9,8 @@ import {
   CheckResponseSchema,
 } from '../../src/gen/envoy/service/auth/v3/external_auth_pb.js';
 import { asBytes } from '../../src/grpc/service.ts';
+import type { EndpointSet } from '../../src/model/snapshot.ts';
+import { cluster } from './envoy-mesh.ts';
 import { openServer } from './http-server.ts';
 
 export interface AuthServers {
@@ -32,6 +34,19 @@ export const askedPart = (
   return {
     ...Object.fromEntries(Object.keys(rest).map((key) => [key, asked[key as 'path']])),
     ...(headers && { headers }),
+  };
+};
+
+/** The clusters `program`, `auth-http` and `auth-grpc` with their endpoints. */
+export const authParts = (program: number, { httpPort, grpcPort }: AuthServers) => {
+  const ports = { program, 'auth-http': httpPort, 'auth-grpc': grpcPort };
+  const endpoints = Object.entries(ports).map(([name, port]): [string, EndpointSet] => [
+    name,
+    { cluster: name, endpoints: [{ address: '127.0.0.1', port, mesh: false, weight: 1, health: 'healthy' }] },
+  ]);
+  return {
+    clusters: [cluster('program'), cluster('auth-http'), cluster('auth-grpc', { protocol: 'http2' })],
+    endpoints: new Map(endpoints),
   };
 };
 

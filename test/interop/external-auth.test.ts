@@ -2,14 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ExternalAuth } from '../../src/filters/external-auth/schema.ts';
-import { type AuthServers, openAuthServers } from '../fakes/auth-servers.ts';
+import { type AuthServers, authParts, openAuthServers } from '../fakes/auth-servers.ts';
 import { ENGINES, type Engine, openEngine } from '../fakes/each-engine.ts';
 import { gatewaySnapshot } from '../fakes/engine-pair.ts';
-import { cluster, forward, route } from '../fakes/envoy-mesh.ts';
+import { forward, route } from '../fakes/envoy-mesh.ts';
 import { type FakeServer, openServer } from '../fakes/http-server.ts';
 import { type RawPeer, rawClient, until } from '../fakes/raw-peer.ts';
-
-const LOOPBACK = '127.0.0.1';
 
 const auth = (protocol: ExternalAuth['protocol'], maxBodyBytes = 0): ExternalAuth => ({
   type: 'external-auth',
@@ -24,12 +22,6 @@ const auth = (protocol: ExternalAuth['protocol'], maxBodyBytes = 0): ExternalAut
 
 const HOSTS = { http: [auth('http')], grpc: [auth('grpc')], body: [auth('http', 1000)] } as const;
 
-const endpoint = (name: string, port: number) =>
-  [
-    name,
-    { cluster: name, endpoints: [{ address: LOOPBACK, port, mesh: false, weight: 1, health: 'healthy' as const }] },
-  ] as const;
-
 for (const name of ENGINES) {
   describe(`external authorization in ${name}`, () => {
     let engine: Engine;
@@ -41,21 +33,15 @@ for (const name of ENGINES) {
         request.resume().on('end', () => response.end('ok'));
       });
       servers = await openAuthServers();
+      const { clusters, endpoints } = authParts(program.port, servers);
+      const hosts = Object.entries(HOSTS).map(([host, filters]) => ({
+        name: host,
+        domains: [`${host}.test`],
+        routes: [route({ filters, action: forward(['program', 1]) })],
+      }));
       engine = await openEngine(name, ['gateway'], (port) => ({
-        ...gatewaySnapshot(
-          port('gateway'),
-          Object.entries(HOSTS).map(([host, filters]) => ({
-            name: host,
-            domains: [`${host}.test`],
-            routes: [route({ filters, action: forward(['program', 1]) })],
-          })),
-          [cluster('program'), cluster('auth-http'), cluster('auth-grpc', { protocol: 'http2' })],
-        ),
-        endpoints: new Map([
-          endpoint('program', program.port),
-          endpoint('auth-http', servers.httpPort),
-          endpoint('auth-grpc', servers.grpcPort),
-        ]),
+        ...gatewaySnapshot(port('gateway'), hosts, clusters),
+        endpoints,
       }));
     });
     after(async () => {

@@ -1,8 +1,5 @@
 // Compression of answers in Envoy's terms: a filter for every way to do it that routes of the listener have. Named by registry.ts.
-import { create } from '@bufbuild/protobuf';
 import { WireType } from '@bufbuild/protobuf/wire';
-import { AnySchema } from '@bufbuild/protobuf/wkt';
-import { FilterConfigSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import {
   Brotli_EncoderMode as BrotliMode,
   BrotliSchema,
@@ -15,6 +12,7 @@ import {
 import { ZstdSchema } from '../../gen/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.js';
 import {
   Compressor_ResponseDirectionConfigSchema,
+  CompressorPerRouteSchema,
   CompressorSchema,
 } from '../../gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.js';
 import type { RouteTable } from '../../model/snapshot.ts';
@@ -22,8 +20,10 @@ import type { EnvoyFilter } from '../envoy-filter.ts';
 import { configured, extension, pack, withNewer } from '../envoy-message.ts';
 import { CONTENT_TYPES, type Compression, ENCODINGS, type Encoding, ZSTD_STRATEGIES } from './schema.ts';
 
+const NAME = 'compressor/';
+
 /** By what makes it: routes with the same options share it. */
-const nameOf = (encoding: Encoding): string => `compressor/${JSON.stringify(encoding)}`;
+const nameOf = (encoding: Encoding): string => `${NAME}${JSON.stringify(encoding)}`;
 
 const GZIP_STRATEGIES = {
   Filtered: GzipStrategy.FILTERED,
@@ -82,6 +82,9 @@ const encodingsOf = ({ virtualHosts }: RouteTable): Encoding[] => {
   return [...found.values()].sort((a, b) => ENCODINGS.indexOf(a.name) - ENCODINGS.indexOf(b.name));
 };
 
+const ON = pack(CompressorPerRouteSchema, { override: { case: 'overrides', value: { responseDirectionConfig: {} } } });
+const OFF = pack(CompressorPerRouteSchema, { override: { case: 'disabled', value: true } });
+
 export const envoyFilter: EnvoyFilter<Compression> = {
   chainKey: (table) => encodingsOf(table).map(nameOf).join(),
   httpFilter: (_handler, table) =>
@@ -96,11 +99,8 @@ export const envoyFilter: EnvoyFilter<Compression> = {
       }),
       disabled: true,
     })),
+  off: (name) => (name.startsWith(NAME) ? OFF : undefined),
   route: (filters) => ({
-    perFilter: Object.fromEntries(
-      filters
-        .at(-1)!
-        .encodings.map((encoding) => [nameOf(encoding), pack(FilterConfigSchema, { config: create(AnySchema) })]),
-    ),
+    perFilter: Object.fromEntries(filters.at(-1)!.encodings.map((encoding) => [nameOf(encoding), ON])),
   }),
 };

@@ -1,11 +1,11 @@
 // External authorization in Envoy's terms: for each server and what it is told one ext_authz in the chain, disabled but for
 // the routes that ask for it. Named by registry.ts.
 import { createHash } from 'node:crypto';
-import { create } from '@bufbuild/protobuf';
-import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { ApiVersion } from '../../gen/envoy/config/core/v3/config_source_pb.js';
-import { FilterConfigSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
-import { ExtAuthzSchema } from '../../gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js';
+import {
+  ExtAuthzPerRouteSchema,
+  ExtAuthzSchema,
+} from '../../gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js';
 import type { ListStringMatcherSchema } from '../../gen/envoy/type/matcher/v3/string_pb.js';
 import type { Route, RouteFilter } from '../../model/route.ts';
 import type { RouteTable } from '../../model/snapshot.ts';
@@ -15,10 +15,14 @@ import { AUTH_TIMEOUT_MS, type ExternalAuth } from './schema.ts';
 
 type Matchers = Init<typeof ListStringMatcherSchema>;
 
+type Stage = 'host' | 'route';
+
+const NAME = 'envoy.filters.http.ext_authz/';
+
 /** Those of one list run in its order, so that each place has filters of its own. */
-const nameOf = (filter: ExternalAuth, place: number): string => {
-  const text = JSON.stringify(filter);
-  return `envoy.filters.http.ext_authz/${place}/${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+const nameOf = (stage: Stage, filter: ExternalAuth, place: number): string => {
+  const hash = createHash('sha256').update(JSON.stringify(filter)).digest('hex').slice(0, 16);
+  return `${NAME}${stage}/${place}/${hash}`;
 };
 
 const exactly = (names: readonly string[]): Matchers => ({
@@ -65,17 +69,20 @@ const authzOf = (filter: ExternalAuth): Init<typeof ExtAuthzSchema> => ({
 
 const isAuth = (filter: RouteFilter): filter is ExternalAuth => filter.type === 'external-auth';
 
-const NONE: ReadonlyMap<string, readonly [number, ExternalAuth]> = new Map();
+type Checks = ReadonlyMap<string, readonly [number, ExternalAuth]>;
 
-const byRoutes = new WeakMap<readonly Route[], typeof NONE>();
+const NONE: Checks = new Map();
+
+const byRoutes = new WeakMap<readonly Route[], Checks>();
 
 /** What a list of routes asks for, by name. */
-const checksOf = (routes: readonly Route[]): typeof NONE => {
+const checksOf = (routes: readonly Route[]): Checks => {
   const known = byRoutes.get(routes);
   if (known) return known;
   const found = new Map<string, readonly [number, ExternalAuth]>();
   const add = (filters: readonly RouteFilter[]) => {
-    for (const [place, filter] of filters.filter(isAuth).entries()) found.set(nameOf(filter, place), [place, filter]);
+    for (const [place, filter] of filters.filter(isAuth).entries())
+      found.set(nameOf('route', filter, place), [place, filter]);
   };
   for (const { filters, action } of routes) {
     if (filters.some(isAuth)) add(filters);
@@ -88,27 +95,48 @@ const checksOf = (routes: readonly Route[]): typeof NONE => {
 };
 
 /** In the order of their places; of one place the order says nothing. */
-const checksOfTable = ({ virtualHosts }: RouteTable): [string, ExternalAuth][] => {
+const inOrder = (all: Iterable<Checks>): [string, ExternalAuth][] => {
   const found = new Map<string, readonly [number, ExternalAuth]>();
-  for (const { routes } of virtualHosts) for (const [name, check] of checksOf(routes)) found.set(name, check);
+  for (const checks of all) for (const [name, check] of checks) found.set(name, check);
   return [...found]
     .sort(([a, [one]], [b, [other]]) => one - other || (a < b ? -1 : 1))
     .map(([name, [, filter]]) => [name, filter]);
 };
 
-const enabled = pack(FilterConfigSchema, { config: create(AnySchema) });
+const ofRoutes = ({ virtualHosts }: RouteTable) => inOrder(virtualHosts.map(({ routes }) => checksOf(routes)));
+
+const ofHosts = ({ virtualHosts }: RouteTable) =>
+  inOrder(
+    virtualHosts.flatMap(({ filters }) =>
+      filters
+        ? [
+            new Map(
+              filters.filter(isAuth).map((filter, place) => [nameOf('host', filter, place), [place, filter] as const]),
+            ),
+          ]
+        : [],
+    ),
+  );
+
+const enabled = (stage: Stage, filters: readonly ExternalAuth[]) =>
+  Object.fromEntries(filters.map((filter, place) => [nameOf(stage, filter, place), ENABLED]));
+
+const ENABLED = pack(ExtAuthzPerRouteSchema, { override: { case: 'checkSettings', value: {} } });
+const OFF = pack(ExtAuthzPerRouteSchema, { override: { case: 'disabled', value: true } });
 
 export const envoyFilter: EnvoyFilter<ExternalAuth> = {
-  chainKey: (table) =>
-    checksOfTable(table)
-      .map(([name]) => name)
-      .join(' '),
+  chainKey: (table) => [...ofHosts(table), ...ofRoutes(table)].map(([name]) => name).join(' '),
   httpFilter: (_handler, table) =>
-    (table ? checksOfTable(table) : []).map(([name, filter]) => ({
+    (table ? ofRoutes(table) : []).map(([name, filter]) => ({
       ...configured(name, ExtAuthzSchema, authzOf(filter)),
       disabled: true,
     })),
-  route: (filters) => ({
-    perFilter: Object.fromEntries(filters.map((filter, place) => [nameOf(filter, place), enabled])),
-  }),
+  route: (filters) => ({ perFilter: enabled('route', filters) }),
+  early: (table) =>
+    ofHosts(table).map(([name, filter]) => ({
+      ...configured(name, ExtAuthzSchema, { ...authzOf(filter), clearRouteCache: true }),
+      disabled: true,
+    })),
+  host: (filters) => enabled('host', filters),
+  off: (name) => (name.startsWith(NAME) ? OFF : undefined),
 };

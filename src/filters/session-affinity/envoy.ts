@@ -20,8 +20,11 @@ const stateOf = (session: SessionPersistence) => {
   return extension('envoy.http.stateful_session.cookie', CookieBasedSessionStateSchema, { cookie });
 };
 
+const OFF = pack(StatefulSessionPerRouteSchema, { override: { case: 'disabled', value: true } });
+
 export const envoySetting: EnvoySetting = {
   httpFilter: () => ({ ...configured(NAME, StatefulSessionSchema, {}), disabled: true }),
+  off: (name) => (name === NAME ? OFF : undefined),
   route({ session }) {
     if (!session) return {};
     const value = { sessionState: stateOf(session) };

@@ -34,6 +34,11 @@ const responsesUpTo = (maxBytes: number): Any =>
     },
   });
 
+const OFF: Readonly<Record<string, Any>> = {
+  [REQUESTS]: pack(BufferPerRouteSchema, { override: { case: 'disabled', value: true } }),
+  [RESPONSES]: pack(FileSystemBufferFilterConfigSchema, { request: bypass, response: bypass }),
+};
+
 export const envoySetting: EnvoySetting = {
   /** Without a limit they are for routes that have one. */
   httpFilter({ limits }) {
@@ -45,6 +50,7 @@ export const envoySetting: EnvoySetting = {
       { ...responses, disabled: true },
     ];
   },
+  off: (name) => OFF[name],
   replies: [
     {
       filter: {

@@ -96,7 +96,7 @@ const listenerFields: Record<string, Schema> = {
   'port!': port('The port that it listens on.'),
   'protocol!': text('HTTP, HTTPS, TLS, TCP or UDP.', { pattern: patterns.protocol, minLength: 1, maxLength: 255 }),
   tls,
-  filters: object('What is done to every request before routes are looked at; not supported yet.', {
+  filters: object('What is done to every request before routes are looked at.', {
     requests: list('The filters, in this order.', requestFilter, { maxItems: 16 }),
   }),
   allowedRoutes,

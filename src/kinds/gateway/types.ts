@@ -1,5 +1,6 @@
 // The spec and status of a Gateway, as they are after defaults. Used by compile.
 import type { Condition } from '../../model/resource.ts';
+import type { ExternalAuthSpec } from '../http-route/types.ts';
 
 export interface GatewaySpec {
   readonly gatewayClassName: string;
@@ -44,7 +45,12 @@ export interface ListenerSpec {
     readonly certificateRefs?: readonly SecretRef[];
     readonly options?: Readonly<Record<string, string>>;
   };
-  readonly filters?: { readonly requests?: readonly unknown[] };
+  readonly filters?: {
+    readonly requests?: readonly {
+      readonly type: 'ExternalAuth' | 'ExtensionRef';
+      readonly externalAuth?: ExternalAuthSpec;
+    }[];
+  };
   readonly allowedRoutes: {
     readonly kinds?: readonly { readonly group: string; readonly kind: string }[];
     readonly namespaces: { readonly from: 'All' | 'Same' | 'Selector'; readonly selector?: LabelSelector };

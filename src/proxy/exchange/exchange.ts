@@ -1,5 +1,7 @@
 // One HTTP request from its head to the end of its answer: policy, route, attempts, answer, event. Made by downstream.ts;
 // knows its client and its upstream as streams, not by the version of HTTP that they speak.
+
+import type { OpenFilter } from '../../filters/filter.ts';
 import { mayRepeat } from '../../filters/retry/proxy.ts';
 import { maxRequestBytes } from '../../filters/size-limits/proxy.ts';
 import { ExchangeTimes } from '../../filters/timeout/proxy.ts';
@@ -12,7 +14,6 @@ import { type GrpcCall, openCall, translateWeb } from '../grpc/call.ts';
 import type { RequestMessage, ResponseMessage } from '../http1/head.ts';
 import type { PreparedHttp } from '../listen/chain.ts';
 import type { Origin } from '../proxy-protocol/header.ts';
-import type { RouteFilters } from '../routes/route-filters.ts';
 import type { PreparedForward, PreparedRoute, PreparedTarget } from '../routes/router.ts';
 import { type AttemptOwner, Attempts } from '../upstream/attempts.ts';
 import type { ClusterState } from '../upstream/clusters.ts';
@@ -108,8 +109,15 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       this.answer(403, 'RBAC: access denied', 'RBAC');
       return;
     }
-    if (this.#isTooLarge(message.contentLength)) return;
-    const route = router.match(message);
+    if (this.#isTooLarge()) return;
+    const before = router.before?.(message.host);
+    if (before) this.#openFilters(before, () => this.#takeRoute());
+    else this.#takeRoute();
+  }
+
+  #takeRoute(): void {
+    const message = this.#message;
+    const route = this.#http.router.match(message);
     if (!route) {
       this.answer(404, noRouteText(this.#http, message.host), 'NR');
       return;
@@ -117,7 +125,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     this.#route = route;
     const { action } = route;
     if (action.type === 'forward') this.#startForward(action);
-    else this.#openFilters(action, () => this.#answerByRoute(action));
+    else this.#openFilters(action.open, () => this.#answerByRoute(action));
   }
 
   #answerByRoute(action: Exclude<PreparedRoute['action'], PreparedForward>): void {
@@ -126,14 +134,15 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
   }
 
   /** Calls `next` once no filter answers by itself: at once, or when those that ask others have heard. */
-  #openFilters({ open }: RouteFilters, next: () => void): void {
+  #openFilters(open: readonly OpenFilter[] | undefined, next: () => void): void {
     if (!open) {
       next();
       return;
     }
     const { remoteAddress, requestId } = this.#record.ids!;
-    this.#received.keep(this.#context.limits.maxKeptBytes);
-    this.#filters = new ExchangeFilters(remoteAddress, this.#context, {
+    this.#armDeadline();
+    if (!this.#received.kept) this.#received.keep(this.#context.limits.maxKeptBytes);
+    this.#filters ??= new ExchangeFilters(remoteAddress, this.#context, {
       message: this.#message,
       down: this.#down,
       requestId,
@@ -165,10 +174,15 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     this.#affinity = target.affinity?.(message, this.#record.ids!.remoteAddress, this.#record.startMs);
     this.#forward = action;
     this.#target = target;
-    if (this.#isTooLarge(message.contentLength)) return;
+    if (this.#isTooLarge()) return;
     const cluster = target.cluster === INVALID_CLUSTER ? undefined : this.#http.cluster(target.cluster);
     if (cluster?.cluster.protocol === 'http2') this.#call ??= translateWeb(this.#down, message);
-    if (this.#call?.web) this.#down = this.#call.web;
+    const web = this.#call?.web;
+    this.#down = web ?? this.#down;
+    if (web && !this.#received.recode(web)) {
+      this.onBadRequest(NOT_BASE64);
+      return;
+    }
     // Calls give themselves a time, and may be silent for as long.
     this.#times.limitCall(this.#call?.timeoutMs(message, action.config.timeoutMs));
     if (this.#received.done) this.#times.limitRequest(action.config.timeoutMs);
@@ -177,8 +191,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
       this.#forwardTo(target, action, cluster);
       return;
     }
-    this.#armDeadline();
-    this.#openFilters(target, () => this.#forwardTo(target, action, cluster));
+    this.#openFilters(target.open, () => this.#forwardTo(target, action, cluster));
   }
 
   #forwardTo(target: PreparedTarget, action: PreparedForward, cluster: ClusterState | undefined): void {
@@ -214,8 +227,7 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
 
   onRequestBody(buffer: Buffer, start: number, end: number): void {
     this.#received.bytes += end - start;
-    if (this.#over || this.#answer.done) return;
-    if (this.#isTooLarge(this.#received.bytes)) return;
+    if (this.#over || this.#answer.done || this.#isTooLarge()) return;
     const web = this.#call?.web;
     if (!web) {
       this.#takeBody(buffer, start, end);
@@ -266,8 +278,9 @@ export class Exchange implements UpstreamUser, AttemptOwner, AnswerOwner {
     this.#armDeadline();
   }
 
-  /** A body of so many bytes is not taken, and was answered so. */
-  #isTooLarge(bytes: number): boolean {
+  /** It is answered then. */
+  #isTooLarge(): boolean {
+    const bytes = Math.max(this.#message.contentLength, this.#received.bytes);
     if (bytes <= maxRequestBytes(this.#http.handler.limits, this.#forward?.config)) return false;
     this.#limitCounts.largeRequests++;
     this.#close = true;

@@ -2,7 +2,7 @@
 import type { UpstreamStream } from '../upstream/upstream-stream.ts';
 
 export class KeptBody {
-  readonly #maxBytes: number;
+  maxBytes: number;
   #pieces: Buffer[] = [];
   bytes = 0;
   /** Somebody waits for so many, beyond what is kept else. */
@@ -12,12 +12,12 @@ export class KeptBody {
   complete = true;
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
   }
 
   /** The source should stop until somebody takes it. */
   get full(): boolean {
-    return this.bytes >= Math.max(this.#maxBytes, this.waitsFor);
+    return this.bytes >= Math.max(this.maxBytes, this.waitsFor);
   }
 
   add(piece: Buffer): void {
@@ -34,10 +34,22 @@ export class KeptBody {
   }
 
   #forgetIfLarge(): void {
-    if (!this.#wasSent || this.bytes <= this.#maxBytes) return;
+    if (!this.#wasSent || this.bytes <= this.maxBytes) return;
     this.complete = false;
     this.#pieces = [];
     this.bytes = 0;
+  }
+
+  recode(decode: (piece: Buffer) => Buffer | undefined): boolean {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.bytes = 0;
+    for (const piece of pieces) {
+      const decoded = decode(piece);
+      if (!decoded) return false;
+      if (decoded.length > 0) this.add(decoded);
+    }
+    return true;
   }
 
   get pieces(): readonly Buffer[] {

@@ -1,5 +1,6 @@
 // What has come of one request's body: counted, kept for another attempt, copied to those who listen in. Kept by exchange.ts.
 import type { MakeTap, RequestTap, SendAside } from '../../filters/filter.ts';
+import type { GrpcWebClient } from '../grpc/web-client.ts';
 import type { RequestMessage } from '../http1/head.ts';
 import type { Lender } from '../wires/wire.ts';
 import { KeptBody } from './kept-body.ts';
@@ -26,7 +27,8 @@ export class ReceivedRequest {
 
   /** From here on what comes is kept, as far as the bound allows. */
   keep(maxBytes: number): void {
-    if (!this.done) this.kept ??= new KeptBody(maxBytes);
+    if (this.kept) this.kept.maxBytes = maxBytes;
+    else if (!this.done) this.kept = new KeptBody(maxBytes);
   }
 
   /** All that has come is still at hand. */
@@ -45,6 +47,12 @@ export class ReceivedRequest {
     this.trailers = trailers;
     if (this.#whole) this.#tellWhole(this.#whole);
     if (this.#taps) for (const tap of this.#taps) tap.end(trailers);
+  }
+
+  /** What has come so far as gRPC has it; false where it can't be read. */
+  recode(web: GrpcWebClient): boolean {
+    const isRead = this.kept?.recode((piece) => web.decode(piece, 0, piece.length)) !== false;
+    return isRead && (!this.done || web.done);
   }
 
   /** All of its body, once it has come; undefined as soon as it is more than so many bytes, or given up. */

@@ -1,7 +1,7 @@
 // Compiles a RouteTable at config time, so that a request only looks up: host → path → conditions → action.
 // Called by the proxy's prepare step and for every request.
 
-import type { FilterServices } from '../../filters/filter.ts';
+import type { FilterServices, OpenFilter } from '../../filters/filter.ts';
 import { type Location, prepareRedirect } from '../../filters/request-redirect/proxy.ts';
 import { trimPrefix } from '../../filters/url-rewrite/path.ts';
 import { messageOf } from '../../lib/errors.ts';
@@ -22,6 +22,8 @@ export interface Router {
   readonly problems: readonly Problem[];
   /** Taken over by the next router for what stays the same object. */
   readonly hosts: ReadonlyMap<VirtualHost, HostRoutes>;
+  /** What comes before routes for requests to this host; absent where the table has no such filters. */
+  readonly before: ((host: string) => readonly OpenFilter[] | undefined) | undefined;
   /** Undefined: no route (404, flag NR). */
   match(head: RequestHead): PreparedRoute | undefined;
   /** The virtual host of an authority, matched or not by a route. */
@@ -125,9 +127,19 @@ const earlier = (list: readonly Candidate[], best: Candidate | undefined, head: 
   return best;
 };
 
+/** What filters have that come before any. */
+const NO_ROUTE: Route = {
+  name: '',
+  match: { path: { type: 'prefix', value: '/' }, headers: [], queryParams: [] },
+  filters: [],
+  action: { type: 'direct', status: 404, body: '' },
+};
+
 /** The routes of one virtual host: exact paths and prefixes by map, patterns one after the other. */
 class HostRoutes {
   readonly virtualHost: VirtualHost;
+  /** Of every request, before it is matched. */
+  readonly before: readonly OpenFilter[] | undefined;
   readonly problems: Problem[] = [];
   readonly #exact: CandidateMap = new Map();
   /** Without closing slashes; the empty prefix stands apart. */
@@ -141,6 +153,7 @@ class HostRoutes {
 
   constructor(virtualHost: VirtualHost, services: FilterServices) {
     this.virtualHost = virtualHost;
+    this.before = virtualHost.filters && prepareFilters(virtualHost.filters, NO_ROUTE, services).open;
     virtualHost.routes.forEach((route, index) => {
       this.#add(route, index, services);
     });
@@ -229,6 +242,7 @@ export const prepareRoutes = (table: RouteTable, services: FilterServices, befor
     table,
     problems: [...hosts.values()].flatMap(({ problems }) => problems),
     hosts,
+    before: table.virtualHosts.some(({ filters }) => filters) ? (host) => find(host)?.before : undefined,
     match: (head) => find(head.host)?.match(head),
     virtualHost: (host) => find(host)?.virtualHost,
   };

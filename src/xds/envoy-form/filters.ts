@@ -1,5 +1,6 @@
 // The registry of filters in Envoy's terms: places in the chain, and what routes, clusters and listeners say. Used by http.ts,
 // route.ts, cluster.ts and listener.ts.
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { EnvoyFilter, EnvoyRouteParts, EnvoySetting, RouteContext } from '../../filters/envoy-filter.ts';
 import { isFilter } from '../../filters/filter.ts';
 import { filterOrder } from '../../filters/registry.ts';
@@ -22,8 +23,27 @@ const order = await Promise.all(
   ),
 );
 
-export const chainFilters = (handler: HttpHandler, table: RouteTable | undefined): Init<typeof HttpFilterSchema>[] =>
-  order.flatMap(({ filter, setting }) => (filter ?? setting)?.httpFilter?.(handler, table) ?? []);
+export const chainFilters = (handler: HttpHandler, table: RouteTable | undefined): Init<typeof HttpFilterSchema>[] => [
+  ...order.flatMap(({ filter }) => (table && filter?.early?.(table)) ?? []),
+  ...order.flatMap(({ filter, setting }) => (filter ?? setting)?.httpFilter?.(handler, table) ?? []),
+];
+
+/** What a host says whose filters come before routes; `names`: of the places that its routes use. */
+export const hostParts = (filters: readonly RouteFilter[], names: Iterable<string>): Record<string, Any> => {
+  const parts: Record<string, Any> = {};
+  for (const name of names) {
+    for (const { filter, setting } of order) {
+      const off = (filter ?? setting)?.off?.(name);
+      if (off) parts[name] = off;
+    }
+  }
+  for (const { types, filter } of order) {
+    if (!filter?.host) continue;
+    const mine = filters.filter(({ type }) => types.includes(type));
+    if (mine.length > 0) Object.assign(parts, filter.host(mine));
+  }
+  return parts;
+};
 
 export const settingReplies: readonly Init<typeof ResponseMapperSchema>[] = order.flatMap(
   ({ setting }) => setting?.replies ?? [],

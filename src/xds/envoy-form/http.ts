@@ -92,6 +92,9 @@ const localReply = (flag: string, text: string): Init<typeof ResponseMapperSchem
   },
 });
 
+/** In the own engine's words. */
+export const NO_ROUTE = 'no route for this host and path';
+
 /** No connection to the program: the caller's proxy may ask another endpoint. */
 const UNSENT: Init<typeof ResponseMapperSchema> = {
   filter: { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['UF'] } } },
@@ -102,9 +105,7 @@ const localReplies = (explicitProxy: boolean, mesh: boolean): Init<typeof LocalR
   mappers: [
     localReply(
       'NR',
-      explicitProxy
-        ? 'no service "%REQ(:AUTHORITY)%" in the mesh; add a Service or ServiceEntry\n'
-        : 'no route for this host and path\n',
+      explicitProxy ? 'no service "%REQ(:AUTHORITY)%" in the mesh; add a Service or ServiceEntry\n' : `${NO_ROUTE}\n`,
     ),
     localReply('NC', 'the backend of this route is not valid\n'),
     timedOutCall(),

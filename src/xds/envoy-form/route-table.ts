@@ -1,17 +1,20 @@
 // RouteTables as Envoy's RouteConfigurations: virtual hosts, and the CONNECT routes of an explicit proxy among them.
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
+import { envoyDirectResponse } from '../../filters/direct-response/envoy.ts';
 import type { RouteContext } from '../../filters/envoy-filter.ts';
 import { type RouteSchema, VirtualHostSchema } from '../../gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '../../gen/envoy/config/route/v3/route_pb.js';
 import { bytesField } from '../../lib/protobuf.ts';
 import { UNSENT_HEADER } from '../../model/http.ts';
 import type { AuthorizationPolicy } from '../../model/policy.ts';
-import type { Route } from '../../model/route.ts';
+import type { Route, RouteFilter } from '../../model/route.ts';
 import type { RouteTable, Tunnel, VirtualHost } from '../../model/snapshot.ts';
 import { type EncodedResource, encodeResource } from '../form.ts';
 import { ENVOY } from '../type-urls.ts';
 import { bestDomain, planDomains } from './domains.ts';
+import { hostParts } from './filters.ts';
+import { NO_ROUTE } from './http.ts';
 import { escapeRegex, type Init } from './message.ts';
 import { envoyRoutes } from './route.ts';
 import { serviceMetadata } from './route-metadata.ts';
@@ -77,6 +80,25 @@ export interface RouteTableOptions {
   readonly authorization: readonly AuthorizationPolicy[];
 }
 
+/** Envoy has no filters for a request without a route: what matches none has one that says so. */
+const NOT_FOUND: EnvoyRoute = {
+  name: 'none',
+  match: { pathSpecifier: { case: 'prefix', value: '' } },
+  action: envoyDirectResponse(404, `${NO_ROUTE}\n`),
+};
+
+const withEarly = (
+  filters: readonly RouteFilter[],
+  routes: readonly EnvoyRoute[],
+  policies: Record<string, Any> | undefined,
+): EnvoyHost => {
+  const names = new Set(routes.flatMap(({ typedPerFilterConfig = {} }) => Object.keys(typedPerFilterConfig)));
+  return {
+    typedPerFilterConfig: { ...hostParts(filters, names), ...policies },
+    routes: [...routes, NOT_FOUND],
+  };
+};
+
 interface EncodedHost {
   readonly chain: object | undefined;
   readonly key: string;
@@ -98,11 +120,14 @@ export const openRouteTables = (): ((table: RouteTable, options: RouteTableOptio
     const key = `${options.key} ${domains.join(' ')}`;
     const before = tunnels.length === 0 ? known.get(host) : undefined;
     if (before?.key === key && before.chain === chain) return before.field;
+    const routes = [...tunnels, ...host.routes.flatMap((route) => routesOf(route, host, context))];
+    const policies = host.authorization && encodePolicies(host.authorization);
     const field = hostField({
       name: host.name,
       domains,
-      ...(host.authorization && { typedPerFilterConfig: encodePolicies(host.authorization) }),
-      routes: [...tunnels, ...host.routes.flatMap((route) => routesOf(route, host, context))],
+      ...(policies && { typedPerFilterConfig: policies }),
+      routes,
+      ...(host.filters && withEarly(host.filters, routes, policies)),
     });
     if (tunnels.length === 0) known.set(host, { chain, key, field });
     return field;

@@ -74,6 +74,20 @@ const route = (i: number, pick: (below: number) => number): Resource => {
   };
 };
 
+const policy = (i: number, pick: (below: number) => number): Resource => ({
+  apiVersion: 'gateway.envoyproxy.io/v1alpha1',
+  kind: 'BackendTrafficPolicy',
+  metadata: { name: `p${i}`, namespace: 'default' },
+  spec: {
+    targetRefs: [
+      pick(2)
+        ? { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: `g${pick(3)}` }
+        : { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', name: `r${pick(24)}` },
+    ],
+    loadBalancer: { type: pick(2) ? 'RoundRobin' : 'Random' },
+  },
+});
+
 const NODE: ProxyNode = {
   id: 'router~127.0.0.1~gw.default~default.svc.cluster.local',
   role: 'gateway',
@@ -95,6 +109,7 @@ const sorted = (values: Iterable<unknown>): unknown => [...values].map((value) =
 /** Without the order of what has none. */
 const tell = ({ mesh, statuses, problems }: Compiled) => ({
   gateways: plain(mesh.gateways),
+  backendTraffic: plain(mesh.backendTraffic),
   services: plain(mesh.services),
   statuses: sorted(statuses.values()),
   problems: sorted(problems),
@@ -103,7 +118,7 @@ const tell = ({ mesh, statuses, problems }: Compiled) => ({
 const options = { revision: 1, nowMs: Date.UTC(2026, 0, 1), gatewayAddresses: [{ address: '127.0.0.1' }] };
 
 describe('compiling what changed', () => {
-  for (const seed of [1, 2, 3]) {
+  for (const seed of [1, 2, 3, 4]) {
     it(`says the same as compiling all of it (${seed})`, () => {
       const pick = openNumbers(seed);
       const resources = new Map<string, Resource>();
@@ -128,8 +143,11 @@ describe('compiling what changed', () => {
           else if (what < 80) resources.delete(`r${i}`);
           else if (what < 90) put(`g${i % 3}`, gateway(i % 3, pick));
           else if (what < 93) resources.delete(`g${i % 3}`);
-          else if (what < 97) put(`s${i % 4}`, service(i % 4));
-          else resources.delete(`s${i % 4}`);
+          else if (what < 96) put(`s${i % 4}`, service(i % 4));
+          else if (what < 98) resources.delete(`s${i % 4}`);
+          // Every other seed without, as routes with policies are made anew.
+          else if (seed % 2 === 0 && pick(2)) put(`p${i % 3}`, policy(i % 3, pick));
+          else resources.delete(`p${i % 3}`);
         }
         const compiled = compiler.compile(resources.values(), options);
         const fresh = openCompiler({ trustDomain: 'cluster.local' });

@@ -34,8 +34,8 @@ export interface ProgramStep {
   readonly does?: 'hang' | 'reset' | 'stall';
 }
 
-/** `a` to `d` say their names in `x-endpoint`; `tls` says what it was shown in `x-sni`, `x-shown`, `x-tls`, `x-suite`, `x-http`. */
-export type CaseProgram = 'a' | 'b' | 'c' | 'd' | 'tls';
+/** `a` to `d` say their names in `x-endpoint`; `tls` says what it was shown in `x-sni`, `x-shown`, `x-tls`, `x-suite`, `x-http`; nobody is at `dead`. */
+export type CaseProgram = 'a' | 'b' | 'c' | 'd' | 'tls' | 'dead';
 
 export interface CaseCluster extends Partial<Cluster> {
   readonly to: readonly CaseProgram[];
@@ -83,7 +83,7 @@ export interface FilterCall {
   readonly fresh?: true;
   readonly method?: string;
   readonly path?: string;
-  /** Names and values, in which `{a}` to `{d}` are the addresses of these programs. */
+  /** Names and values, in which `{a}` to `{d}` and `{dead}` are the addresses of these programs. */
   readonly headers?: readonly string[];
   readonly body?: string;
   /** The request does not say how long its body is. */

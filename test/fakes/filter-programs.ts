@@ -10,6 +10,8 @@ import { openServer } from './http-server.ts';
 import { type Issued, OpensslAuthority } from './openssl-authority.ts';
 
 const LOOPBACK = '127.0.0.1';
+/** Nobody listens there. */
+const DEAD = 1;
 
 export interface FilterPrograms {
   endpoint(program: CaseProgram): Endpoint;
@@ -85,7 +87,7 @@ export const openFilterPrograms = async (see: See): Promise<FilterPrograms> => {
   return {
     endpoint: (program) => ({
       address: LOOPBACK,
-      port: servers.get(program)!.port,
+      port: servers.get(program)?.port ?? DEAD,
       mesh: false,
       weight: 1,
       health: 'healthy',

@@ -34,7 +34,7 @@ export const takenAlong = (kept: ReadonlyMap<string, string>): string[] => {
 
 /** `{a}` is where the program `a` listens. */
 export const withAddresses = (text: string, programs: FilterPrograms): string =>
-  text.replace(/\{([a-d])\}/g, (_, name: CaseProgram) => {
+  text.replace(/\{([a-d]|dead)\}/g, (_, name: CaseProgram) => {
     const { address, port } = programs.endpoint(name);
     return `${address}:${port}`;
   });

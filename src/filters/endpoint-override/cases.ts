@@ -45,6 +45,10 @@ export const endpointOverrideCases: Readonly<Record<string, FilterCase>> = {
     goesTo('a', 'x-else', '{b}', 'x-to', '{a}'),
     goesTo('b', 'x-else', '{b}'),
   ]),
+  'a further attempt goes to the next one': {
+    ...overridden([goesTo('b', 'x-to', '{dead},{b}'), goesTo('c', 'x-to', '{dead}, {c}')]),
+    clusters: { pool: { to: ['dead', 'a', 'b', 'c', 'd'], loadBalancing: 'random', endpointHeaders: ['x-to'] } },
+  },
   'what the cluster has not is not gone to': overridden([
     goesAnywhere('x-to', '10.1.2.3:80'),
     goesAnywhere('x-to', 'x'),

@@ -50,6 +50,6 @@ export const withNamed = (
   { balancer }: ClusterState,
 ): Affinity => ({
   hash: affinity.hash,
-  places: [...affinity.places, ...namedPlaces(head, headers)].filter((place) => balancer.find(place) !== undefined),
+  places: [...new Set([...affinity.places, ...namedPlaces(head, headers)])].filter((place) => balancer.find(place)),
   mark: (answer, endpoint, nowMs) => affinity.mark(answer, endpoint, nowMs),
 });

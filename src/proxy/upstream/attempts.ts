@@ -206,7 +206,7 @@ export class Attempts implements Waiter {
 
   #askOther(): boolean {
     this.#exclude();
-    const other = this.#moves < MAX_MOVES ? this.#pick() : undefined;
+    const other = this.#moves < MAX_MOVES ? (this.#home() ?? this.#pick()) : undefined;
     if (!other) return false;
     this.#moves++;
     this.#drop();

@@ -3,7 +3,6 @@ import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { isWeftError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
-import { systemRandom } from '../lib/random.ts';
 import { type DnsSettings, openMeshDns } from './mesh-dns.ts';
 import { findFreePort } from './ports.ts';
 
@@ -14,7 +13,7 @@ const open = async (t: TestContext, settings: DnsSettings, name = 'web') => {
 };
 
 test('a port that the user chose must be free; off is off', async (t) => {
-  const dnsPort = await findFreePort('127.0.0.1', systemRandom);
+  const dnsPort = await findFreePort('127.0.0.1');
   const opened = await open(t, { dnsPort });
   assert.deepEqual([opened?.dns.address, opened?.dns.port], ['127.0.0.1', dnsPort]);
   await assert.rejects(
@@ -36,7 +35,7 @@ test('without a choice another port is taken where the usual one is not free', a
 });
 
 test('sidecars that capture have blocks of their own, and find them again', async (t) => {
-  const dnsPort = await findFreePort('127.0.0.1', systemRandom);
+  const dnsPort = await findFreePort('127.0.0.1');
   const settings = { dnsPort, dnsCapture: true };
   const first = await open(t, settings);
   const second = await open(t, settings);

@@ -2,7 +2,6 @@
 import { createServer, type Server } from 'node:net';
 import { systemCode, WeftError } from '../lib/errors.ts';
 import { bindError } from '../lib/ports.ts';
-import type { Random } from '../lib/random.ts';
 
 /** A port that is held until `release`, so that nobody takes it before its user listens on it. */
 export interface HeldPort {
@@ -28,11 +27,17 @@ const held = (server: Server): HeldPort => {
 // Below the kernel's range for outgoing connections, which would otherwise take a port between choosing and listening.
 const [FIRST, COUNT] = [16_000, 16_000];
 
-/** Holds a free port, chosen at random, for a listener that starts a moment later in this process. */
-export const holdFreePort = async (address: string, random: Random): Promise<HeldPort> => {
-  for (let attempt = 0; attempt < 100; attempt++) {
+// Each process looks in places of its own, and nowhere twice: programs that start together would now and then choose the same
+// port otherwise, each before the other listens there.
+const PLACES_OF_PROCESS = 16;
+let looked = 0;
+const nextPlace = (): number => FIRST + ((process.pid * PLACES_OF_PROCESS + looked++) % COUNT);
+
+/** Holds a free port for a listener that starts a moment later. */
+export const holdFreePort = async (address: string): Promise<HeldPort> => {
+  for (let attempt = 0; attempt < COUNT; attempt++) {
     try {
-      return held(await listen(address, FIRST + Math.floor(random.next() * COUNT)));
+      return held(await listen(address, nextPlace()));
     } catch (error) {
       if (systemCode(error) !== 'EADDRINUSE' && systemCode(error) !== 'EACCES') throw error;
     }
@@ -43,8 +48,8 @@ export const holdFreePort = async (address: string, random: Random): Promise<Hel
 };
 
 /** A port number that was free a moment ago. */
-export const findFreePort = async (address: string, random: Random): Promise<number> => {
-  const port = await holdFreePort(address, random);
+export const findFreePort = async (address: string): Promise<number> => {
+  const port = await holdFreePort(address);
   await port.release();
   return port.port;
 };

@@ -8,7 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import { systemCode, WeftError } from '../lib/errors.ts';
 import { formatHostPort } from '../lib/host-port.ts';
 import type { Log } from '../lib/log.ts';
-import { type Random, randomSuffix } from '../lib/random.ts';
+import { randomSuffix } from '../lib/random.ts';
 import type { LocalPort } from '../model/node.ts';
 import { type DrainSettings, drainTimeOf } from './drain.ts';
 import { ensureService } from './local-api.ts';
@@ -40,7 +40,6 @@ export interface RunOptions {
 
 export interface RunDeps {
   readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
   readonly env: NodeJS.ProcessEnv;
   /** One line for the user, beside what the program writes. */
@@ -84,9 +83,9 @@ const meshEnvironment = (
   };
 };
 
-const settlePorts = async (ports: Ports, address: string, random: Random): Promise<Ports> => {
+const settlePorts = async (ports: Ports, address: string): Promise<Ports> => {
   const settled: Record<string, number> = {};
-  for (const [name, port] of Object.entries(ports)) settled[name] = port || (await findFreePort(address, random));
+  for (const [name, port] of Object.entries(ports)) settled[name] = port || (await findFreePort(address));
   return settled;
 };
 
@@ -155,11 +154,11 @@ const drainProxy = (
 
 /** Runs until the program ends or is told to; answers its exit code. */
 export const runWorkload = async (options: RunOptions, deps: RunDeps): Promise<number> => {
-  const { clock, random, log, tell } = deps;
+  const { clock, log, tell } = deps;
   requireProgram(options.program[0]!, deps.env);
   const name = options.name ?? `${options.service}-${options.version}-${randomSuffix()}`;
-  const ports = await settlePorts(options.ports, options.appAddress, random);
-  const [inbound, outbound] = [await findFreePort(LOOPBACK, random), await findFreePort(LOOPBACK, random)];
+  const ports = await settlePorts(options.ports, options.appAddress);
+  const [inbound, outbound] = [await findFreePort(LOOPBACK), await findFreePort(LOOPBACK)];
   const drained = Promise.withResolvers<void>();
   let program: ChildProcess | undefined;
   let hasServed = false;

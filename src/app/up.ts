@@ -6,7 +6,6 @@ import { type Clock, pause } from '../lib/clock.ts';
 import { isWeftError, WeftError } from '../lib/errors.ts';
 import { request } from '../lib/http.ts';
 import type { Log } from '../lib/log.ts';
-import type { Random } from '../lib/random.ts';
 import { type ControlInfo, type DataDir, isRunning, openDataDir, readControlInfo } from './data-dir.ts';
 import { type DemoProgram, demoDir, demoGatewayUrl, demoPrograms, installDemo } from './demo.ts';
 import { openLocalClient } from './local-api.ts';
@@ -35,7 +34,6 @@ export interface UpOptions {
 
 export interface UpDeps {
   readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
   /** One line for the user. */
   readonly print: (line: string) => void;
@@ -60,10 +58,10 @@ const USES: Readonly<Record<keyof Ports, readonly [use: string, flag: string]>> 
 };
 
 /** Checks that the ports are free, and chooses one where any will do: a restarted process must find its port again. */
-const settlePorts = async (options: UpOptions, random: Random): Promise<UpOptions> => {
+const settlePorts = async (options: UpOptions): Promise<UpOptions> => {
   const settled: { -readonly [name in keyof Ports]?: number } = {};
   for (const [name, [use, flag]] of Object.entries(USES) as [keyof Ports, readonly [string, string]][]) {
-    if (options[name] === 0) settled[name] = await findFreePort(LOOPBACK, random);
+    if (options[name] === 0) settled[name] = await findFreePort(LOOPBACK);
     else if (name !== 'gatewayPort' || (options.demo && options.gatewayAddresses === undefined))
       await requireFreePort(LOOPBACK, options[name], use, flag);
   }
@@ -242,7 +240,7 @@ const printWelcome = (print: UpDeps['print'], dir: DataDir, control: ControlRead
 export const runUp = async (wanted: UpOptions, deps: UpDeps): Promise<number> => {
   const dir = openDataDir(wanted.dataDir);
   requireOnlyOne(dir);
-  const options = await settlePorts(wanted, deps.random);
+  const options = await settlePorts(wanted);
   const told = Promise.withResolvers<void>();
   onEnd(() => told.resolve());
   const supervisor = new Supervisor(dir, options, deps);

@@ -3,7 +3,6 @@ import { type Command, Option } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import { WeftError } from '../lib/errors.ts';
 import { systemLog } from '../lib/log.ts';
-import { systemRandom } from '../lib/random.ts';
 import type { LocalPort } from '../model/node.ts';
 import { newCommand } from './command.ts';
 import { addDnsOptions, checkDnsFlags, type DnsFlags, dnsFlags } from './dns-options.ts';
@@ -73,7 +72,7 @@ const run = async (program: readonly string[], flags: RunFlags, terminal: Termin
       ],
       program,
     },
-    { clock: systemClock, random: systemRandom, log: systemLog('run', 'warn'), env: process.env, tell },
+    { clock: systemClock, log: systemLog('run', 'warn'), env: process.env, tell },
   );
 };
 

@@ -4,7 +4,6 @@ import type { UpOptions } from '../app/up.ts';
 import { defaultDataDir } from '../client/kubeconfig.ts';
 import { systemClock } from '../lib/clock.ts';
 import { silentLog, systemLog } from '../lib/log.ts';
-import { systemRandom } from '../lib/random.ts';
 import { newCommand } from './command.ts';
 import { addGatewayAddressesOptions, addPortOptions, addSvidTtlOption, svidTtlOf } from './control.ts';
 import { concurrencyOption, engineOption, envoyOption } from './engine-options.ts';
@@ -14,7 +13,7 @@ const run = async (options: UpOptions & { verbose?: boolean; svidTtl?: number },
   terminal.endsWithReader = false;
   const { runUp } = await import('../app/up.ts');
   const log = options.verbose ? systemLog('up', 'debug') : silentLog;
-  const deps = { clock: systemClock, random: systemRandom, log, print: terminal.print };
+  const deps = { clock: systemClock, log, print: terminal.print };
   terminal.exitCode = await runUp({ ...options, ...svidTtlOf(options) }, deps);
 };
 

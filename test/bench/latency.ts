@@ -6,7 +6,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findFreePort } from '../../src/app/ports.ts';
 import type { Client } from '../../src/client/client.ts';
 import { findKindByName } from '../../src/kinds/registry.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import { type Mesh, ROOT, startMesh } from '../e2e/mesh.ts';
 import { askThrough } from '../e2e/through-proxy.ts';
 import { until } from '../e2e/until.ts';
@@ -98,7 +97,7 @@ const measureDeaths = async (mesh: Mesh, engine: Engine, rounds: number): Promis
   });
   const caller = mesh.start('run', '--service=caller', `--engine=${engine}`, '--', process.execPath, '-e', SAY_PROXY);
   const proxy = await until('the caller to run', () => /^http:\S+$/m.exec(caller.stdout())?.[0]);
-  const scene = { mesh, engine, proxy, port: await findFreePort('127.0.0.1', systemRandom) };
+  const scene = { mesh, engine, proxy, port: await findFreePort('127.0.0.1') };
   const rows: Row[] = [];
   for (const [name, isVictim] of Object.entries(victims)) {
     const times: { api: number; callers: number }[] = [];

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findFreePort } from '../../src/app/ports.ts';
 import { pause, systemClock } from '../../src/lib/clock.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import type { Verdict } from './compare.ts';
 import { commandOf, rssMiB, treeOf } from './process-stats.ts';
 import { gatewayAndBackend, manyRoutes, oneRoute, toYaml } from './resources.ts';
@@ -27,7 +26,7 @@ const verdict = (gateway: string, routes: number, rss: number): Verdict => {
 };
 
 const setup = async (routes: number): Promise<{ port: number; yaml: string }> => {
-  const port = await findFreePort(LOOPBACK, systemRandom);
+  const port = await findFreePort(LOOPBACK);
   const base = gatewayAndBackend({ listen: { address: LOOPBACK, port }, backend: { address: LOOPBACK, port: 9 } });
   return { port, yaml: toYaml([...base, ...(routes === 1 ? oneRoute() : manyRoutes(routes))]) };
 };

@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 import { findFreePort } from '../../src/app/ports.ts';
 import type { Client } from '../../src/client/client.ts';
 import { findKind } from '../../src/kinds/registry.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import type { Resource } from '../../src/model/resource.ts';
 import { type Mesh, startMesh } from '../e2e/mesh.ts';
 
@@ -121,7 +120,7 @@ export const openRouteMesh = async (engine: 'weft' | 'envoy'): Promise<RouteMesh
   const mesh = await startMesh({ engine, flags: ['--no-demo'] });
   const client = mesh.client();
   const ports: number[] = [];
-  for (let i = 0; i < GATEWAYS; i++) ports.push(await findFreePort(LOOPBACK, systemRandom));
+  for (let i = 0; i < GATEWAYS; i++) ports.push(await findFreePort(LOOPBACK));
   for (const resource of ground(ports, (backend.address() as AddressInfo).port)) await put(client, resource);
   return {
     mesh,

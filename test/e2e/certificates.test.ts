@@ -7,7 +7,6 @@ import { describe, type TestContext, test } from 'node:test';
 import { findFreePort } from '../../src/app/ports.ts';
 import { findEnvoy } from '../../src/envoy/find.ts';
 import { findKindByName } from '../../src/kinds/registry.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import { readControl, startControl } from './control.ts';
 import { openInspector } from './inspector.ts';
 import { startLoad } from './load.ts';
@@ -27,7 +26,7 @@ const hasEnvoy = await findEnvoy({ env: process.env }).then(
   () => false,
 );
 
-const freePort = () => findFreePort('127.0.0.1', systemRandom);
+const freePort = () => findFreePort('127.0.0.1');
 
 /** Opens `app` for the named callers, whatever they ask for. */
 const allow = (app: string, ...principals: string[]) => ({

@@ -6,7 +6,6 @@ import { type ControlInfo, dataDirAt, readControlInfo } from '../../src/app/data
 import { openLocalClient } from '../../src/app/local-api.ts';
 import { findFreePort } from '../../src/app/ports.ts';
 import type { Client } from '../../src/client/client.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import { environmentFor, newDataDir, ROOT, type Running, startProgram } from './mesh.ts';
 import { until } from './until.ts';
 
@@ -28,7 +27,7 @@ export const startControl = async (...flags: string[]): Promise<ControlUnderTest
   const env = environmentFor(dataDir);
   const names = ['api', 'browser', 'xds', 'xds-tls'];
   const ports: string[] = [];
-  for (const name of names) ports.push(`--${name}-port=${await findFreePort('127.0.0.1', systemRandom)}`);
+  for (const name of names) ports.push(`--${name}-port=${await findFreePort('127.0.0.1')}`);
   const started: Running[] = [];
   const start = (...args: string[]): Running => {
     const running = startProgram(join(ROOT, 'bin/weft'), args, env);

@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { findFreePort } from '../../src/app/ports.ts';
 import { findKindByName } from '../../src/kinds/registry.ts';
 import { isWeftError } from '../../src/lib/errors.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import type { Resource } from '../../src/model/resource.ts';
 import { startControl } from './control.ts';
 import { ask } from './gateway.ts';
@@ -16,7 +15,7 @@ test("a Gateway's own account serves it, no other, and goes with it", async (t) 
   const control = await startControl();
   t.after(() => control.close());
   const client = control.client();
-  const port = await findFreePort('127.0.0.1', systemRandom);
+  const port = await findFreePort('127.0.0.1');
   await client.create(GATEWAYS, {
     apiVersion: 'gateway.networking.k8s.io/v1',
     kind: 'Gateway',

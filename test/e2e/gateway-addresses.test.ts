@@ -6,7 +6,6 @@ import { describe, type TestContext, test } from 'node:test';
 import { findFreePort } from '../../src/app/ports.ts';
 import type { Client } from '../../src/client/client.ts';
 import { findKindByName } from '../../src/kinds/registry.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import { startControl } from './control.ts';
 import { until } from './until.ts';
 
@@ -58,7 +57,7 @@ const run = async (engine: string, t: TestContext): Promise<void> => {
   control.start('proxy', '--role=gateway', '--namespace=weft-system', `--engine=${engine}`, '--ready-port=0');
   const client = control.client();
   await client.delete(POLICIES, 'default-deny', { namespace: 'weft-system' });
-  const port = await findFreePort('127.0.0.1', systemRandom);
+  const port = await findFreePort('127.0.0.1');
   await add(client, 'a', port);
   await add(client, 'b', port);
   const [a, b] = [await addressOf(client, 'a'), await addressOf(client, 'b')];

@@ -10,7 +10,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { findFreePort } from '../../src/app/ports.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import { type FakeServer, openServer } from '../fakes/http-server.ts';
 import { environmentFor, ROOT, type Running, startProgram } from './mesh.ts';
 import { type MarkedProcess, markedProcesses } from './processes.ts';
@@ -202,7 +201,7 @@ export const openGatewayFolder = async (
     backends,
     write,
     remove: (name) => rmSync(join(dir, name)),
-    freePort: () => findFreePort(LOOPBACK, systemRandom),
+    freePort: () => findFreePort(LOOPBACK),
     start,
     async serve(port, ...flags) {
       const running = start(...flags);

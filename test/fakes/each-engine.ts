@@ -38,7 +38,7 @@ const POLL_MS = 20;
 const TIMEOUT_MS = 15_000;
 
 const freePorts = async (names: readonly string[]): Promise<Map<string, number>> => {
-  const held = await Promise.all(names.map(() => holdFreePort(LOOPBACK, systemRandom)));
+  const held = await Promise.all(names.map(() => holdFreePort(LOOPBACK)));
   await Promise.all(held.map((one) => one.release()));
   return new Map(names.map((name, i) => [name, held[i]!.port]));
 };

@@ -65,7 +65,7 @@ export const gatewaySnapshot = (
 };
 
 export const openEnginePair = async (snapshotOf: (port: number) => Omit<Snapshot, 'revision'>): Promise<EnginePair> => {
-  const held = await Promise.all([holdFreePort(LOOPBACK, systemRandom), holdFreePort(LOOPBACK, systemRandom)]);
+  const held = await Promise.all([holdFreePort(LOOPBACK), holdFreePort(LOOPBACK)]);
   await Promise.all(held.map((one) => one.release()));
   const ports = { weft: held[0].port, envoy: held[1].port };
   const events: TrafficEvent[] = [];

@@ -115,7 +115,7 @@ export const startSnapshot = (engine: EngineName, snapshot: Snapshot): Promise<G
   (engine === 'weft' ? openWeft : openRealEnvoy)(snapshot);
 
 export const freePorts = async (count: number): Promise<number[]> => {
-  const held = await Promise.all(Array.from({ length: count }, () => holdFreePort(LOOPBACK, systemRandom)));
+  const held = await Promise.all(Array.from({ length: count }, () => holdFreePort(LOOPBACK)));
   await Promise.all(held.map((one) => one.release()));
   return held.map(({ port }) => port);
 };

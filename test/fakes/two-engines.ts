@@ -139,7 +139,7 @@ export interface TwoEngines {
 }
 
 const freePorts = async (count: number): Promise<number[]> => {
-  const held = await Promise.all(Array.from({ length: count }, () => holdFreePort(LOOPBACK, systemRandom)));
+  const held = await Promise.all(Array.from({ length: count }, () => holdFreePort(LOOPBACK)));
   await Promise.all(held.map((one) => one.release()));
   return held.map(({ port }) => port);
 };

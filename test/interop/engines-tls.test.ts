@@ -27,7 +27,7 @@ interface Engine {
 }
 
 const freePort = async (): Promise<number> => {
-  const held = await holdFreePort(LOOPBACK, systemRandom);
+  const held = await holdFreePort(LOOPBACK);
   await held.release();
   return held.port;
 };

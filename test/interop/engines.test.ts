@@ -220,7 +220,7 @@ interface Engine {
 }
 
 const freePorts = async (): Promise<[number, number]> => {
-  const held = await Promise.all([holdFreePort(LOOPBACK, systemRandom), holdFreePort(LOOPBACK, systemRandom)]);
+  const held = await Promise.all([holdFreePort(LOOPBACK), holdFreePort(LOOPBACK)]);
   await Promise.all(held.map((one) => one.release()));
   return [held[0]!.port, held[1]!.port];
 };

@@ -8,7 +8,6 @@ import { after, before, describe, it } from 'node:test';
 import { connect as tlsConnect } from 'node:tls';
 import { holdFreePort } from '../../src/app/ports.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import type { Svid } from '../../src/model/identity.ts';
 import { formatLogName } from '../../src/model/log-name.ts';
 import { AccessLogs } from '../fakes/access-logs.ts';
@@ -93,7 +92,7 @@ for (const protocol of ['DELTA_GRPC', 'GRPC'] as const) {
       database.listen(0, LOOPBACK);
       await once(database, 'listening');
       const { port } = database.address() as { port: number };
-      const held = await Promise.all(Array.from({ length: 5 }, () => holdFreePort(LOOPBACK, systemRandom)));
+      const held = await Promise.all(Array.from({ length: 5 }, () => holdFreePort(LOOPBACK)));
       const [gateway, secureGateway, outbound, inbound, inboundTcp] = held.map((one) => one.port) as [
         number,
         number,

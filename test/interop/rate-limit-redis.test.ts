@@ -9,7 +9,6 @@ import { after, before, describe, it } from 'node:test';
 import { holdFreePort } from '../../src/app/ports.ts';
 import { pause, systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { systemRandom } from '../../src/lib/random.ts';
 import { type Counts, openLimits } from '../../src/limits/decide.ts';
 import { openRedisCounts } from '../../src/limits/redis.ts';
 
@@ -55,7 +54,7 @@ describe('rate limits in a Redis', () => {
   };
 
   before(async () => {
-    const held = await holdFreePort('127.0.0.1', systemRandom);
+    const held = await holdFreePort('127.0.0.1');
     port = held.port;
     await held.release();
     redis = await startRedis(dir, port);

@@ -7,7 +7,6 @@ import type { Client, ResourceType } from '../../../src/client/client.ts';
 import { requireKind } from '../../../src/kinds/registry.ts';
 import { parseManifests } from '../../../src/kinds/yaml.ts';
 import { isWeftError } from '../../../src/lib/errors.ts';
-import { systemRandom } from '../../../src/lib/random.ts';
 import type { TrafficEvent } from '../../../src/model/event.ts';
 import type { Resource } from '../../../src/model/resource.ts';
 import { type Mesh, type Running, startMesh } from '../mesh.ts';
@@ -94,7 +93,7 @@ const runFlags = (engine: Engine, service: string, options: ServeOptions): strin
 export const openBench = async (engine: Engine): Promise<Bench> => {
   const mesh = await startMesh({ engine, flags: ['--no-demo'] });
   const client = mesh.client();
-  const freePort = () => findFreePort('127.0.0.1', systemRandom);
+  const freePort = () => findFreePort('127.0.0.1');
   const programs: Running[] = [];
   const run = (...args: string[]): Running => {
     const running = mesh.start(...args);

@@ -16,6 +16,8 @@ const SAMPLE_MS = 3_000;
 const PAUSE_MS = 5;
 const MAX_GROWTH_BYTES = 6 * 1024 * 1024;
 const SETTLE_MS = 15_000;
+/** Longer than anything that a client waits for. */
+const HANG_MS = 60_000;
 
 /** Flags that the clients and programs of the soak ask for: they reset, hang, and send nonsense. */
 const EXPECTED = [
@@ -63,8 +65,11 @@ test(`mixed traffic for ${SECONDS} s: no unexpected error, flat memory, nothing 
       await sleep(PAUSE_MS);
     }
     loop.close();
+    open.delete(loop.name);
   };
-  const running = openLoops(doors).map(run);
+  const loops = openLoops(doors);
+  const open = new Set(loops.map(({ name }) => name));
+  const running = loops.map(run);
   const samples: Report[] = [];
   const end = performance.now() + SECONDS * 1000;
   while (performance.now() < end && failures.length < 20) {
@@ -72,7 +77,8 @@ test(`mixed traffic for ${SECONDS} s: no unexpected error, flat memory, nothing 
     samples.push(await ask<Report>('report'));
   }
   isOver = true;
-  await Promise.all(running);
+  await Promise.race([Promise.all(running), sleep(HANG_MS, undefined, { ref: false })]);
+  assert.deepEqual([...open], [], 'a client waits for an answer that does not come');
   assert.deepEqual(failures, []);
 
   // Idle connections to programs and peers go by themselves.
@@ -97,6 +103,6 @@ test(`mixed traffic for ${SECONDS} s: no unexpected error, flat memory, nothing 
   assert.ok(growth < MAX_GROWTH_BYTES, `the heap grew by ${Math.round(growth / 1024)} KiB in the last third`);
 
   child.send('close');
-  const [code] = await once(child, 'exit');
-  assert.equal(code, 0);
+  const [code] = await Promise.race([once(child, 'exit'), sleep(HANG_MS, ['nothing: it still runs'], { ref: false })]);
+  assert.equal(code, 0, 'how the process of the proxies ended');
 });

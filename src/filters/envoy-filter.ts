@@ -59,6 +59,7 @@ export type FilterOff = (name: string) => Any | undefined;
 export interface EnvoySetting {
   /** As a filter's. */
   httpFilter?: EnvoyFilter['httpFilter'];
+  chainKey?: EnvoyFilter['chainKey'];
   off?: FilterOff;
   /** What a route that forwards needs. */
   route?(action: ForwardAction, context: RouteContext): EnvoyRouteParts;

@@ -4,6 +4,7 @@ import { FilterConfigSchema } from '../../gen/envoy/config/route/v3/route_compon
 import { ExpressionFilterSchema } from '../../gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
 import { BufferPerRouteSchema, BufferSchema } from '../../gen/envoy/extensions/filters/http/buffer/v3/buffer_pb.js';
 import { FileSystemBufferFilterConfigSchema } from '../../gen/envoy/extensions/filters/http/file_system_buffer/v3/file_system_buffer_pb.js';
+import type { RouteTable } from '../../model/snapshot.ts';
 import type { EnvoySetting } from '../envoy-filter.ts';
 import { configured, pack } from '../envoy-message.ts';
 
@@ -39,15 +40,22 @@ const OFF: Readonly<Record<string, Any>> = {
   [RESPONSES]: pack(FileSystemBufferFilterConfigSchema, { request: bypass, response: bypass }),
 };
 
+const limitsResponses = ({ virtualHosts }: RouteTable): boolean =>
+  virtualHosts.some(({ routes }) =>
+    routes.some(({ action }) => action.type === 'forward' && action.maxResponseBytes !== undefined),
+  );
+
 export const envoySetting: EnvoySetting = {
+  // Envoy warns of the filter for answers wherever it stands, as its settings may still change.
+  chainKey: (table) => (limitsResponses(table) ? 'limits responses' : ''),
   /** Without a limit they are for routes that have one. */
-  httpFilter({ limits }) {
+  httpFilter({ limits }, table) {
     const maxBytes = limits?.maxRequestBytes;
     const requests = configured(REQUESTS, BufferSchema, { maxRequestBytes: bounded(maxBytes ?? 1) });
     const responses = configured(RESPONSES, FileSystemBufferFilterConfigSchema, { request: bypass, response: bypass });
     return [
       { ...requests, ...(maxBytes === undefined && { disabled: true }) },
-      { ...responses, disabled: true },
+      ...(table && limitsResponses(table) ? [{ ...responses, disabled: true }] : []),
     ];
   },
   off: (name) => OFF[name],

@@ -53,7 +53,8 @@ const keys = new WeakMap<RouteTable, string>();
 
 /** What of the routes the chain depends on. */
 export const chainKey = (table: RouteTable): string => {
-  const key = keys.get(table) ?? order.map(({ filter }) => filter?.chainKey?.(table) ?? '').join('');
+  const key =
+    keys.get(table) ?? order.map(({ filter, setting }) => (filter ?? setting)?.chainKey?.(table) ?? '').join('');
   keys.set(table, key);
   return key;
 };

@@ -238,7 +238,7 @@ export const runControlPlane = async (
     throw error;
   }
   const { api, browserLink } = plane;
-  endStart();
+  endStart('control');
   announceReady({ api, browserLink });
   print(`api      ${api}`);
   print(`console  ${browserLink}`);

@@ -147,7 +147,7 @@ class DataPlane {
       });
     }
     await this.#engine.ready;
-    endStart();
+    endStart('proxy');
     if (this.#dns) {
       const { address, port } = this.#dns;
       tellParent({ type: 'dns', address, port } satisfies WorkloadMessage);

@@ -260,7 +260,7 @@ export const runStandalone = async (options: StandaloneOptions, log: Log): Promi
   const pipeline = await openPipeline(options, accessLog, rateLimits.ask, log);
   try {
     await Promise.race([pipeline.start(), ended.promise]);
-    endStart();
+    endStart('proxy');
     announceReady();
     await ended.promise;
   } finally {

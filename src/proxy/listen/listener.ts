@@ -16,7 +16,7 @@ import { readProxyHeader } from '../proxy-protocol/read.ts';
 import { TcpSession, tcpPlan } from '../tcp.ts';
 import type { HandshakeUser } from '../tls/handshakes.ts';
 import { ja4Of } from '../tls/ja4.ts';
-import { takeReading, withReadBuffer } from '../wires/accepted-socket.ts';
+import { withReadBuffer } from '../wires/accepted-socket.ts';
 import { type ReadBuffer, SocketWire } from '../wires/socket-wire.ts';
 import { NOBODY, type Wire } from '../wires/wire.ts';
 import { type Bound, type BoundAddress, bindProblem } from './bound.ts';
@@ -334,12 +334,10 @@ export class BoundListener implements Bound {
     ref: ChainRef,
     socket: Socket,
     info: ConnectionInfo,
-    read: Buffer | undefined,
+    bytes: Buffer | undefined,
     readBuffer: ReadBuffer | undefined,
   ): void {
-    const taken = read || readBuffer ? undefined : takeReading(socket);
-    const bytes = read ?? taken?.early;
-    const wire = new SocketWire(socket, NOBODY, readBuffer ?? taken?.readBuffer);
+    const wire = new SocketWire(socket, NOBODY, readBuffer);
     if (ref.current.type === 'tcp') {
       this.#startTcp(ref.current, wire, info, bytes);
       return;

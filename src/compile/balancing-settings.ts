@@ -12,7 +12,7 @@ import type {
 } from '../kinds/backend-traffic-policy/types.ts';
 import { parseDurationMs } from '../kinds/duration.ts';
 import type { HealthCheck, HealthProbe, LoadBalancing, OutlierDetection } from '../model/balancing.ts';
-import type { Cluster } from '../model/snapshot.ts';
+import type { ClusterBalancing } from '../model/mesh.ts';
 import type { Refused } from './backend-settings.ts';
 
 export const BALANCING_FIELDS: readonly string[] = [
@@ -64,20 +64,6 @@ const BY_ANNOTATION: Readonly<Record<string, Algorithm>> = {
 };
 
 type Annotations = Readonly<Record<string, string>>;
-
-export type ClusterBalancing = Partial<
-  Pick<
-    Cluster,
-    | 'loadBalancing'
-    | 'tableSize'
-    | 'slowStartMs'
-    | 'zoneWeights'
-    | 'endpointHeaders'
-    | 'outliers'
-    | 'healthCheck'
-    | 'panicThreshold'
-  >
->;
 
 const annotated = (type: string, annotations: Annotations): LoadBalancing | undefined => {
   const found = BY_ANNOTATION[annotations[BALANCING_ANNOTATION] ?? ''];

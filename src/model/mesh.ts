@@ -124,11 +124,10 @@ export interface ClientSettings {
   readonly tcpIdleTimeoutMs?: number;
 }
 
-/** What is absent is as every cluster has it. */
-export type BackendTraffic = Partial<
+/** Which endpoints are asked; what is absent is as every cluster has it. */
+export type ClusterBalancing = Partial<
   Pick<
     Cluster,
-    | 'proxyProtocol'
     | 'loadBalancing'
     | 'tableSize'
     | 'slowStartMs'
@@ -137,12 +136,14 @@ export type BackendTraffic = Partial<
     | 'outliers'
     | 'healthCheck'
     | 'panicThreshold'
-    | 'connectTimeoutMs'
-    | 'idleTimeoutMs'
-    | 'maxConnections'
-    | 'maxPendingRequests'
   >
 >;
+
+/** What is absent is as every cluster has it. */
+export type BackendTraffic = ClusterBalancing &
+  Partial<
+    Pick<Cluster, 'proxyProtocol' | 'connectTimeoutMs' | 'idleTimeoutMs' | 'maxConnections' | 'maxPendingRequests'>
+  >;
 
 export type BackendTls =
   /** It can't be done as it was asked for: nothing is sent. */
